@@ -1,0 +1,532 @@
+//! The engine: a background thread that turns what all threads recorded into a snapshot each interval, and on demand.
+//!
+//! A generation: lock the engine's state, then the process's cutter; cut; read the registry's layout; take the totals;
+//! release the cutter; call the gauges' callbacks; publish. Whoever asks for a fresh snapshot makes the generation on the
+//! calling thread, or takes one whose cut began after the question, made by somebody else: questions are coalesced.
+
+use super::cutter::{Cut, Cutter, SlotView};
+use super::own::OwnMetrics;
+use super::publish::Publisher;
+use super::time::{Clock, ManualClock, Moment, SystemClock};
+use crate::limits::{DEFAULT_CUT_TIMEOUT, DEFAULT_INTERVAL, MIN_INTERVAL};
+use crate::record::clock;
+use crate::registry::layout::{Labels, Layout, Source};
+use crate::registry::{Kind, Registry, checked_labels, locks};
+use crate::shard::{DOMAIN, fork};
+use crate::sync::Ordering;
+use crate::{Error, HistogramSnapshot, Snapshot};
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Turns what all threads recorded into snapshots: each interval on a thread of its own, and on demand.
+///
+/// One engine runs on a registry at a time. Dropping it stops it, after a last snapshot.
+///
+/// ```
+/// use tachometer::{Engine, Registry};
+/// let registry = Registry::new();
+/// let requests = registry.counter("requests_total", "Requests.")?;
+/// let engine = Engine::builder().registry(&registry).start()?;
+/// requests.add(2);
+/// assert_eq!(engine.refresh().counter("requests_total")?, 2);
+/// # Ok::<(), tachometer::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Engine {
+    core: Arc<Core>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Settings of an [`Engine`].
+#[derive(Debug)]
+#[must_use = "nothing runs until `start`"]
+pub struct EngineBuilder {
+    registry: Registry,
+    interval: Duration,
+    cut_timeout: Duration,
+    labels: Vec<(String, String)>,
+    clock: Option<ManualClock>,
+    own_metrics: Option<bool>,
+}
+
+/// What the engine's thread and its handles share.
+#[derive(Debug)]
+pub(crate) struct Core {
+    registry: Registry,
+    interval: Duration,
+    cut_timeout: Duration,
+    constant: Labels,
+    clock: Box<dyn Clock>,
+    own: Option<OwnMetrics>,
+    /// The fork generation that the engine belongs to.
+    born: u64,
+    publisher: Publisher<Snapshot>,
+    making: Mutex<Making>,
+    /// Generations whose cut has begun.
+    begun: AtomicU64,
+    stop: Mutex<Stop>,
+    stopping: Condvar,
+}
+
+/// What one generation hands to the next.
+#[derive(Debug, Default)]
+struct Making {
+    layout: Option<Arc<Layout>>,
+    /// The value of `begun` for the generation that was published last.
+    made: u64,
+}
+
+#[derive(Debug, Default)]
+struct Stop {
+    asked: bool,
+    done: bool,
+}
+
+impl Engine {
+    /// Settings for a new engine.
+    pub fn builder() -> EngineBuilder {
+        EngineBuilder {
+            registry: Registry::global().clone(),
+            interval: DEFAULT_INTERVAL,
+            cut_timeout: DEFAULT_CUT_TIMEOUT,
+            labels: Vec::new(),
+            clock: None,
+            own_metrics: None,
+        }
+    }
+
+    /// The latest snapshot. Never blocks; costs some nanoseconds.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.core.publisher.latest()
+    }
+
+    /// A snapshot that has every record that happened-before this call.
+    ///
+    /// Made on the calling thread (some microseconds to milliseconds, with the number of series and shards), unless
+    /// another thread's, begun after this call, can serve. On an engine that was stopped, or that belongs to the parent of
+    /// a forked process, the last snapshot.
+    pub fn refresh(&self) -> Arc<Snapshot> {
+        self.core.refresh()
+    }
+
+    /// The first snapshot, from the latest on, that meets `condition`. Snapshots come at the engine's interval.
+    ///
+    /// # Errors
+    /// None did within `limit`.
+    pub fn wait_for(
+        &self,
+        limit: Duration,
+        condition: impl FnMut(&Snapshot) -> bool,
+    ) -> Result<Arc<Snapshot>, Error> {
+        self.core.publisher.wait(limit, condition).ok_or(Error::TimedOut(limit))
+    }
+
+    /// The registry whose series the snapshots show.
+    pub fn registry(&self) -> &Registry {
+        &self.core.registry
+    }
+
+    /// The interval between snapshots.
+    pub fn interval(&self) -> Duration {
+        self.core.interval
+    }
+
+    /// Whether the engine still makes snapshots: it was not stopped, and its thread is alive in this process.
+    pub fn is_running(&self) -> bool {
+        !self.core.is_stopped() && !self.core.is_foreign()
+    }
+
+    /// Stops: joins the thread, makes a last snapshot, and returns it. It has every record that happened-before this
+    /// call. Stopping again returns the same snapshot.
+    pub fn stop(&self) -> Arc<Snapshot> {
+        if self.core.is_foreign() {
+            // The thread is the parent's; joining what this process does not have would wait for ever.
+            std::mem::forget(self.thread.try_lock().ok().and_then(|mut thread| thread.take()));
+            return self.snapshot();
+        }
+        self.core.ask_to_stop();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            // A panic of the thread was already shown by the panic hook; the last cut is made here either way.
+            let _ = thread.join();
+        }
+        self.core.finish()
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl EngineBuilder {
+    /// Serves `registry` instead of the global one.
+    pub fn registry(mut self, registry: &Registry) -> Self {
+        self.registry = registry.clone();
+        self
+    }
+
+    /// How often the aggregator makes a snapshot; a second by default.
+    pub fn interval(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
+    }
+
+    /// How long a cut waits for a thread that stopped inside a record before it publishes an incomplete snapshot; 10 ms
+    /// by default.
+    pub fn cut_timeout(mut self, limit: Duration) -> Self {
+        self.cut_timeout = limit;
+        self
+    }
+
+    /// Adds a constant label to every series, `static` handles' included: the node, the cluster. A label of the series'
+    /// own with that name wins.
+    pub fn label(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.labels.push((name.into(), value.into()));
+        self
+    }
+
+    /// Drives the engine by hand: no thread, snapshots only by [`Engine::refresh`], the time from `clock`. The same
+    /// records then give the same snapshots, run after run. Leaves the engine's own metrics out, which would not.
+    pub fn manual(mut self, clock: &ManualClock) -> Self {
+        self.clock = Some(clock.clone());
+        self
+    }
+
+    /// Whether the engine records its own metrics (`tachometer_…`) into the registry; by default unless driven by hand.
+    pub fn own_metrics(mut self, wanted: bool) -> Self {
+        self.own_metrics = Some(wanted);
+        self
+    }
+
+    /// Starts the engine.
+    ///
+    /// # Errors
+    /// A setting is out of range, the registry already has a running engine, a constant label is invalid, or the system
+    /// gives no thread.
+    pub fn start(self) -> Result<Engine, Error> {
+        let invalid = |setting, reason: String| Err(Error::InvalidSetting { setting, reason });
+        if self.interval < MIN_INTERVAL {
+            return invalid("interval", format!("{:?} is below {MIN_INTERVAL:?}", self.interval));
+        }
+        let constant = checked_labels(self.labels, Kind::Histogram)?;
+        fork::watch();
+        self.registry.inner.claim_engine(fork::generation())?;
+        // From here on, dropping the core gives the registry free again.
+        let manual = self.clock.is_some();
+        let clock: Box<dyn Clock> = match self.clock {
+            Some(clock) => Box::new(clock),
+            None => Box::new(SystemClock::new()),
+        };
+        let mut core = Core {
+            registry: self.registry,
+            interval: self.interval,
+            cut_timeout: self.cut_timeout,
+            constant,
+            clock,
+            own: None,
+            born: fork::generation(),
+            publisher: Publisher::new(Arc::new(Snapshot::none(Moment::default()))),
+            making: Mutex::default(),
+            begun: AtomicU64::new(0),
+            stop: Mutex::default(),
+            stopping: Condvar::new(),
+        };
+        if self.own_metrics.unwrap_or(!manual) {
+            core.own = Some(OwnMetrics::register(&core.registry)?);
+        }
+        let core = Arc::new(core);
+        let thread = if manual { None } else { Some(spawn(core.clone())?) };
+        Ok(Engine { core, thread: Mutex::new(thread) })
+    }
+}
+
+fn spawn(core: Arc<Core>) -> Result<JoinHandle<()>, Error> {
+    let builder = std::thread::Builder::new().name("tachometer".to_owned());
+    builder.spawn(move || core.run()).map_err(|error| Error::Io {
+        attempt: "start the aggregator's thread".to_owned(),
+        kind: error.kind(),
+        reason: format!("{error}; raise the limit on threads (ulimit -u)"),
+    })
+}
+
+impl Core {
+    /// The aggregator's thread.
+    fn run(&self) {
+        let began = Instant::now();
+        let mut tick: u32 = 1;
+        loop {
+            let due = began + self.interval * tick;
+            if self.sleep_until(due) {
+                return;
+            }
+            self.generation();
+            clock::refine();
+            let behind = Instant::now().saturating_duration_since(due);
+            let missed = (behind.as_nanos() / self.interval.as_nanos()) as u32;
+            if let (1.., Some(own)) = (missed, &self.own) {
+                own.drop_ticks(missed.into());
+            }
+            tick = tick.saturating_add(1 + missed);
+        }
+    }
+
+    /// Sleeps; `true` if the engine is to stop.
+    fn sleep_until(&self, due: Instant) -> bool {
+        let mut stop = self.stop.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let left = due.saturating_duration_since(Instant::now());
+            if stop.asked || left.is_zero() {
+                return stop.asked;
+            }
+            stop = self.stopping.wait_timeout(stop, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn ask_to_stop(&self) {
+        self.stop.lock().unwrap_or_else(PoisonError::into_inner).asked = true;
+        self.stopping.notify_all();
+    }
+
+    /// The last generation, once; the thread has ended.
+    fn finish(&self) -> Arc<Snapshot> {
+        // Held throughout, so that a second stop waits for the first one's snapshot.
+        let mut stop = self.stop.lock().unwrap_or_else(PoisonError::into_inner);
+        if !stop.done {
+            self.generation();
+            stop.done = true;
+            self.registry.inner.release_engine();
+        }
+        self.publisher.latest()
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.lock().unwrap_or_else(PoisonError::into_inner).done
+    }
+
+    /// Whether the engine belongs to the parent of this process.
+    fn is_foreign(&self) -> bool {
+        self.born != fork::generation()
+    }
+
+    pub(crate) fn latest(&self) -> Arc<Snapshot> {
+        self.publisher.latest()
+    }
+
+    pub(crate) fn refresh(&self) -> Arc<Snapshot> {
+        if self.is_foreign() || self.is_stopped() {
+            return self.publisher.latest();
+        }
+        // Acquire: generations counted here have begun; any that begins later has what we recorded.
+        let asked = self.begun.load(Ordering::Acquire);
+        let making = self.lock();
+        if making.made > asked {
+            return self.publisher.latest();
+        }
+        self.make(making)
+    }
+
+    fn generation(&self) -> Arc<Snapshot> {
+        self.make(self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Making> {
+        self.making.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes and publishes one generation.
+    fn make(&self, mut making: MutexGuard<'_, Making>) -> Arc<Snapshot> {
+        let began = Instant::now();
+        // AcqRel, partner `refresh`: who reads a smaller number recorded before this cut.
+        let number = self.begun.fetch_add(1, Ordering::AcqRel) + 1;
+        let moment = self.clock.now();
+        let last = self.publisher.latest();
+        let mut cutter = locks::cutter();
+        let cut = cut(&mut cutter, self.cut_timeout);
+        let layout = Layout::of(&self.registry.inner, making.layout.as_ref(), &self.constant);
+        let (snapshot, callbacks) = self.take(&mut cutter, &cut, moment, &layout, &last);
+        drop(cutter);
+        let (snapshot, panics) = call_back(snapshot, callbacks);
+        let snapshot = Arc::new(snapshot);
+        self.publisher.publish(snapshot.clone());
+        making.layout = Some(layout);
+        making.made = number;
+        let rejected = snapshot.rejected.len();
+        if let Some(own) = &self.own {
+            own.record(&cut, began.elapsed(), snapshot.len(), rejected);
+            own.panicked(panics);
+        }
+        snapshot
+    }
+
+    /// Takes this registry's totals out of the cutter's.
+    fn take(
+        &self,
+        cutter: &mut Cutter,
+        cut: &Cut,
+        moment: Moment,
+        layout: &Arc<Layout>,
+        last: &Snapshot,
+    ) -> (Snapshot, Vec<Callback>) {
+        let mut snapshot = Snapshot::none(moment);
+        snapshot.generation = last.generation + 1;
+        snapshot.moving = cut.moving;
+        snapshot.fenced = cut.fenced;
+        snapshot.layout = layout.clone();
+        let mut scalars = vec![0; layout.scalars];
+        let mut histograms = Vec::with_capacity(layout.histograms);
+        let mut extremes = Vec::with_capacity(layout.histograms);
+        let mut callbacks = Vec::new();
+        let before = Before::new(last, layout);
+        for (definition, series) in layout.series() {
+            match &series.source {
+                Source::Cells(slot) => scalars[series.value] = cutter.scalar(*slot),
+                Source::Shared(slot) => scalars[series.value] = shared_value(*slot),
+                Source::Callback(read) => callbacks.push((series.value, read.clone())),
+                Source::Head(slot) => {
+                    let seen = cutter.take_extremes(*slot);
+                    let last = before.histogram(definition, &series.labels, series.value);
+                    histograms.push(match cutter.head(*slot) {
+                        Some((_, banks)) => HistogramSnapshot::advance(&last, banks, seen),
+                        None => last,
+                    });
+                    extremes.push(seen);
+                }
+            }
+        }
+        snapshot.scalars = scalars.into();
+        snapshot.histograms = histograms.into();
+        snapshot.extremes = extremes.into();
+        snapshot.rejected = self.rejected(cutter);
+        let complete = cut.is_complete();
+        self.registry
+            .inner
+            .expire(moment.elapsed, complete, |slot, kind| count(cutter, slot, kind));
+        (snapshot, callbacks)
+    }
+
+    fn rejected(&self, cutter: &Cutter) -> Vec<(String, u64)> {
+        let state = self.registry.inner.lock();
+        state
+            .rejected
+            .iter()
+            .map(|r| (r.name.clone(), count(cutter, r.bound.slot, r.kind)))
+            .collect()
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        // Only an engine that failed to start gets here without `finish`.
+        if !self.is_stopped() && !self.is_foreign() {
+            self.registry.inner.release_engine();
+        }
+    }
+}
+
+type Callback = (usize, Arc<dyn Fn() -> f64 + Send + Sync>);
+
+/// Calls the gauges' callbacks, outside every lock of the process; returns how many panicked.
+fn call_back(mut snapshot: Snapshot, callbacks: Vec<Callback>) -> (Snapshot, u64) {
+    let mut panics = 0;
+    for (at, read) in callbacks {
+        let value = catch_unwind(AssertUnwindSafe(|| read()));
+        panics += u64::from(value.is_err());
+        snapshot.scalars[at] = value.unwrap_or(f64::NAN).to_bits();
+    }
+    (snapshot, panics)
+}
+
+/// Cuts, for all registries of the process; retires and recycles slots on the way.
+fn cut(cutter: &mut Cutter, limit: Duration) -> Cut {
+    cutter.survive_fork(fork::generation());
+    cutter.retire(locks::take_retired());
+    let cut = cutter.cut(&DOMAIN, limit, |fit| {
+        let slots = locks::setup();
+        fit(SlotView { scalars: slots.scalars(), shapes: slots.shapes() });
+    });
+    let zeroed = cutter.take_zeroed();
+    if !zeroed.is_empty() {
+        let mut slots = locks::setup();
+        zeroed.into_iter().for_each(|range| slots.recycle(range));
+    }
+    cut
+}
+
+/// Brings retired slots back at once, for a registration that found none free; `false` if there were none.
+pub(crate) fn reclaim() -> bool {
+    let mut cutter = locks::cutter();
+    let any = locks::any_retired() || cutter.is_zeroing();
+    // Two banks to zero, and one more for a cut that was not complete.
+    for _ in 0..3 {
+        if locks::any_retired() || cutter.is_zeroing() {
+            cut(&mut cutter, DEFAULT_CUT_TIMEOUT);
+        }
+    }
+    any
+}
+
+fn shared_value(slot: u32) -> u64 {
+    // Relaxed: a gauge publishes nothing but itself.
+    DOMAIN.shared().map_or(0, |shared| shared.cells.cell(slot as usize).load(Ordering::Relaxed))
+}
+
+/// How often something was recorded at `slot` (or, for a scalar, its value).
+fn count(cutter: &Cutter, slot: u32, kind: Kind) -> u64 {
+    match kind {
+        _ if slot == 0 => 0,
+        Kind::Histogram => cutter.head(slot).map_or(0, |(shape, banks)| {
+            let buckets = |bank: &super::sums::HeadSums| -> u64 {
+                super::sums::octaves(bank.mask)
+                    .filter_map(|octave| bank.block(shape, octave))
+                    .flat_map(|block| &block[..block.len() - 1])
+                    .sum()
+            };
+            buckets(banks[0]) + buckets(banks[1])
+        }),
+        _ => cutter.scalar(slot),
+    }
+}
+
+/// Finds a series' histogram in the snapshot before.
+struct Before<'a> {
+    last: &'a Snapshot,
+    /// By name and labels; `None` while the layout is the same.
+    by_labels: Option<HashMap<(&'a str, &'a Labels), usize>>,
+}
+
+impl<'a> Before<'a> {
+    fn new(last: &'a Snapshot, layout: &Layout) -> Self {
+        let by_labels = (last.layout.id != layout.id).then(|| {
+            let histograms =
+                last.layout.series().filter(|(definition, _)| definition.kind == Kind::Histogram);
+            histograms.map(|(d, s)| ((d.name.as_str(), &s.labels), s.value)).collect()
+        });
+        Before { last, by_labels }
+    }
+
+    fn histogram(
+        &self,
+        definition: &crate::Definition,
+        labels: &Labels,
+        at: usize,
+    ) -> Arc<HistogramSnapshot> {
+        let at = match &self.by_labels {
+            None => Some(at),
+            Some(map) => map.get(&(definition.name.as_str(), labels)).copied(),
+        };
+        at.map_or_else(
+            || Arc::new(HistogramSnapshot::empty(definition.precision, definition.unit)),
+            |at| self.last.histograms[at].clone(),
+        )
+    }
+}

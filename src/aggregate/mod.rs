@@ -1,0 +1,14 @@
+//! From shards to snapshots: the cut, the merge, and the thread that makes a generation of them each interval.
+
+pub(crate) mod cutter;
+#[cfg(not(tachometer_loom))]
+pub(crate) mod engine;
+#[cfg(not(tachometer_loom))]
+pub(crate) mod own;
+pub(crate) mod publish;
+pub(crate) mod sums;
+#[cfg(not(tachometer_loom))]
+pub(crate) mod time;
+
+#[cfg(not(tachometer_loom))]
+pub(crate) use engine::reclaim;

@@ -1,0 +1,152 @@
+//! The engine's own metrics: what it costs, what it waited for, and how often it met a limit.
+//!
+//! Recorded through the same handles as everything else, into the engine's registry. What the aggregator learns while it
+//! makes a generation is therefore in the next one.
+
+use super::cutter::Cut;
+use crate::registry::{Registry, Unit};
+use crate::shard::layout::{OVERFLOW_RECORDS, OVERFLOW_SERIES};
+use crate::shard::{DOMAIN, domain};
+use crate::sync::{Ordering, barrier};
+use crate::{Counter, Error, Gauge, Histogram};
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+#[derive(Debug)]
+pub(crate) struct OwnMetrics {
+    generations: Counter,
+    incomplete: Counter,
+    moving: Counter,
+    dropped_ticks: Counter,
+    callback_panics: Counter,
+    wait: Histogram,
+    generation: Histogram,
+    shards: Gauge,
+    shards_in_use: Gauge,
+    shards_read: Gauge,
+    arena_bytes: Gauge,
+    series: Gauge,
+    rejected: Gauge,
+    overflow_records: Rise,
+    overflow_series: Rise,
+}
+
+/// A counter that follows a total kept elsewhere in the process.
+#[derive(Debug)]
+struct Rise {
+    counter: Counter,
+    /// Offset of the total in the shared arena, and what it was at the last look.
+    at: usize,
+    last: AtomicU64,
+}
+
+impl Rise {
+    fn new(counter: Counter, at: usize) -> Self {
+        Rise { counter, at, last: AtomicU64::new(0) }
+    }
+
+    fn follow(&self) {
+        let Some(shared) = DOMAIN.shared() else { return };
+        // Relaxed, both: statistics; one generation is made at a time.
+        let now = shared.cells.cell(self.at).load(Ordering::Relaxed);
+        let last = self.last.swap(now, Ordering::Relaxed);
+        self.counter.add(now.saturating_sub(last));
+    }
+}
+
+impl OwnMetrics {
+    pub(crate) fn register(registry: &Registry) -> Result<OwnMetrics, Error> {
+        let counter = |name: &str, help: &str| registry.counter(name, help);
+        let gauge = |name: &str, help: &str| registry.gauge(name, help);
+        let seconds = |name: &str, help: &str| {
+            registry.metric(name, help).unit(Unit::Nanoseconds).histogram()
+        };
+        let info = registry
+            .metric("tachometer_info", "How the engine runs here; always 1.")
+            .label("barrier", barrier::mode().name())
+            .label("clock", crate::record::clock::name())
+            .label("version", env!("CARGO_PKG_VERSION"));
+        info.gauge()?.set(1.0);
+        Ok(OwnMetrics {
+            generations: counter("tachometer_generations_total", "Snapshots published.")?,
+            incomplete: counter(
+                "tachometer_incomplete_cuts_total",
+                "Snapshots for which a thread stopped inside a record was not waited for any longer.",
+            )?,
+            moving: counter(
+                "tachometer_moving_shards_total",
+                "Shards read while a thread was inside a record.",
+            )?,
+            dropped_ticks: counter(
+                "tachometer_dropped_ticks_total",
+                "Intervals in which the aggregator was too late to make a snapshot.",
+            )?,
+            callback_panics: counter(
+                "tachometer_callback_panics_total",
+                "Panics in callbacks of gauges; the gauge then shows NaN.",
+            )?,
+            wait: seconds(
+                "tachometer_cut_wait_seconds",
+                "From the flip of a cut until all shards stood still.",
+            )?,
+            generation: seconds(
+                "tachometer_generation_seconds",
+                "Making one snapshot: cut, merge, publish.",
+            )?,
+            shards: gauge(
+                "tachometer_shards",
+                "Shards: the largest number of recording threads alive at once.",
+            )?,
+            shards_in_use: gauge("tachometer_shards_in_use", "Shards that a thread owns now.")?,
+            shards_read: gauge(
+                "tachometer_shards_read",
+                "Shards that the last cut had to read; the others were idle.",
+            )?,
+            arena_bytes: gauge("tachometer_arena_bytes", "Address space reserved for shards.")?,
+            series: gauge("tachometer_series", "Series of this registry.")?,
+            rejected: gauge(
+                "tachometer_rejected_registrations",
+                "Static handles that could not be registered as they stand; see tachometer_rejected_records_total.",
+            )?,
+            overflow_records: Rise::new(
+                counter(
+                    "tachometer_overflow_records_total",
+                    "Records that went to shared cells: a full arena, or a thread without a shard.",
+                )?,
+                OVERFLOW_RECORDS,
+            ),
+            overflow_series: Rise::new(
+                counter(
+                    "tachometer_overflow_series_records_total",
+                    "Records of full families, or with a label value that is too long.",
+                )?,
+                OVERFLOW_SERIES,
+            ),
+        })
+    }
+
+    /// After a generation.
+    pub(crate) fn record(&self, cut: &Cut, took: Duration, series: usize, rejected: usize) {
+        self.generations.inc();
+        self.incomplete.add(u64::from(!cut.is_complete()));
+        self.moving.add(cut.moving as u64);
+        self.wait.record_duration(cut.waited);
+        self.generation.record_duration(took);
+        self.shards.set(cut.shards as f64);
+        self.shards_in_use.set(DOMAIN.shards.iter().filter(|node| node.is_taken()).count() as f64);
+        self.shards_read.set(cut.read as f64);
+        self.arena_bytes.set((cut.shards * domain::arena_bytes()) as f64);
+        self.series.set(series as f64);
+        self.rejected.set(rejected as f64);
+        self.overflow_records.follow();
+        self.overflow_series.follow();
+    }
+
+    pub(crate) fn drop_ticks(&self, ticks: u64) {
+        self.dropped_ticks.add(ticks);
+    }
+
+    pub(crate) fn panicked(&self, callbacks: u64) {
+        self.callback_panics.add(callbacks);
+    }
+}

@@ -1,0 +1,91 @@
+//! Publication: the latest snapshot, swapped in whole, and those who wait for the next.
+//!
+//! Readers load it without blocking anybody. The swap releases everything that made the snapshot to whoever loads it;
+//! arc-swap keeps the old one alive for as long as somebody reads it.
+
+#[cfg(not(tachometer_loom))]
+use arc_swap::ArcSwap;
+use std::sync::Arc;
+#[cfg(not(tachometer_loom))]
+use std::sync::{Condvar, Mutex, PoisonError};
+#[cfg(not(tachometer_loom))]
+use std::time::{Duration, Instant};
+
+/// The latest of something, and a bell for those who wait.
+#[cfg(not(tachometer_loom))]
+#[derive(Debug)]
+pub(crate) struct Publisher<T> {
+    latest: ArcSwap<T>,
+    bell: Mutex<()>,
+    rung: Condvar,
+}
+
+#[cfg(not(tachometer_loom))]
+impl<T> Publisher<T> {
+    pub(crate) fn new(first: Arc<T>) -> Self {
+        Publisher { latest: ArcSwap::new(first), bell: Mutex::new(()), rung: Condvar::new() }
+    }
+
+    pub(crate) fn latest(&self) -> Arc<T> {
+        self.latest.load_full()
+    }
+
+    /// Swaps `next` in and wakes everybody who waits.
+    pub(crate) fn publish(&self, next: Arc<T>) {
+        self.latest.store(next);
+        // Through the lock, so that a waiter between its look and its sleep does not miss the bell.
+        drop(self.bell.lock().unwrap_or_else(PoisonError::into_inner));
+        self.rung.notify_all();
+    }
+
+    /// The first published value that meets `condition`, from the latest on; `None` when `limit` is over.
+    pub(crate) fn wait(
+        &self,
+        limit: Duration,
+        mut condition: impl FnMut(&T) -> bool,
+    ) -> Option<Arc<T>> {
+        let deadline = Instant::now().checked_add(limit);
+        let mut bell = self.bell.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let latest = self.latest();
+            if condition(&latest) {
+                return Some(latest);
+            }
+            let left = deadline.map_or(limit, |at| at.saturating_duration_since(Instant::now()));
+            if left.is_zero() {
+                return None;
+            }
+            bell = self.rung.wait_timeout(bell, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+/// Under loom: a pointer swap with the orderings that arc-swap documents, over leaked snapshots.
+#[cfg(tachometer_loom)]
+#[derive(Debug)]
+pub(crate) struct Publisher<T> {
+    latest: crate::sync::AtomicPtr<T>,
+}
+
+#[cfg(tachometer_loom)]
+impl<T> Publisher<T> {
+    pub(crate) fn new(first: Arc<T>) -> Self {
+        Publisher { latest: crate::sync::AtomicPtr::new(Arc::into_raw(first).cast_mut()) }
+    }
+
+    pub(crate) fn latest(&self) -> &'static T {
+        use crate::sync::Ordering;
+        use crate::sync::weaken::{Site, order};
+        // Acquire, partner `publish`.
+        let latest = self.latest.load(order(Site::Publish, Ordering::Acquire));
+        // SAFETY: leaked by `publish` or `new`.
+        unsafe { &*latest }
+    }
+
+    pub(crate) fn publish(&self, next: Arc<T>) {
+        use crate::sync::Ordering;
+        use crate::sync::weaken::{Site, order};
+        // Release: everything that made the snapshot is visible to whoever loads it.
+        self.latest.store(Arc::into_raw(next).cast_mut(), order(Site::Publish, Ordering::Release));
+    }
+}

@@ -1,0 +1,5 @@
+//! From a snapshot to what other programs read.
+
+pub(crate) mod text;
+
+pub use text::TextEncoder;

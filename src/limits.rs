@@ -1,0 +1,52 @@
+//! Every bound of the engine, in one place.
+//!
+//! | limit | at the limit | counted in |
+//! |---|---|---|
+//! | [`ARENA_BYTES`] of one thread | records that need a new octave go to shared overflow cells: slower, never lost | `tachometer_overflow_records_total` |
+//! | [`MAX_SHARDS`] threads alive at once | further threads record through the shared cells | `tachometer_overflow_records_total` |
+//! | [`MAX_SCALARS`], [`MAX_HISTOGRAMS`] in the process | registration returns `Error::TooManySeries`; a family's values go to its overflow series | `tachometer_overflow_series_records_total` |
+//! | series of one family ([`DEFAULT_FAMILY_LIMIT`]) | further label sets share the series `overflow="true"` | `tachometer_overflow_series_records_total` |
+//! | [`MAX_LABELS`], [`MAX_NAME_BYTES`], [`MAX_HELP_BYTES`] | registration returns an error that names the limit | the error |
+//! | [`MAX_LABEL_VALUE_BYTES`] | an error at registration; a family's value goes to its overflow series | `tachometer_overflow_series_records_total` |
+//! | [`DEFAULT_CUT_TIMEOUT`] | the generation is published and says how many shards were read while moving | `tachometer_incomplete_cuts_total` |
+//! | [`MAX_REJECTED`] refused static handles | further ones share the last entry | `tachometer_rejected_registrations` |
+
+use std::time::Duration;
+
+/// Address space reserved for one thread's cells; memory is used only as it is touched.
+pub const ARENA_BYTES: usize = 64 << 20;
+/// Address space reserved for the cells shared by threads without a shard of their own.
+pub const SHARED_ARENA_BYTES: usize = 4 << 30;
+/// The largest number of recording threads alive at once that have a shard of their own.
+pub const MAX_SHARDS: usize = 16_384;
+/// Counters, up-down counters and gauges in one process, all registries together.
+pub const MAX_SCALARS: usize = if cfg!(tachometer_loom) { 4 } else { 1 << 17 };
+/// Histograms in one process, all registries together.
+pub const MAX_HISTOGRAMS: usize = if cfg!(tachometer_loom) { 1 } else { 1 << 13 };
+/// Labels of one series, constant ones included.
+pub const MAX_LABELS: usize = 32;
+/// Bytes of a metric's or label's name.
+pub const MAX_NAME_BYTES: usize = 256;
+/// Bytes of a metric's help.
+pub const MAX_HELP_BYTES: usize = 4096;
+/// Bytes of a label's value.
+pub const MAX_LABEL_VALUE_BYTES: usize = 4096;
+/// `le` bounds of one histogram on a page.
+pub const MAX_BUCKETS: usize = 512;
+/// Series of one family unless it is given another limit.
+pub const DEFAULT_FAMILY_LIMIT: usize = 1_000;
+/// Refused registrations of static handles that are kept, with their reason, for the operator to see.
+pub const MAX_REJECTED: usize = 64;
+/// How long a cut waits for a thread that stopped inside a record.
+pub const DEFAULT_CUT_TIMEOUT: Duration = Duration::from_millis(10);
+/// How often the aggregator cuts unless told otherwise.
+pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
+/// The shortest interval that the aggregator accepts.
+pub const MIN_INTERVAL: Duration = Duration::from_millis(1);
+/// Generations a shard must have been idle before its cells are no longer read at each cut.
+pub(crate) const IDLE_CUTS: u32 = 4;
+
+const _: () = assert!(ARENA_BYTES < u32::MAX as usize, "block offsets are 32 bits wide");
+const _: () = assert!(SHARED_ARENA_BYTES <= 1 << 32, "block offsets are 32 bits wide");
+const _: () =
+    assert!(crate::shard::layout::BLOCKS < ARENA_BYTES, "the slots leave room for blocks");

@@ -1,0 +1,201 @@
+//! Registering metrics at run time: `registry.metric("name", "help").unit(…).label(…).histogram()`.
+
+use super::family::Metric;
+use super::family::dynamic::{Family, Options};
+use super::family::enums::{EnumFamily, EnumLabels, combinations};
+use crate::registry::members::Members;
+use crate::registry::{Buckets, Definition, Kind, Precision, Registry, Unit};
+use crate::{Counter, Error, Gauge, Histogram, UpDownCounter};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A metric about to be registered. Made by [`Registry::metric`]; ended by the method that names its type.
+///
+/// Registering the same definition with the same labels again gives the same series.
+#[derive(Clone, Debug)]
+#[must_use = "nothing is registered until the type is named"]
+pub struct MetricBuilder<'a> {
+    registry: &'a Registry,
+    name: String,
+    help: String,
+    labels: Vec<(String, String)>,
+    options: Options,
+}
+
+impl Registry {
+    /// Begins to register a metric.
+    ///
+    /// ```
+    /// use tachometer::{Registry, Unit};
+    /// let registry = Registry::new();
+    /// let size = registry
+    ///     .metric("snapshot_size_bytes", "Size of a snapshot.")
+    ///     .unit(Unit::Bytes)
+    ///     .label("group", "orders/0")
+    ///     .histogram()?;
+    /// size.record(4096);
+    /// # Ok::<(), tachometer::Error>(())
+    /// ```
+    pub fn metric(&self, name: impl Into<String>, help: impl Into<String>) -> MetricBuilder<'_> {
+        MetricBuilder {
+            registry: self,
+            name: name.into(),
+            help: help.into(),
+            labels: Vec::new(),
+            options: Options::DEFAULT,
+        }
+    }
+
+    /// Registers a counter without unit or labels of its own.
+    ///
+    /// # Errors
+    /// The name is invalid, registered with another definition, or there are too many series.
+    pub fn counter(&self, name: &str, help: &str) -> Result<Counter, Error> {
+        self.metric(name, help).counter()
+    }
+
+    /// Registers an up-down counter without unit or labels of its own.
+    ///
+    /// # Errors
+    /// As [`Registry::counter`].
+    pub fn up_down_counter(&self, name: &str, help: &str) -> Result<UpDownCounter, Error> {
+        self.metric(name, help).up_down_counter()
+    }
+
+    /// Registers a gauge without unit or labels of its own.
+    ///
+    /// # Errors
+    /// As [`Registry::counter`].
+    pub fn gauge(&self, name: &str, help: &str) -> Result<Gauge, Error> {
+        self.metric(name, help).gauge()
+    }
+
+    /// Registers a histogram without unit or labels of its own.
+    ///
+    /// # Errors
+    /// As [`Registry::counter`].
+    pub fn histogram(&self, name: &str, help: &str) -> Result<Histogram, Error> {
+        self.metric(name, help).histogram()
+    }
+}
+
+impl MetricBuilder<'_> {
+    /// Sets the unit; see [`Unit`] for the suffix that the name must have.
+    pub fn unit(mut self, unit: Unit) -> Self {
+        self.options.unit = unit;
+        self
+    }
+
+    /// Adds a constant label, beside those of the registry's [`scope`](Registry::scope).
+    pub fn label(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.labels.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets how finely a histogram's values are told apart.
+    pub fn precision(mut self, precision: Precision) -> Self {
+        self.options.precision = precision;
+        self
+    }
+
+    /// Sets the bounds that a histogram's page shows.
+    pub fn buckets(mut self, buckets: Buckets) -> Self {
+        self.options.buckets = buckets;
+        self
+    }
+
+    /// Sets how many series a family with dynamic labels may have.
+    pub fn limit(mut self, series: usize) -> Self {
+        self.options.limit = series;
+        self
+    }
+
+    /// Lets series of a family with dynamic labels go when they have been idle for this long.
+    pub fn expire_after(mut self, idle: Duration) -> Self {
+        self.options.expire_after = Some(idle);
+        self
+    }
+
+    fn definition(&self, kind: Kind) -> Definition {
+        let Options { unit, precision, buckets, .. } = self.options;
+        Definition {
+            name: self.name.clone(),
+            help: self.help.clone(),
+            kind,
+            unit,
+            precision,
+            buckets,
+        }
+    }
+
+    /// Registers a counter.
+    ///
+    /// # Errors
+    /// A name is invalid, the metric is registered with another definition, or there are too many series.
+    pub fn counter(self) -> Result<Counter, Error> {
+        let definition = self.definition(Kind::Counter);
+        Ok(Counter::from_bound(self.registry.bind(&definition, &[self.labels])?))
+    }
+
+    /// Registers an up-down counter.
+    ///
+    /// # Errors
+    /// As [`MetricBuilder::counter`].
+    pub fn up_down_counter(self) -> Result<UpDownCounter, Error> {
+        let definition = self.definition(Kind::UpDownCounter);
+        Ok(UpDownCounter::from_bound(self.registry.bind(&definition, &[self.labels])?))
+    }
+
+    /// Registers a gauge.
+    ///
+    /// # Errors
+    /// As [`MetricBuilder::counter`].
+    pub fn gauge(self) -> Result<Gauge, Error> {
+        let definition = self.definition(Kind::Gauge);
+        Ok(Gauge::from_bound(self.registry.bind(&definition, &[self.labels])?))
+    }
+
+    /// Registers a gauge that is read by calling `read` after each cut, on the thread that makes the snapshot.
+    ///
+    /// A panic in it is caught: the gauge shows NaN, and `tachometer_callback_panics_total` counts it.
+    ///
+    /// # Errors
+    /// As [`MetricBuilder::counter`]; and a series has one callback only.
+    pub fn gauge_from(self, read: impl Fn() -> f64 + Send + Sync + 'static) -> Result<(), Error> {
+        let definition = self.definition(Kind::Gauge);
+        self.registry.bind_callback(&definition, self.labels, Arc::new(read))
+    }
+
+    /// Registers a histogram.
+    ///
+    /// # Errors
+    /// As [`MetricBuilder::counter`]; and its buckets must be finite and ascending.
+    pub fn histogram(self) -> Result<Histogram, Error> {
+        let definition = self.definition(Kind::Histogram);
+        let bound = self.registry.bind(&definition, &[self.labels])?;
+        Ok(Histogram::from_bound(bound, definition.precision))
+    }
+
+    /// Registers a family whose labels are Rust enums, every combination a series.
+    ///
+    /// # Errors
+    /// As [`MetricBuilder::counter`].
+    pub fn enum_family<M: Metric, L: EnumLabels>(self) -> Result<EnumFamily<M, L>, Error> {
+        let definition = self.definition(M::KIND);
+        let with_own = |pairs: Vec<(String, String)>| [&self.labels[..], &pairs[..]].concat();
+        let combinations: Vec<_> = combinations::<L>().into_iter().map(with_own).collect();
+        let bound = self.registry.bind(&definition, &combinations)?;
+        Ok(EnumFamily::from_bound(bound, definition.precision))
+    }
+
+    /// Registers a family with labels whose values are only known at run time.
+    ///
+    /// # Errors
+    /// As [`MetricBuilder::counter`].
+    pub fn family<M: Metric, const N: usize>(self, keys: [&str; N]) -> Result<Family<M, N>, Error> {
+        let definition = self.definition(M::KIND);
+        let registry = self.registry.scope(self.labels)?;
+        let members = Members::register(&registry, &definition, &keys, self.options)?;
+        Ok(Family::from_members(members, definition.precision))
+    }
+}

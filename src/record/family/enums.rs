@@ -1,0 +1,218 @@
+//! Families whose labels are Rust enums: every series exists from the start, and a look-up is an index.
+
+use super::{At, Metric};
+use crate::record::handle::{Place, Text};
+use crate::registry::{Bound, Buckets, Definition, Precision, Registry};
+use crate::{Error, Unit};
+use std::fmt;
+use std::marker::PhantomData;
+
+/// A label whose values are a closed set. Written by [`labels!`](crate::labels).
+pub trait LabelEnum: Copy + 'static {
+    /// The label's name.
+    const NAME: &'static str;
+    /// Its values, in the order of [`LabelEnum::index`].
+    const VALUES: &'static [&'static str];
+    /// The position of this value.
+    fn index(self) -> usize;
+}
+
+/// One label enum, or a tuple of up to three: the labels of an [`EnumFamily`].
+pub trait EnumLabels: Copy + 'static {
+    /// The number of combinations.
+    const COUNT: usize;
+    /// The position of this combination.
+    fn index(self) -> usize;
+    /// Names and values of the combination at `index`.
+    fn pairs(index: usize) -> Vec<(String, String)>;
+}
+
+fn pair<L: LabelEnum>(index: usize) -> (String, String) {
+    (L::NAME.to_owned(), L::VALUES[index].to_owned())
+}
+
+impl<A: LabelEnum> EnumLabels for A {
+    const COUNT: usize = A::VALUES.len();
+    #[inline(always)]
+    fn index(self) -> usize {
+        LabelEnum::index(self)
+    }
+    fn pairs(index: usize) -> Vec<(String, String)> {
+        vec![pair::<A>(index)]
+    }
+}
+
+impl<A: LabelEnum, B: LabelEnum> EnumLabels for (A, B) {
+    const COUNT: usize = A::VALUES.len() * B::VALUES.len();
+    #[inline(always)]
+    fn index(self) -> usize {
+        self.0.index() * B::VALUES.len() + self.1.index()
+    }
+    fn pairs(index: usize) -> Vec<(String, String)> {
+        vec![pair::<A>(index / B::VALUES.len()), pair::<B>(index % B::VALUES.len())]
+    }
+}
+
+impl<A: LabelEnum, B: LabelEnum, C: LabelEnum> EnumLabels for (A, B, C) {
+    const COUNT: usize = A::VALUES.len() * B::VALUES.len() * C::VALUES.len();
+    #[inline(always)]
+    fn index(self) -> usize {
+        (self.0, self.1).index() * C::VALUES.len() + self.2.index()
+    }
+    fn pairs(index: usize) -> Vec<(String, String)> {
+        let mut pairs = <(A, B)>::pairs(index / C::VALUES.len());
+        pairs.push(pair::<C>(index % C::VALUES.len()));
+        pairs
+    }
+}
+
+/// Declares an enum whose values are the values of a label.
+///
+/// ```
+/// tachometer::labels! {
+///     /// The result of a request.
+///     pub enum Outcome("outcome") {
+///         /// It was answered.
+///         Ok = "ok",
+///         /// It failed.
+///         Failed = "failed",
+///     }
+/// }
+/// use tachometer::{Counter, EnumFamily};
+/// static REQUESTS: EnumFamily<Counter, Outcome> =
+///     EnumFamily::new("requests_total", "Requests by outcome.");
+/// REQUESTS.at(Outcome::Ok).inc();
+/// ```
+#[macro_export]
+macro_rules! labels {
+    ($(#[$meta:meta])* $vis:vis enum $name:ident($label:literal) {
+        $($(#[$variant_meta:meta])* $variant:ident = $value:literal),+ $(,)?
+    }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        $vis enum $name { $($(#[$variant_meta])* $variant),+ }
+
+        impl $crate::LabelEnum for $name {
+            const NAME: &'static str = $label;
+            const VALUES: &'static [&'static str] = &[$($value),+];
+            #[inline(always)]
+            fn index(self) -> usize {
+                self as usize
+            }
+        }
+    };
+}
+
+/// A family whose labels are Rust enums: one of them, or a tuple of up to three.
+///
+/// Every combination is a series from the start, at zero. A look-up is an index, so a record costs about what it costs
+/// through a plain handle.
+pub struct EnumFamily<M: Metric, L: EnumLabels> {
+    place: Place,
+    text: Text,
+    precision: Precision,
+    buckets: Buckets,
+    types: PhantomData<fn(L) -> M>,
+}
+
+impl<M: Metric, L: EnumLabels> EnumFamily<M, L> {
+    /// A family for a `static`: registered in [`Registry::global`] on its first use; see
+    /// [`Counter::new`](crate::Counter::new).
+    pub const fn new(name: &'static str, help: &'static str) -> Self {
+        EnumFamily {
+            place: Place::unbound(),
+            text: Text::new(name, help),
+            precision: Precision::Two,
+            buckets: Buckets::Auto,
+            types: PhantomData,
+        }
+    }
+
+    /// Sets the unit; see [`Unit`] for the suffix that the name must have.
+    pub const fn unit(mut self, unit: Unit) -> Self {
+        self.text.unit = unit;
+        self
+    }
+
+    /// Sets how finely a histogram's values are told apart.
+    pub const fn precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
+        self
+    }
+
+    /// Sets the bounds that a histogram's page shows.
+    pub const fn buckets(mut self, buckets: Buckets) -> Self {
+        self.buckets = buckets;
+        self
+    }
+
+    /// Registers a `static` family now.
+    ///
+    /// # Errors
+    /// The name is invalid, or registered with another definition.
+    pub fn register(&self) -> Result<(), Error> {
+        if !self.text.name.is_empty() {
+            Registry::global().bind(&self.definition(), &combinations::<L>())?;
+            self.first();
+        }
+        Ok(())
+    }
+
+    pub(crate) fn from_bound(bound: Bound, precision: Precision) -> Self {
+        let place = Place::bound(bound);
+        EnumFamily { place, precision, ..Self::new("", "") }
+    }
+
+    fn definition(&self) -> Definition {
+        Definition {
+            name: self.text.name.to_owned(),
+            help: self.text.help.to_owned(),
+            kind: M::KIND,
+            unit: self.text.unit,
+            precision: self.precision,
+            buckets: self.buckets,
+        }
+    }
+
+    #[inline(always)]
+    fn first(&self) -> u32 {
+        self.place.slot(|| (self.definition(), combinations::<L>()))
+    }
+
+    /// The series of `labels`.
+    #[inline(always)]
+    pub fn at(&self, labels: L) -> M::Ref<'_> {
+        let slot = match self.first() {
+            // No slot left in the process: records go nowhere, and the registry says so.
+            0 => 0,
+            first => first + labels.index() as u32 * M::STRIDE,
+        };
+        M::at(slot, self.precision)
+    }
+
+    /// A handle of its own for the series of `labels`, to keep or to send elsewhere.
+    pub fn handle(&self, labels: L) -> M {
+        let first = self.first();
+        let bound =
+            Bound { slot: first + labels.index() as u32 * M::STRIDE, ..self.place.keep(first) };
+        M::handle(At(bound), self.precision)
+    }
+}
+
+/// All combinations of `L`, in the order of their index.
+pub(crate) fn combinations<L: EnumLabels>() -> Vec<Vec<(String, String)>> {
+    (0..L::COUNT).map(L::pairs).collect()
+}
+
+impl<M: Metric, L: EnumLabels> Clone for EnumFamily<M, L> {
+    /// The same family; a `static` is registered if it was not.
+    fn clone(&self) -> Self {
+        EnumFamily { place: self.place.clone_at(self.first()), ..*self }
+    }
+}
+
+impl<M: Metric, L: EnumLabels> fmt::Debug for EnumFamily<M, L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EnumFamily").field("place", &self.place).finish()
+    }
+}

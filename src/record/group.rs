@@ -1,0 +1,97 @@
+//! `Group`: several records that are in one snapshot whole, or not at all.
+
+use super::counter::CounterRef;
+use super::histogram::HistogramRef;
+use super::updown::UpDownCounterRef;
+use crate::shard::local::{Open, Record, close_group, open_group};
+use crate::shard::octave;
+use crate::sync::bump;
+use std::marker::PhantomData;
+
+/// Several records that are in one snapshot whole, or not at all. Made by [`group`].
+///
+/// One entry serves them all, so a group is also cheaper than the same records singly. Keep it short: a cut waits for an
+/// open group, at most its time limit (10 ms by default), then publishes a generation that says it is incomplete.
+/// Groups nest: the inner joins the outer. A plain record made on the same thread while a group is open becomes part of
+/// it, by a slower path. Cannot be sent to another thread, nor be held across an `await` of a task that moves.
+///
+/// A group that is leaked (`std::mem::forget`) never closes: its records are counted, but every later generation says
+/// that it is incomplete.
+///
+/// ```
+/// use tachometer::{Counter, Histogram, group};
+/// static BATCHES: Counter = Counter::new("batches_total", "Batches appended.");
+/// static SIZES: Histogram = Histogram::new("batch_entries", "Entries a batch.");
+/// let group = group();
+/// group.add(&BATCHES, 1);
+/// group.record(&SIZES, 17);
+/// drop(group); // every snapshot has both or neither
+/// ```
+#[derive(Debug)]
+#[must_use = "the group closes when the guard is dropped"]
+pub struct Group {
+    open: Open,
+    /// The entry belongs to this thread's shard.
+    not_send: PhantomData<*mut ()>,
+}
+
+/// Opens a group on the calling thread.
+#[inline(always)]
+pub fn group() -> Group {
+    Group { open: open_group(), not_send: PhantomData }
+}
+
+impl Group {
+    /// Adds `n` to a counter.
+    #[inline(always)]
+    pub fn add<'a>(&self, counter: impl Into<CounterRef<'a>>, n: u64) {
+        self.bump(counter.into().slot, n);
+    }
+
+    /// Adds `n`, which may be negative, to an up-down counter.
+    #[inline(always)]
+    pub fn add_signed<'a>(&self, counter: impl Into<UpDownCounterRef<'a>>, n: i64) {
+        self.bump(counter.into().slot, n as u64);
+    }
+
+    /// Records `value` in a histogram.
+    #[inline(always)]
+    pub fn record<'a>(&self, histogram: impl Into<HistogramRef<'a>>, value: u64) {
+        let HistogramRef { slot, shape, .. } = histogram.into();
+        let access = self.open.access;
+        let recorded = match access.own {
+            Some(cells) if slot != 0 => {
+                octave::record_own(cells, slot as usize + access.bank, shape, value, 1)
+            }
+            _ => false,
+        };
+        if !recorded {
+            self.slow(Record::Histogram { slot, shape, value, n: 1 });
+        }
+    }
+
+    #[inline(always)]
+    fn bump(&self, slot: u32, n: u64) {
+        let access = self.open.access;
+        match access.own {
+            Some(cells) if slot != 0 => bump(cells.cell(slot as usize + access.bank), n),
+            _ => self.slow(Record::Add { slot, n }),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn slow(&self, record: Record) {
+        let (Record::Add { slot, .. } | Record::Histogram { slot, .. }) = record;
+        if slot != 0 {
+            self.open.access.apply(record);
+        }
+    }
+}
+
+impl Drop for Group {
+    #[inline(always)]
+    fn drop(&mut self) {
+        close_group(&self.open);
+    }
+}

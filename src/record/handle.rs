@@ -1,0 +1,170 @@
+//! What all handles share: a slot that is known, or will be on first use.
+
+use crate::registry::{Bound, Definition, Life, Registry};
+use crate::sync::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+
+/// The slot of a handle, and what keeps it.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// Offset in bank 0; zero while a `static` handle is unbound.
+    slot: AtomicU32,
+    /// Keeps the slot; `None` in a `static`, whose slot the global registry keeps for ever.
+    bound: Option<Bound>,
+}
+
+impl Place {
+    pub(crate) const fn unbound() -> Self {
+        Place { slot: AtomicU32::new(0), bound: None }
+    }
+
+    pub(crate) fn bound(bound: Bound) -> Self {
+        Place { slot: AtomicU32::new(bound.slot), bound: Some(bound) }
+    }
+
+    /// The slot, bound now if need be; zero only if the process has no slot left.
+    #[inline(always)]
+    pub(crate) fn slot(
+        &self,
+        definition: impl FnOnce() -> (Definition, Vec<Vec<(String, String)>>),
+    ) -> u32 {
+        // Relaxed: the slot is an index. What stands there is published by the epoch, not by this word: a fresh slot is
+        // zero in every shard, and a recycled one was zeroed by the cutter before a registration could see it.
+        match self.slot.load(Ordering::Relaxed) {
+            0 => self.bind(definition),
+            slot => slot,
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn bind(&self, definition: impl FnOnce() -> (Definition, Vec<Vec<(String, String)>>)) -> u32 {
+        let (definition, combinations) = definition();
+        let bound = Registry::global().bind_static(&definition, &combinations);
+        // A refused handle's slots are kept by the registry's list of rejects, all others by their family.
+        // Relaxed: see `slot`. Two threads that bind at once find the same slot.
+        self.slot.store(bound.slot, Ordering::Relaxed);
+        bound.slot
+    }
+
+    /// What keeps this place, for a handle that shares it.
+    pub(crate) fn keep(&self, slot: u32) -> Bound {
+        self.bound.clone().unwrap_or_else(|| Bound { slot, life: Arc::new(Life(None)) })
+    }
+
+    /// A place for a clone of the handle: the same slot, kept as long.
+    pub(crate) fn clone_at(&self, slot: u32) -> Place {
+        // Relaxed: see `slot`.
+        Place { slot: AtomicU32::new(slot), bound: self.bound.clone() }
+    }
+}
+
+/// Name, help and unit of a handle, as a `static` carries them. Bound handles leave them empty.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Text {
+    pub(crate) name: &'static str,
+    pub(crate) help: &'static str,
+    pub(crate) unit: crate::Unit,
+}
+
+impl Text {
+    pub(crate) const fn new(name: &'static str, help: &'static str) -> Self {
+        Text { name, help, unit: crate::Unit::None }
+    }
+}
+
+/// Writes the parts of a scalar handle type that differ only in name and kind.
+macro_rules! scalar_handle {
+    ($(#[$doc:meta])* $name:ident, $(#[$ref_doc:meta])* $reference:ident, $kind:ident) => {
+        $(#[$doc])*
+        pub struct $name {
+            place: $crate::record::handle::Place,
+            text: $crate::record::handle::Text,
+        }
+
+        $(#[$ref_doc])*
+        #[derive(Clone, Copy, Debug)]
+        pub struct $reference<'a> {
+            pub(crate) slot: u32,
+            pub(crate) handle: std::marker::PhantomData<&'a ()>,
+        }
+
+        impl $name {
+            /// A handle for a `static`: registered in [`Registry::global`](crate::Registry::global) on its first use.
+            ///
+            /// A name or definition that the registry refuses is reported by
+            /// [`Registry::rejected`](crate::Registry::rejected); call [`Self::register`] early to get the error itself.
+            pub const fn new(name: &'static str, help: &'static str) -> Self {
+                Self {
+                    place: $crate::record::handle::Place::unbound(),
+                    text: $crate::record::handle::Text::new(name, help),
+                }
+            }
+
+            /// Sets the unit; see [`Unit`](crate::Unit) for the suffix that the name must have.
+            pub const fn unit(mut self, unit: $crate::Unit) -> Self {
+                self.text.unit = unit;
+                self
+            }
+
+            /// Registers a `static` handle now, so that its series is on the page before its first use.
+            ///
+            /// # Errors
+            /// The name is invalid, or registered with another definition.
+            pub fn register(&self) -> Result<(), $crate::Error> {
+                if !self.text.name.is_empty() {
+                    $crate::Registry::global().bind(&self.definition(), &[vec![]])?;
+                    self.as_ref();
+                }
+                Ok(())
+            }
+
+            pub(crate) fn from_bound(bound: $crate::registry::Bound) -> Self {
+                Self {
+                    place: $crate::record::handle::Place::bound(bound),
+                    text: $crate::record::handle::Text::new("", ""),
+                }
+            }
+
+            fn definition(&self) -> $crate::registry::Definition {
+                $crate::registry::Definition {
+                    name: self.text.name.to_owned(),
+                    help: self.text.help.to_owned(),
+                    kind: $crate::registry::Kind::$kind,
+                    unit: self.text.unit,
+                    precision: $crate::registry::Precision::Two,
+                    buckets: $crate::registry::Buckets::Auto,
+                }
+            }
+
+            /// The handle's place, for a [`Group`](crate::Group) or to record several times.
+            #[inline(always)]
+            pub(crate) fn as_ref(&self) -> $reference<'_> {
+                let slot = self.place.slot(|| (self.definition(), vec![vec![]]));
+                $reference { slot, handle: std::marker::PhantomData }
+            }
+        }
+
+        impl Clone for $name {
+            /// The same series; a `static` is registered if it was not.
+            fn clone(&self) -> Self {
+                Self { place: self.place.clone_at(self.as_ref().slot), text: self.text }
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($name)).field("place", &self.place).finish()
+            }
+        }
+
+        impl<'a> From<&'a $name> for $reference<'a> {
+            #[inline(always)]
+            fn from(handle: &'a $name) -> Self {
+                handle.as_ref()
+            }
+        }
+    };
+}
+pub(crate) use scalar_handle;

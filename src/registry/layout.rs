@@ -1,0 +1,142 @@
+//! What a snapshot's numbers mean: families and series in the order of their names, each with its place among the values.
+//!
+//! A layout is made when the registry has changed since the last one and shared by all snapshots until it changes again.
+
+use super::{Definition, Inner, Kind};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Labels of a series, in the order of their names.
+pub(crate) type Labels = Arc<[(String, String)]>;
+
+/// Where a series' value comes from.
+#[derive(Clone)]
+pub(crate) enum Source {
+    /// Sharded cells: the value is what the cut has.
+    Cells(u32),
+    /// One shared cell, read after the cut.
+    Shared(u32),
+    /// A histogram's head.
+    Head(u32),
+    /// A function of the host's, called after the cut.
+    Callback(Arc<dyn Fn() -> f64 + Send + Sync>),
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::Cells(slot) => write!(f, "Cells({slot})"),
+            Source::Shared(slot) => write!(f, "Shared({slot})"),
+            Source::Head(slot) => write!(f, "Head({slot})"),
+            Source::Callback(_) => write!(f, "Callback"),
+        }
+    }
+}
+
+impl Source {
+    pub(crate) fn of(kind: Kind, slot: u32) -> Source {
+        match kind {
+            Kind::Counter | Kind::UpDownCounter => Source::Cells(slot),
+            Kind::Gauge => Source::Shared(slot),
+            Kind::Histogram => Source::Head(slot),
+        }
+    }
+
+    pub(crate) fn slot(&self) -> Option<u32> {
+        match self {
+            Source::Cells(slot) | Source::Shared(slot) | Source::Head(slot) => Some(*slot),
+            Source::Callback(_) => None,
+        }
+    }
+}
+
+/// The families and series of a registry at one moment.
+#[derive(Debug, Default)]
+pub(crate) struct Layout {
+    /// Different for every layout of the process: what an encoder keys its rendered prefixes by.
+    pub(crate) id: u64,
+    /// The registry's version that this shows.
+    pub(crate) version: u64,
+    pub(crate) families: Vec<FamilyLayout>,
+    pub(crate) scalars: usize,
+    pub(crate) histograms: usize,
+}
+
+#[derive(Debug)]
+pub(crate) struct FamilyLayout {
+    pub(crate) definition: Arc<Definition>,
+    pub(crate) series: Vec<SeriesLayout>,
+}
+
+#[derive(Debug)]
+pub(crate) struct SeriesLayout {
+    pub(crate) labels: Labels,
+    pub(crate) source: Source,
+    /// Index among the snapshot's scalars, or among its histograms.
+    pub(crate) value: usize,
+}
+
+fn with_constant(labels: &Labels, constant: &Labels) -> Labels {
+    if constant.is_empty() {
+        return labels.clone();
+    }
+    let absent = constant.iter().filter(|c| labels.iter().all(|l| l.0 != c.0));
+    let mut all: Vec<_> = labels.iter().chain(absent).cloned().collect();
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    all.into()
+}
+
+impl Layout {
+    /// The layout of `registry` now; `last` if nothing changed since.
+    ///
+    /// `constant` labels are added to every series that has no label of that name.
+    pub(crate) fn of(
+        registry: &Inner,
+        last: Option<&Arc<Layout>>,
+        constant: &Labels,
+    ) -> Arc<Layout> {
+        // Zero is the empty layout of a snapshot before the first.
+        static IDS: AtomicU64 = AtomicU64::new(1);
+        let state = registry.lock();
+        if let Some(last) = last.filter(|last| last.version == state.version) {
+            return last.clone();
+        }
+        let (mut scalars, mut histograms) = (0, 0);
+        let mut families = Vec::with_capacity(state.families.len());
+        for family in state.families.values().filter(|f| !f.series.is_empty()) {
+            let place = match family.definition.kind {
+                Kind::Histogram => &mut histograms,
+                _ => &mut scalars,
+            };
+            let mut series: Vec<_> = family
+                .series
+                .iter()
+                .map(|(labels, series)| {
+                    *place += 1;
+                    SeriesLayout {
+                        labels: with_constant(labels, constant),
+                        source: series.source.clone(),
+                        value: *place - 1,
+                    }
+                })
+                .collect();
+            // Constant labels may change the order; values stay in the registry's.
+            series.sort_by(|a, b| a.labels.cmp(&b.labels));
+            families.push(FamilyLayout { definition: family.definition.clone(), series });
+        }
+        Arc::new(Layout {
+            // Relaxed: only unique.
+            id: IDS.fetch_add(1, Ordering::Relaxed),
+            version: state.version,
+            families,
+            scalars,
+            histograms,
+        })
+    }
+
+    /// All series, with their definitions.
+    pub(crate) fn series(&self) -> impl Iterator<Item = (&Definition, &SeriesLayout)> {
+        self.families.iter().flat_map(|f| f.series.iter().map(move |s| (&*f.definition, s)))
+    }
+}

@@ -1,0 +1,366 @@
+//! Registries: which series exist, under which names and labels, and in which slots they count.
+//!
+//! A registry is a namespace. All registries of a process share its shards, slots and cuts; tests and tenants get one of
+//! their own, and a program that does not care uses [`Registry::global`], where `static` handles register on first use.
+//! [`Registry::scope`] gives a view whose series all carry further constant labels.
+
+pub(crate) mod definition;
+pub(crate) mod layout;
+pub(crate) mod locks;
+pub(crate) mod members;
+pub(crate) mod slots;
+
+pub use definition::{Buckets, Definition, Kind, Precision, Unit};
+
+use crate::error::Error;
+use crate::limits::{MAX_LABELS, MAX_REJECTED};
+use crate::shard::DOMAIN;
+use crate::shard::layout::{Class, Range};
+use definition::{check_label_name, check_label_value};
+use layout::{Labels, Source};
+use members::Members;
+use once_cell::sync::Lazy;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A namespace of metrics. Clones are the same registry.
+#[derive(Clone)]
+pub struct Registry {
+    pub(crate) inner: Arc<Inner>,
+    scope: Labels,
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let families = self.inner.lock().families.len();
+        f.debug_struct("Registry").field("families", &families).field("scope", &self.scope).finish()
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Inner {
+    state: Mutex<State>,
+}
+
+/// The tables of a registry. Changed only under [`locks::setup`].
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) families: BTreeMap<String, Family>,
+    /// Name on the page, to the family that claims it.
+    claims: BTreeMap<String, String>,
+    /// Families with dynamic labels.
+    pub(crate) dynamic: Vec<Arc<Members>>,
+    pub(crate) rejected: Vec<Rejected>,
+    /// Rises with every change of what a page shows.
+    pub(crate) version: u64,
+    /// The fork generation in which an engine runs on this registry.
+    pub(crate) running: Option<u64>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Family {
+    pub(crate) definition: Arc<Definition>,
+    pub(crate) series: BTreeMap<Labels, Series>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Series {
+    pub(crate) source: Source,
+    /// Keeps the slots until the series goes; handles hold it too.
+    pub(crate) life: Arc<Life>,
+}
+
+/// A `static` handle that could not be registered as it stands.
+#[derive(Clone, Debug)]
+pub struct Rejected {
+    /// The name of the metric.
+    pub name: String,
+    /// Why it was refused.
+    pub error: Error,
+    pub(crate) bound: Bound,
+    pub(crate) kind: Kind,
+}
+
+/// Holds slots; gives them up when the last handle and the registry have gone.
+#[derive(Debug)]
+pub(crate) struct Life(pub(crate) Option<Range>);
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        if let Some(range) = self.0 {
+            locks::retire(range);
+        }
+    }
+}
+
+/// Where a handle records, and what keeps that place.
+#[derive(Clone, Debug)]
+pub(crate) struct Bound {
+    pub(crate) slot: u32,
+    pub(crate) life: Arc<Life>,
+}
+
+impl Inner {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// Marks the registry as served by an engine of fork generation `generation`.
+    pub(crate) fn claim_engine(&self, generation: u64) -> Result<(), Error> {
+        let _setup = locks::setup();
+        let mut state = self.lock();
+        if state.running == Some(generation) {
+            return Err(Error::AlreadyRunning);
+        }
+        state.running = Some(generation);
+        Ok(())
+    }
+
+    /// The engine has stopped.
+    pub(crate) fn release_engine(&self) {
+        let _setup = locks::setup();
+        self.lock().running = None;
+    }
+
+    /// Lets idle members of families go; see [`Members::expire`].
+    pub(crate) fn expire(
+        &self,
+        now: std::time::Duration,
+        complete: bool,
+        value: impl Fn(u32, Kind) -> u64,
+    ) {
+        let families = self.lock().dynamic.clone();
+        families.iter().for_each(|members| members.expire(now, complete, &value));
+    }
+}
+
+static GLOBAL: Lazy<Registry> = Lazy::new(Registry::new);
+
+impl Default for Registry {
+    fn default() -> Self {
+        Registry::new()
+    }
+}
+
+impl Registry {
+    /// An empty registry.
+    pub fn new() -> Self {
+        Registry { inner: Arc::new(Inner::default()), scope: Labels::default() }
+    }
+
+    /// The registry in which `static` handles register on first use.
+    pub fn global() -> &'static Registry {
+        &GLOBAL
+    }
+
+    /// A view of this registry whose series carry `labels` too, after those of this view.
+    ///
+    /// # Errors
+    /// A label's name is invalid or used twice, a value is too long, or there are too many labels.
+    pub fn scope<K: AsRef<str>, V: AsRef<str>>(
+        &self,
+        labels: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<Registry, Error> {
+        let mut all = self.scope.to_vec();
+        all.extend(labels.into_iter().map(|(k, v)| (k.as_ref().to_owned(), v.as_ref().to_owned())));
+        // A scope may hold histograms too, so `le` is refused already here.
+        Ok(Registry { inner: self.inner.clone(), scope: checked_labels(all, Kind::Histogram)? })
+    }
+
+    /// The labels that every series made through this view carries.
+    pub fn constant_labels(&self) -> &[(String, String)] {
+        &self.scope
+    }
+
+    /// The `static` handles that could not be registered as they stand, and why. Their records are not lost: they are
+    /// shown under `tachometer_rejected_records_total`.
+    pub fn rejected(&self) -> Vec<Rejected> {
+        self.inner.lock().rejected.clone()
+    }
+
+    /// Registers one series per element of `combinations`, in neighbouring slots, or finds them registered alike.
+    pub(crate) fn bind(
+        &self,
+        definition: &Definition,
+        combinations: &[Vec<(String, String)>],
+    ) -> Result<Bound, Error> {
+        match self.try_bind(definition, combinations) {
+            Err(Error::TooMany { .. }) if crate::aggregate::reclaim() => {
+                self.try_bind(definition, combinations)
+            }
+            result => result,
+        }
+    }
+
+    fn try_bind(
+        &self,
+        definition: &Definition,
+        combinations: &[Vec<(String, String)>],
+    ) -> Result<Bound, Error> {
+        definition.check()?;
+        let labels = combinations
+            .iter()
+            .map(|own| checked_labels([&self.scope[..], &own[..]].concat(), definition.kind))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut slots = locks::setup();
+        let mut state = self.inner.lock();
+        let first = labels.first().cloned().unwrap_or_default();
+        state.family(definition)?;
+        if let Some(found) = state.find(definition, &labels)? {
+            return Ok(found);
+        }
+        let shared = DOMAIN.open_shared().ok_or(Error::OutOfAddressSpace)?;
+        let class = class_of(definition);
+        let range = slots.allot(class, labels.len(), shared.bytes)?;
+        let life = Arc::new(Life(Some(range)));
+        debug_assert!(labels.contains(&first));
+        for (index, labels) in labels.into_iter().enumerate() {
+            let slot = range.slot + index as u32 * class.stride();
+            let source = Source::of(definition.kind, slot);
+            state.insert(definition, labels, Series { source, life: life.clone() });
+        }
+        Ok(Bound { slot: range.slot, life })
+    }
+
+    /// Registers a gauge that is read by calling `read` after each cut.
+    pub(crate) fn bind_callback(
+        &self,
+        definition: &Definition,
+        own: Vec<(String, String)>,
+        read: Arc<dyn Fn() -> f64 + Send + Sync>,
+    ) -> Result<(), Error> {
+        definition.check()?;
+        let labels = checked_labels([&self.scope[..], &own[..]].concat(), definition.kind)?;
+        let _setup = locks::setup();
+        let mut state = self.inner.lock();
+        if state.family(definition)?.series.contains_key(&labels) {
+            let existing = format!("{definition} with labels {labels:?}");
+            let refused = format!("a callback for the same series ({definition})");
+            return Err(Error::Conflict { existing, refused });
+        }
+        let series = Series { source: Source::Callback(read), life: Arc::new(Life(None)) };
+        state.insert(definition, labels, series);
+        Ok(())
+    }
+
+    /// Binds a `static` handle, which cannot report an error: one that is refused gets slots of its own, whose records
+    /// are shown under another name, beside the reason.
+    #[cold]
+    pub(crate) fn bind_static(
+        &self,
+        definition: &Definition,
+        combinations: &[Vec<(String, String)>],
+    ) -> Bound {
+        let error = match self.bind(definition, combinations) {
+            Ok(bound) => return bound,
+            Err(error) => error,
+        };
+        let mut slots = locks::setup();
+        let mut state = self.inner.lock();
+        let class = class_of(definition);
+        let len = combinations.len();
+        let known = |r: &&Rejected| {
+            r.name == definition.name
+                && r.bound.life.0.is_some_and(|l| l.class == class && l.len as usize == len)
+        };
+        if let Some(known) = state.rejected.iter().find(known) {
+            return known.bound.clone();
+        }
+        let room = (state.rejected.len() < MAX_REJECTED).then_some(()).and(DOMAIN.open_shared());
+        let range = room.and_then(|shared| slots.allot(class, len, shared.bytes).ok());
+        // No slot at all: the handle stays unbound (slot 0) and asks again at its next record.
+        let bound = Bound { slot: range.map_or(0, |r| r.slot), life: Arc::new(Life(range)) };
+        if range.is_some() {
+            let (name, kind) = (definition.name.clone(), definition.kind);
+            state.rejected.push(Rejected { name, error, bound: bound.clone(), kind });
+            state.version += 1;
+        }
+        bound
+    }
+}
+
+/// The class of slots that a metric needs.
+pub(crate) fn class_of(definition: &Definition) -> Class {
+    match definition.kind {
+        Kind::Histogram => Class::Head(definition.precision.shape()),
+        _ => Class::Scalar,
+    }
+}
+
+/// Labels in the order of their names, checked.
+pub(crate) fn checked_labels(
+    mut labels: Vec<(String, String)>,
+    kind: Kind,
+) -> Result<Labels, Error> {
+    if labels.len() > MAX_LABELS {
+        return Err(Error::TooMany {
+            what: format!("labels on one series ({})", labels.len()),
+            limit: MAX_LABELS,
+            advice: "each label multiplies the series; drop those that no question needs",
+        });
+    }
+    for (name, value) in &labels {
+        check_label_name(name, kind)?;
+        check_label_value(name, value)?;
+    }
+    labels.sort_by(|a, b| a.0.cmp(&b.0));
+    if let Some(pair) = labels.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        let reason = "the label is there twice (constant labels count too)".to_owned();
+        return Err(Error::InvalidName { name: pair[0].0.clone(), reason });
+    }
+    Ok(labels.into())
+}
+
+impl State {
+    /// The family of `definition`, made now if its name is free.
+    pub(crate) fn family(&mut self, definition: &Definition) -> Result<&mut Family, Error> {
+        if !self.families.contains_key(&definition.name) {
+            let taken = definition.claims().find_map(|claim| self.claims.get(&claim));
+            if let Some(owner) = taken {
+                let existing = self.families[owner].definition.to_string();
+                return Err(Error::Conflict { existing, refused: definition.to_string() });
+            }
+            for claim in definition.claims() {
+                self.claims.insert(claim, definition.name.clone());
+            }
+            let definition = Arc::new(definition.clone());
+            let name = definition.name.clone();
+            self.families.insert(name, Family { definition, series: BTreeMap::new() });
+            self.version += 1;
+        }
+        let family = self.families.get_mut(&definition.name).expect("inserted above");
+        if *family.definition != *definition {
+            let existing = family.definition.to_string();
+            return Err(Error::Conflict { existing, refused: definition.to_string() });
+        }
+        Ok(family)
+    }
+
+    /// The series of `labels`, if they are registered, in neighbouring slots.
+    fn find(&self, definition: &Definition, labels: &[Labels]) -> Result<Option<Bound>, Error> {
+        let series = &self.families[&definition.name].series;
+        let found: Vec<_> = labels.iter().filter_map(|l| series.get(l)).collect();
+        if found.is_empty() {
+            return Ok(None);
+        }
+        let slots: Vec<_> = found.iter().filter_map(|s| s.source.slot()).collect();
+        let stride = class_of(definition).stride();
+        let whole = slots.len() == labels.len() && slots.windows(2).all(|p| p[0] + stride == p[1]);
+        if !whole {
+            let existing =
+                format!("{definition}, some of the series as single ones or with a callback");
+            let refused = format!("{definition} with {} series", labels.len());
+            return Err(Error::Conflict { existing, refused });
+        }
+        Ok(Some(Bound { slot: slots[0], life: found[0].life.clone() }))
+    }
+
+    pub(crate) fn insert(&mut self, definition: &Definition, labels: Labels, series: Series) {
+        let family = self.families.get_mut(&definition.name).expect("made by `family`");
+        family.series.insert(labels, series);
+        self.version += 1;
+    }
+}

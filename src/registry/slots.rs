@@ -1,0 +1,87 @@
+//! Who has which slot: allotting, taking back, and what a slot must go through before it is given out again.
+//!
+//! A slot stands at the same offset in every shard, so slots are a resource of the process. One that its series gave up
+//! still holds counts, in both banks of every shard; the cutter zeroes a bank when it stands still, so it takes two
+//! complete cuts until the slot can serve another series ([`Slots::recycle`]).
+
+use crate::error::Error;
+use crate::limits::{MAX_HISTOGRAMS, MAX_SCALARS};
+use crate::shard::layout::{BLOCKS, Class, Range, Shape, head, scalar};
+use std::collections::BTreeMap;
+
+/// The process's slots.
+#[derive(Debug)]
+pub(crate) struct Slots {
+    scalars: usize,
+    shapes: Vec<Shape>,
+    free: BTreeMap<(u32, u32), Vec<u32>>,
+    promised: usize,
+}
+
+impl Slots {
+    pub(crate) const fn new() -> Self {
+        Slots { scalars: 0, shapes: Vec::new(), free: BTreeMap::new(), promised: 0 }
+    }
+
+    /// Scalars ever allotted: cells beyond are zero.
+    pub(crate) fn scalars(&self) -> usize {
+        self.scalars
+    }
+
+    /// The shape of every histogram ever allotted, by index.
+    pub(crate) fn shapes(&self) -> &[Shape] {
+        &self.shapes
+    }
+
+    /// Allots `len` neighbouring slots, zero in every shard.
+    ///
+    /// `shared_bytes` is the length of the shared arena: it must have room for every octave of every histogram, so that
+    /// a record that overflows its shard always finds a place there.
+    pub(crate) fn allot(
+        &mut self,
+        class: Class,
+        len: usize,
+        shared_bytes: usize,
+    ) -> Result<Range, Error> {
+        if let Some(slot) = self.free.get_mut(&free_key(class, len as u32)).and_then(Vec::pop) {
+            return Ok(Range { class, slot, len: len as u32 });
+        }
+        let slot = match class {
+            Class::Scalar => {
+                if len > MAX_SCALARS - self.scalars {
+                    return Err(too_many("counters and gauges in the process", MAX_SCALARS));
+                }
+                self.scalars += len;
+                scalar(self.scalars - len)
+            }
+            Class::Head(shape) => {
+                let promised = self.promised + len * shape.worst_bytes();
+                if len > MAX_HISTOGRAMS - self.shapes.len() || promised > shared_bytes - BLOCKS {
+                    return Err(too_many("histograms in the process", self.shapes.len()));
+                }
+                self.promised = promised;
+                self.shapes.extend(std::iter::repeat_n(shape, len));
+                head(self.shapes.len() - len)
+            }
+        };
+        Ok(Range { class, slot, len: len as u32 })
+    }
+
+    /// Takes a range back that the cutter has zeroed in both banks.
+    pub(crate) fn recycle(&mut self, range: Range) {
+        self.free.entry(free_key(range.class, range.len)).or_default().push(range.slot);
+    }
+}
+
+fn free_key(class: Class, len: u32) -> (u32, u32) {
+    let kind = match class {
+        Class::Scalar => 0,
+        Class::Head(shape) => shape.half_bits(),
+    };
+    (kind, len)
+}
+
+fn too_many(what: &str, limit: usize) -> Error {
+    let advice = "drop registries and families that are no longer used, bound their labels, or let idle series expire";
+    Error::TooMany { what: what.to_owned(), limit, advice }
+}

@@ -1,0 +1,46 @@
+//! One series of a snapshot.
+
+use crate::Definition;
+use crate::aggregate::sums::Extremes;
+use crate::snapshot::HistogramSnapshot;
+use std::sync::Arc;
+
+/// One series of a snapshot: its definition, labels and value.
+#[derive(Clone, Copy, Debug)]
+pub struct SeriesView<'a> {
+    /// Name, help, type and unit.
+    pub definition: &'a Definition,
+    /// Labels, in the order of their names.
+    pub labels: &'a [(String, String)],
+    /// The value.
+    pub value: Value<'a>,
+    pub(crate) extremes: Option<Extremes>,
+}
+
+impl SeriesView<'_> {
+    /// The exact smallest and largest value that a histogram recorded in this generation alone (since the one before).
+    ///
+    /// A generation that follows an incomplete one may repeat the extremes of that one.
+    pub fn generation_extremes(&self) -> Option<(u64, u64)> {
+        self.extremes.filter(|e| !e.is_empty()).map(|e| (!e.not_min, e.max))
+    }
+
+    /// The value of a label.
+    pub fn label(&self, name: &str) -> Option<&str> {
+        self.labels.iter().find(|label| label.0 == name).map(|label| label.1.as_str())
+    }
+}
+
+/// The value of a series.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Value<'a> {
+    /// A count that only rises.
+    Counter(u64),
+    /// A count that rises and falls.
+    UpDownCounter(i64),
+    /// A value that was set.
+    Gauge(f64),
+    /// A distribution.
+    Histogram(&'a Arc<HistogramSnapshot>),
+}

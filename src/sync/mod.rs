@@ -1,0 +1,36 @@
+//! The one place that names atomics: the standard library's in a real build, loom's in a model.
+//!
+//! Everything else in the crate takes its atomics from here, so that `loom-tests` explores the very code that runs in
+//! production. [`barrier`] holds the asymmetric barrier on which the cut rests; [`weaken`] lets a canary model break one
+//! ordering on purpose, to prove that the models can fail.
+
+pub(crate) mod barrier;
+pub(crate) mod fork_lock;
+pub(crate) mod weaken;
+
+#[cfg(not(tachometer_loom))]
+pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence};
+
+#[cfg(tachometer_loom)]
+pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence};
+
+pub(crate) use std::sync::atomic::Ordering;
+
+/// One turn of a wait loop: spins, and under loom lets another thread of the model run.
+#[inline]
+pub(crate) fn relax() {
+    #[cfg(not(tachometer_loom))]
+    std::hint::spin_loop();
+    #[cfg(tachometer_loom)]
+    loom::thread::yield_now();
+}
+
+/// Adds to a cell that only the calling thread writes.
+///
+/// A relaxed load and a relaxed store: no other thread writes the cell, so nothing can come between them, and the
+/// compiler makes one `add` to memory of the two. What the cell holds is published by the store to the state word that
+/// ends the entry (`shard::entry::leave`), not by this store.
+#[inline(always)]
+pub(crate) fn bump(cell: &AtomicU64, n: u64) {
+    cell.store(cell.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+}
