@@ -13,6 +13,8 @@ mod shard;
 mod sync;
 
 #[cfg(not(tachometer_loom))]
+pub mod catalogue;
+#[cfg(not(tachometer_loom))]
 mod error;
 #[cfg(not(tachometer_loom))]
 mod export;
@@ -34,6 +36,7 @@ pub use crate::{
     export::TextEncoder,
     process::{ProcessSettings, barrier_mode},
     record::builder::MetricBuilder,
+    record::bundle::BundleField,
     record::counter::{Counter, CounterRef},
     record::family::Metric,
     record::family::dynamic::{Family, Lookup},

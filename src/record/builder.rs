@@ -19,6 +19,7 @@ pub struct MetricBuilder<'a> {
     name: String,
     help: String,
     labels: Vec<(String, String)>,
+    keys: Vec<String>,
     options: Options,
 }
 
@@ -42,6 +43,7 @@ impl Registry {
             name: name.into(),
             help: help.into(),
             labels: Vec::new(),
+            keys: Vec::new(),
             options: Options::DEFAULT,
         }
     }
@@ -89,6 +91,12 @@ impl MetricBuilder<'_> {
     /// Adds a constant label, beside those of the registry's [`scope`](Registry::scope).
     pub fn label(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.labels.push((name.into(), value.into()));
+        self
+    }
+
+    /// Names the labels of a family whose values are only known at run time, for [`MetricBuilder::keyed_family`].
+    pub fn keys<const N: usize>(mut self, keys: [&str; N]) -> Self {
+        self.keys = keys.map(str::to_owned).into();
         self
     }
 
@@ -193,6 +201,21 @@ impl MetricBuilder<'_> {
     /// # Errors
     /// As [`MetricBuilder::counter`].
     pub fn family<M: Metric, const N: usize>(self, keys: [&str; N]) -> Result<Family<M, N>, Error> {
+        self.keys(keys).keyed_family()
+    }
+
+    /// As [`MetricBuilder::family`], with the labels that [`MetricBuilder::keys`] named.
+    ///
+    /// # Errors
+    /// As [`MetricBuilder::counter`]; and there must be `N` of them.
+    pub fn keyed_family<M: Metric, const N: usize>(self) -> Result<Family<M, N>, Error> {
+        let keys: [&str; N] =
+            self.keys.iter().map(String::as_str).collect::<Vec<_>>().try_into().map_err(
+                |given: Vec<&str>| Error::InvalidSetting {
+                    setting: "keys",
+                    reason: format!("{} has {N} labels, not {}", self.name, given.len()),
+                },
+            )?;
         let definition = self.definition(M::KIND);
         let registry = self.registry.scope(self.labels)?;
         let members = Members::register(&registry, &definition, &keys, self.options)?;

@@ -6,6 +6,7 @@
 //! enough). Recording never fails, blocks, panics, or (after a thread's first record) allocates.
 
 pub(crate) mod builder;
+pub(crate) mod bundle;
 pub(crate) mod clock;
 pub(crate) mod counter;
 pub(crate) mod family;

@@ -1,0 +1,124 @@
+//! Typed bundles: one declaration gives a struct of handles with names, units, help and labels.
+
+use super::builder::MetricBuilder;
+use super::family::enums::EnumLabels;
+use super::family::{Metric, dynamic::Family, enums::EnumFamily};
+use crate::{Counter, Error, Gauge, Histogram, UpDownCounter};
+
+/// A type that can be a field of a [`bundle!`](crate::bundle): any handle or family.
+pub trait BundleField: Sized {
+    /// Registers the metric as this type.
+    ///
+    /// # Errors
+    /// As [`MetricBuilder::counter`].
+    fn register(metric: MetricBuilder<'_>) -> Result<Self, Error>;
+}
+
+macro_rules! scalar_field {
+    ($handle:ident, $method:ident) => {
+        impl BundleField for $handle {
+            fn register(metric: MetricBuilder<'_>) -> Result<Self, Error> {
+                metric.$method()
+            }
+        }
+    };
+}
+scalar_field!(Counter, counter);
+scalar_field!(UpDownCounter, up_down_counter);
+scalar_field!(Gauge, gauge);
+scalar_field!(Histogram, histogram);
+
+impl<M: Metric, L: EnumLabels> BundleField for EnumFamily<M, L> {
+    fn register(metric: MetricBuilder<'_>) -> Result<Self, Error> {
+        metric.enum_family()
+    }
+}
+
+impl<M: Metric, const N: usize> BundleField for Family<M, N> {
+    fn register(metric: MetricBuilder<'_>) -> Result<Self, Error> {
+        metric.keyed_family()
+    }
+}
+
+/// Declares a struct of handles: one field a metric, its doc comment the help, its type the type.
+///
+/// After the name follow settings, each a method of [`MetricBuilder`](crate::MetricBuilder). The prefix stands behind the
+/// struct's name and can be changed when the bundle is registered. Besides the struct itself there are
+///
+/// - `register(&registry)`: registers every metric, or finds it registered alike. A
+///   [scope](crate::Registry::scope) gives the whole bundle constant labels, so one bundle can be registered once for
+///   each group, shard or tenant.
+/// - `register_as(&registry, prefix, adjust)`: the same under another prefix, each metric passed through `adjust`, which
+///   may set another precision, say.
+/// - `NAMES`: the names without prefix, in the order of the declaration.
+///
+/// ```
+/// use tachometer::{Counter, EnumFamily, Family, Histogram, Registry, Unit};
+/// tachometer::labels! { pub enum Outcome("outcome") { Ok = "ok", Failed = "failed" } }
+/// tachometer::bundle! {
+///     /// What a store records.
+///     pub struct StoreMetrics("store_") {
+///         /// Reads by outcome.
+///         pub reads: EnumFamily<Counter, Outcome> = "reads_total";
+///         /// How long a write took.
+///         pub write: Histogram = "write_duration_seconds", unit(Unit::Nanoseconds);
+///         /// Bytes written by table.
+///         pub bytes: Family<Counter, 1> = "bytes_total", unit(Unit::Bytes), keys(["table"]);
+///     }
+/// }
+/// let registry = Registry::new();
+/// let store = StoreMetrics::register(&registry.scope([("shard", "7")])?)?;
+/// store.reads.at(Outcome::Ok).inc();
+/// store.bytes.at(["orders"]).add(512);
+/// # Ok::<(), tachometer::Error>(())
+/// ```
+#[macro_export]
+macro_rules! bundle {
+    ($(#[$meta:meta])* $vis:vis struct $bundle:ident($prefix:literal) {
+        $($(#[doc = $help:literal])+
+          $field_vis:vis $field:ident: $type:ty = $name:literal $(, $set:ident($($value:expr),*))*;)+
+    }) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug)]
+        $vis struct $bundle {
+            $($(#[doc = $help])+ $field_vis $field: $type,)+
+        }
+
+        impl $bundle {
+            /// The prefix of every name, unless another is given.
+            #[allow(dead_code)]
+            pub const PREFIX: &'static str = $prefix;
+            /// The names of all metrics, without prefix, in the order of the declaration.
+            #[allow(dead_code)]
+            pub const NAMES: &'static [&'static str] = &[$($name),+];
+
+            /// Registers every metric of the bundle, or finds it registered alike.
+            ///
+            /// # Errors
+            /// A metric is registered with another definition, or there are too many series.
+            #[allow(dead_code)]
+            pub fn register(registry: &$crate::Registry) -> Result<Self, $crate::Error> {
+                Self::register_as(registry, Self::PREFIX, |metric| metric)
+            }
+
+            /// Registers every metric under `prefix`, each passed through `adjust`.
+            ///
+            /// # Errors
+            /// As `register`; and the prefix must make valid names.
+            #[allow(dead_code)]
+            pub fn register_as(
+                registry: &$crate::Registry,
+                prefix: &str,
+                adjust: impl for<'a> Fn($crate::MetricBuilder<'a>) -> $crate::MetricBuilder<'a>,
+            ) -> Result<Self, $crate::Error> {
+                Ok($bundle {
+                    $($field: <$type as $crate::BundleField>::register(adjust(
+                        registry
+                            .metric(format!("{prefix}{}", $name), concat!($($help),+).trim())
+                            $(.$set($($value),*))*,
+                    ))?,)+
+                })
+            }
+        }
+    };
+}
