@@ -483,7 +483,6 @@ fn shared_value(slot: u32) -> u64 {
 /// How often something was recorded at `slot` (or, for a scalar, its value).
 fn count(cutter: &Cutter, slot: u32, kind: Kind) -> u64 {
     match kind {
-        _ if slot == 0 => 0,
         Kind::Histogram => cutter.head(slot).map_or(0, |(shape, banks)| {
             let buckets = |bank: &super::sums::HeadSums| -> u64 {
                 super::sums::octaves(bank.mask)

@@ -302,7 +302,11 @@ impl RaftMetrics {
             };
             RequestCounters {
                 ok: self.rpc_requests.handle([rpc, peer, Outcome::VALUES[Outcome::Ok as usize]]),
-                error: self.rpc_requests.handle([rpc, peer, Outcome::VALUES[Outcome::Error as usize]]),
+                error: self.rpc_requests.handle([
+                    rpc,
+                    peer,
+                    Outcome::VALUES[Outcome::Error as usize],
+                ]),
                 errors: [
                     RpcError::Timeout,
                     RpcError::ConnectionRefused,

@@ -28,12 +28,21 @@ impl Counter {
     /// Adds one.
     #[inline(always)]
     pub fn inc(&self) {
-        self.as_ref().add(1);
+        self.add(1);
     }
 
     /// Adds `n`.
     #[inline(always)]
     pub fn add(&self, n: u64) {
+        match self.place.known() {
+            0 => self.add_unbound(n),
+            slot => add(slot, n),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn add_unbound(&self, n: u64) {
         self.as_ref().add(n);
     }
 }
@@ -64,7 +73,5 @@ pub(crate) fn add(slot: u32, n: u64) {
 #[cold]
 #[inline(never)]
 fn add_slow(slot: u32, n: u64) {
-    if slot != 0 {
-        perform(Record::Add { slot, n });
-    }
+    perform(Record::Add { slot, n });
 }

@@ -3,7 +3,7 @@
 use super::counter::CounterRef;
 use super::histogram::HistogramRef;
 use super::updown::UpDownCounterRef;
-use crate::shard::local::{Open, Record, close_group, open_group};
+use crate::shard::local::{Access, Open, Record, close_group, open_group};
 use crate::shard::octave;
 use crate::sync::bump;
 use std::marker::PhantomData;
@@ -59,14 +59,11 @@ impl Group {
     pub fn record<'a>(&self, histogram: impl Into<HistogramRef<'a>>, value: u64) {
         let HistogramRef { slot, shape, .. } = histogram.into();
         let access = self.open.access;
-        let recorded = match access.own {
-            Some(cells) if slot != 0 => {
-                octave::record_own(cells, slot as usize + access.bank, shape, value, 1)
-            }
-            _ => false,
-        };
+        let recorded = access.own.is_some_and(|cells| {
+            octave::record_own(cells, slot as usize + access.bank, shape, value, 1)
+        });
         if !recorded {
-            self.slow(Record::Histogram { slot, shape, value, n: 1 });
+            slow(access, Record::Histogram { slot, shape, value, n: 1 });
         }
     }
 
@@ -74,24 +71,22 @@ impl Group {
     fn bump(&self, slot: u32, n: u64) {
         let access = self.open.access;
         match access.own {
-            Some(cells) if slot != 0 => bump(cells.cell(slot as usize + access.bank), n),
-            _ => self.slow(Record::Add { slot, n }),
+            Some(cells) => bump(cells.cell(slot as usize + access.bank), n),
+            None => slow(access, Record::Add { slot, n }),
         }
     }
+}
 
-    #[cold]
-    #[inline(never)]
-    fn slow(&self, record: Record) {
-        let (Record::Add { slot, .. } | Record::Histogram { slot, .. }) = record;
-        if slot != 0 {
-            self.open.access.apply(record);
-        }
-    }
+/// A guest's record, or the first in its octave. Takes the access by value: a reference would keep it in memory.
+#[cold]
+#[inline(never)]
+fn slow(access: Access, record: Record) {
+    access.apply(record);
 }
 
 impl Drop for Group {
     #[inline(always)]
     fn drop(&mut self) {
-        close_group(&self.open);
+        close_group(self.open);
     }
 }

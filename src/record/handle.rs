@@ -23,15 +23,21 @@ impl Place {
         Place { slot: AtomicU32::new(bound.slot), bound: Some(bound) }
     }
 
-    /// The slot, bound now if need be; zero only if the process has no slot left.
+    /// The slot if it is known, else zero.
+    #[inline(always)]
+    pub(crate) fn known(&self) -> u32 {
+        // Relaxed: the slot is an index. What stands there is published by the epoch, not by this word: a fresh slot is
+        // zero in every shard, and a recycled one was zeroed by the cutter before a registration could see it.
+        self.slot.load(Ordering::Relaxed)
+    }
+
+    /// The slot, bound now if need be.
     #[inline(always)]
     pub(crate) fn slot(
         &self,
         definition: impl FnOnce() -> (Definition, Vec<Vec<(String, String)>>),
     ) -> u32 {
-        // Relaxed: the slot is an index. What stands there is published by the epoch, not by this word: a fresh slot is
-        // zero in every shard, and a recycled one was zeroed by the cutter before a registration could see it.
-        match self.slot.load(Ordering::Relaxed) {
+        match self.known() {
             0 => self.bind(definition),
             slot => slot,
         }

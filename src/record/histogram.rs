@@ -3,8 +3,10 @@
 use super::handle::{Place, Text};
 use super::timer::{SampledTimer, Timer};
 use crate::registry::{Bound, Buckets, Definition, Kind, Precision, Registry};
+use crate::shard::arena::Cells;
+use crate::shard::entry::Bank;
 use crate::shard::layout::Shape;
-use crate::shard::local::{Record, fast, perform, spill};
+use crate::shard::local::{Record, fast, finish, perform};
 use crate::shard::{DOMAIN, entry, octave};
 use crate::{Error, Unit};
 use std::fmt;
@@ -117,12 +119,23 @@ impl Histogram {
     /// Records `value`, in the histogram's recorded unit.
     #[inline(always)]
     pub fn record(&self, value: u64) {
-        self.as_ref().record(value);
+        self.record_n(value, 1);
     }
 
     /// Records `value` `n` times.
     #[inline(always)]
     pub fn record_n(&self, value: u64, n: u64) {
+        match self.place.known() {
+            0 => self.record_unbound(value, n),
+            slot => {
+                HistogramRef { slot, shape: self.shape, handle: PhantomData }.record_n(value, n)
+            }
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn record_unbound(&self, value: u64, n: u64) {
         self.as_ref().record_n(value, n);
     }
 
@@ -163,8 +176,9 @@ impl<'a> HistogramRef<'a> {
     pub fn record_n(self, value: u64, n: u64) {
         let Some(cells) = fast() else { return self.record_slow(value, n) };
         let bank = entry::enter(cells, &DOMAIN.epoch);
+        // Cold calls stand at the end of a path, so that the hot one saves no registers for them.
         if !octave::record_own(cells, self.slot as usize + bank, self.shape, value, n) {
-            spill(bank, self.spelled(value, n));
+            return self.record_first(cells, bank, value, n);
         }
         entry::leave(cells, bank);
     }
@@ -176,9 +190,13 @@ impl<'a> HistogramRef<'a> {
     #[cold]
     #[inline(never)]
     fn record_slow(self, value: u64, n: u64) {
-        if self.slot != 0 {
-            perform(self.spelled(value, n));
-        }
+        perform(self.spelled(value, n));
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn record_first(self, cells: Cells, bank: Bank, value: u64, n: u64) {
+        finish(cells, bank, self.spelled(value, n));
     }
 
     /// Records a duration in nanoseconds.

@@ -118,9 +118,6 @@ impl Drop for SampledTimer<'_> {
 #[inline(always)]
 fn draw(slot: u32, one_in: u32) -> u32 {
     let Some(cells) = fast() else { return 1 };
-    if slot == 0 {
-        return 0;
-    }
     let skip = cells.cell(slot as usize + SKIP);
     // Relaxed, here and below: words of the thread's own, not part of any cut.
     let left = skip.load(Ordering::Relaxed);

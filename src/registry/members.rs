@@ -8,6 +8,7 @@
 //! label values finds its way to the overflow series at the cost of a look-up.
 
 use super::layout::{Labels, Source};
+use super::slots::is_sink;
 use super::{
     Bound, Definition, Inner, Kind, Life, Registry, Series, State, check_label_name, locks,
 };
@@ -72,7 +73,6 @@ struct Frozen {
 /// What a look-up found.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Resolved {
-    /// Zero if there is no slot at all.
     pub(crate) slot: u32,
     pub(crate) version: u64,
     /// The slot is that of the overflow series, which never expires.
@@ -340,8 +340,9 @@ fn width(kind: Kind) -> usize {
 }
 
 /// The slot that tells whether a member is in use.
-fn touched_slot(kind: Kind, slot: u32) -> u32 {
-    if kind == Kind::Gauge { slot + Class::Scalar.stride() } else { slot }
+pub(crate) fn touched_slot(kind: Kind, slot: u32) -> u32 {
+    let second = kind == Kind::Gauge && !is_sink(slot);
+    if second { slot + Class::Scalar.stride() } else { slot }
 }
 
 #[cfg(test)]
@@ -351,7 +352,7 @@ mod tests {
     #[test]
     fn only_gauges_need_a_second_slot() {
         assert_eq!((width(Kind::Counter), width(Kind::Gauge), width(Kind::Histogram)), (1, 2, 1));
-        assert_eq!(touched_slot(Kind::Gauge, 256), 264);
-        assert_eq!(touched_slot(Kind::Counter, 256), 256);
+        assert_eq!(touched_slot(Kind::Gauge, 512), 520);
+        assert_eq!(touched_slot(Kind::Counter, 512), 512);
     }
 }

@@ -258,7 +258,7 @@ impl Registry {
             Ok(bound) => return bound,
             Err(error) => error,
         };
-        let mut slots = locks::setup();
+        let mut table = locks::setup();
         let mut state = self.inner.lock();
         let class = class_of(definition);
         let len = combinations.len();
@@ -269,11 +269,15 @@ impl Registry {
         if let Some(known) = state.rejected.iter().find(known) {
             return known.bound.clone();
         }
-        let room = (state.rejected.len() < MAX_REJECTED).then_some(()).and(DOMAIN.open_shared());
-        let range = room.and_then(|shared| slots.allot(class, len, shared.bytes).ok());
-        // No slot at all: the handle stays unbound (slot 0) and asks again at its next record.
-        let bound = Bound { slot: range.map_or(0, |r| r.slot), life: Arc::new(Life(range)) };
-        if range.is_some() {
+        let room = state.rejected.len() < MAX_REJECTED;
+        let range = DOMAIN
+            .open_shared()
+            .filter(|_| room)
+            .and_then(|shared| table.allot(class, len, shared.bytes).ok());
+        let slot = range.map_or_else(|| slots::sink(class), |range| range.slot);
+        let bound = Bound { slot, life: Arc::new(Life(range)) };
+        // All that share a sink are shown together, under the name of the first.
+        if range.is_some() || state.rejected.iter().all(|r| r.bound.slot != slot) {
             let (name, kind) = (definition.name.clone(), definition.kind);
             state.rejected.push(Rejected { name, error, bound: bound.clone(), kind });
             state.version += 1;

@@ -9,6 +9,26 @@ use crate::limits::{MAX_HISTOGRAMS, MAX_SCALARS};
 use crate::shard::layout::{BLOCKS, Class, Range, Shape, head, scalar};
 use std::collections::BTreeMap;
 
+/// Precisions that a histogram can have; each has a sink.
+const FIGURES: [u8; 3] = [1, 2, 3];
+
+/// Where a `static` handle records for which there is no slot left: a slot of its class that is never given out.
+pub(crate) fn sink(class: Class) -> u32 {
+    match class {
+        Class::Scalar => scalar(0),
+        Class::Head(shape) => {
+            let at = FIGURES.iter().position(|&figures| Shape::new(figures) == shape);
+            head(at.unwrap_or_default())
+        }
+    }
+}
+
+/// Whether `slot` is a sink.
+#[inline(always)]
+pub(crate) const fn is_sink(slot: u32) -> bool {
+    slot == scalar(0) || (slot >= head(0) && slot < head(FIGURES.len()))
+}
+
 /// The process's slots.
 #[derive(Debug)]
 pub(crate) struct Slots {
@@ -20,7 +40,7 @@ pub(crate) struct Slots {
 
 impl Slots {
     pub(crate) const fn new() -> Self {
-        Slots { scalars: 0, shapes: Vec::new(), free: BTreeMap::new(), promised: 0 }
+        Slots { scalars: 1, shapes: Vec::new(), free: BTreeMap::new(), promised: 0 }
     }
 
     /// Scalars ever allotted: cells beyond are zero.
@@ -45,6 +65,10 @@ impl Slots {
     ) -> Result<Range, Error> {
         if let Some(slot) = self.free.get_mut(&free_key(class, len as u32)).and_then(Vec::pop) {
             return Ok(Range { class, slot, len: len as u32 });
+        }
+        if self.shapes.is_empty() {
+            self.shapes.extend(FIGURES.map(Shape::new));
+            self.promised = self.shapes.iter().map(|shape| shape.worst_bytes()).sum();
         }
         let slot = match class {
             Class::Scalar => {

@@ -86,6 +86,8 @@ pub(crate) const fn head_index(slot: u32) -> usize {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Shape {
     half_bits: u32,
+    /// Derived, and kept because every record needs it: see [`Shape::linear_max`].
+    linear_max: u32,
 }
 
 impl Shape {
@@ -97,7 +99,8 @@ impl Shape {
             2 => 7,
             _ => 10,
         };
-        Shape { half_bits: if cfg!(tachometer_loom) { 1 } else { half_bits } }
+        let half_bits = if cfg!(tachometer_loom) { 1 } else { half_bits };
+        Shape { half_bits, linear_max: (2 << half_bits) - 1 }
     }
 
     pub(crate) const fn half_bits(self) -> u32 {
@@ -106,7 +109,7 @@ impl Shape {
 
     /// All values up to this one are in octave 0.
     pub(crate) const fn linear_max(self) -> u64 {
-        (2 << self.half_bits) - 1
+        self.linear_max as u64
     }
 
     /// The number of octaves that the 64-bit range has.
@@ -142,7 +145,7 @@ impl Shape {
 
     /// Offset of an octave's sum from its biased entry.
     pub(crate) const fn sum_at(self) -> usize {
-        16 << self.half_bits
+        8 * (self.linear_max as usize + 1)
     }
 
     /// The smallest value of the first bucket of an octave's block.

@@ -135,7 +135,10 @@ impl Access {
                 bump(cells.cell(slot as usize + self.bank), n);
             }
             (Some(cells), Record::Histogram { slot, shape, value, n }) => {
-                if !octave::record_own(cells, slot as usize + self.bank, shape, value, n) {
+                let head = slot as usize + self.bank;
+                if !octave::record_own(cells, head, shape, value, n)
+                    && !octave::record_first(cells, head, shape, value, n)
+                {
                     spill(self.bank, record);
                 }
             }
@@ -151,6 +154,15 @@ impl Access {
             None => DOMAIN.guests.leave(self.bank),
         }
     }
+}
+
+/// The rest of a plain record on the fast path whose octave has no block yet: records it, and ends the entry.
+#[cold]
+#[inline(never)]
+pub(crate) fn finish(cells: Cells, bank: Bank, record: Record) {
+    let access = Access { own: Some(cells), bank, ends: true };
+    access.apply(record);
+    access.leave();
 }
 
 /// Records by the slow path.
@@ -180,8 +192,8 @@ pub(crate) fn spill(bank: Bank, record: Record) {
     }
 }
 
-/// An open group: what it writes, and what to put back when it closes.
-#[derive(Debug)]
+/// An open group: what it writes, and what to put back when it closes. Passed by value, so that it stays in registers.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Open {
     pub(crate) access: Access,
     restore: *mut u8,
@@ -221,7 +233,7 @@ fn open_group_slow() -> Open {
 
 /// Closes a group that [`open_group`] opened.
 #[inline(always)]
-pub(crate) fn close_group(open: &Open) {
+pub(crate) fn close_group(open: Open) {
     if let Some(cells) = open.access.own {
         let depth = cells.cell(GROUP_DEPTH);
         // Relaxed: the owner's own word.
@@ -238,7 +250,7 @@ pub(crate) fn close_group(open: &Open) {
 /// Nested groups closed in any order, a guest's group, a group that outlived its thread's destructors.
 #[cold]
 #[inline(never)]
-fn close_group_slow(open: &Open) {
+fn close_group_slow(open: Open) {
     let bank = open.access.bank;
     let Some(cells) = open.access.own else {
         let (depth, _) = GUEST_GROUP.get();

@@ -12,20 +12,16 @@ use crate::sync::{Ordering, bump};
 
 /// Records `n` times `value` in the head at `head` (slot plus bank) of the calling thread's own shard.
 ///
-/// `false`: the octave has no block and the arena no room for one; nothing was recorded.
+/// `false`: the octave has no block yet; nothing was recorded, and [`record_first`] is to be asked.
 #[inline(always)]
 pub(crate) fn record_own(shard: Cells, head: usize, shape: Shape, value: u64, n: u64) -> bool {
     let octave = shape.octave(value);
     let entry = shard.entry(head + DIRECTORY + 4 * octave as usize);
     // Relaxed: the owner wrote it itself, or took it over with the shard (`list::Node::claim`).
-    let mut block = entry.load(Ordering::Relaxed);
+    let block = entry.load(Ordering::Relaxed) as usize;
     if block == 0 {
-        block = allot_own(shard, head, shape, octave);
-        if block == 0 {
-            return false;
-        }
+        return false;
     }
-    let block = block as usize;
     bump(shard.cell(block + 8 * (value >> octave) as usize), n);
     bump(shard.cell(block + shape.sum_at()), value.wrapping_mul(n));
     raise_own(shard, head + MAX, value);
@@ -42,16 +38,23 @@ fn raise_own(shard: Cells, at: usize, value: u64) {
     }
 }
 
-/// Gives an octave its block; zero if the arena is full.
+/// As [`record_own`], for the octave's first value.
+///
+/// `false`: the arena has no room for the octave's block; nothing was recorded.
 #[cold]
 #[inline(never)]
-fn allot_own(shard: Cells, head: usize, shape: Shape, octave: u32) -> u32 {
+pub(crate) fn record_first(shard: Cells, head: usize, shape: Shape, value: u64, n: u64) -> bool {
+    allot_own(shard, head, shape, shape.octave(value)) && record_own(shard, head, shape, value, n)
+}
+
+/// Gives an octave its block; `false` if the arena is full.
+fn allot_own(shard: Cells, head: usize, shape: Shape, octave: u32) -> bool {
     let cursor = shard.cell(CURSOR);
     // Relaxed: the owner alone moves the cursor.
     let used = cursor.load(Ordering::Relaxed) as usize;
     let end = BLOCKS + used + shape.block_bytes(octave as usize);
     if end > super::domain::arena_bytes() {
-        return 0;
+        return false;
     }
     cursor.store((end - BLOCKS) as u64, Ordering::Relaxed);
     let biased = (BLOCKS + used - shape.bias(octave as usize)) as u32;
@@ -60,7 +63,7 @@ fn allot_own(shard: Cells, head: usize, shape: Shape, octave: u32) -> u32 {
     let mask = shard.cell(head + MASK);
     // Release: whoever sees the bit sees the entry.
     mask.store(mask.load(Ordering::Relaxed) | 1 << octave, Ordering::Release);
-    biased
+    true
 }
 
 /// As [`record_own`], into cells that several threads write. The caller's entry, or its place among the guests, holds

@@ -311,8 +311,8 @@ impl HistogramSnapshot {
         hdr
     }
 
-    /// The counts of an `hdrhistogram::Histogram` that tells single values apart at the bottom (lowest discernible value
-    /// 1) and has 1 to 3 significant figures. Its buckets keep no exact sum: each counts with its middle, its extremes
+    /// The counts of an `hdrhistogram::Histogram` that tells single values apart at the bottom (its lowest discernible
+    /// value is 1) and has 1 to 3 significant figures. Its buckets keep no exact sum: each counts with its middle, its extremes
     /// with those of the buckets.
     ///
     /// # Errors

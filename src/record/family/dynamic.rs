@@ -7,9 +7,9 @@ use crate::record::counter::Counter;
 use crate::record::gauge::{Gauge, GaugeRef};
 use crate::record::histogram::Histogram;
 use crate::record::updown::UpDownCounter;
-use crate::registry::members::{Members, Resolved};
-use crate::registry::{Buckets, Definition, Precision, Registry};
-use crate::shard::local::{Record, enter_slow, fast, spill};
+use crate::registry::members::{Members, Resolved, touched_slot};
+use crate::registry::{Buckets, Definition, Kind, Precision, Registry};
+use crate::shard::local::{Record, enter_slow, fast, finish};
 use crate::shard::{DOMAIN, entry, octave};
 use crate::sync::bump;
 use crate::{Error, Unit};
@@ -199,9 +199,9 @@ impl<M: Metric, const N: usize> Lookup<'_, M, N> {
             if members.tenancy.valid(hit.version) {
                 match record(hit.slot) {
                     Record::Add { slot, n } => bump(cells.cell(slot as usize + bank), n),
-                    Record::Histogram { slot, shape, value, n } => {
+                    spelled @ Record::Histogram { slot, shape, value, n } => {
                         if !octave::record_own(cells, slot as usize + bank, shape, value, n) {
-                            spill(bank, record(hit.slot));
+                            return finish(cells, bank, spelled);
                         }
                     }
                 }
@@ -218,9 +218,6 @@ impl<M: Metric, const N: usize> Lookup<'_, M, N> {
     fn record_slow(self, members: &Members, hash: u64, record: impl Fn(u32) -> Record) {
         loop {
             let Resolved { slot, version, overflow } = members.resolve(&self.values);
-            if slot == 0 {
-                return;
-            }
             let access = enter_slow();
             if members.tenancy.valid(version) || overflow {
                 access.apply(record(slot));
@@ -307,7 +304,7 @@ impl<const N: usize> Lookup<'_, Gauge, N> {
     fn with(self, write: impl Fn(GaugeRef<'_>)) {
         self.apply(|slot| {
             write(GaugeRef { slot, handle: PhantomData });
-            Record::Add { slot: slot + 8, n: 1 }
+            Record::Add { slot: touched_slot(Kind::Gauge, slot), n: 1 }
         });
     }
 }

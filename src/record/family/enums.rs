@@ -2,6 +2,7 @@
 
 use super::{At, Metric};
 use crate::record::handle::{Place, Text};
+use crate::registry::slots::is_sink;
 use crate::registry::{Bound, Buckets, Definition, Precision, Registry};
 use crate::{Error, Unit};
 use std::fmt;
@@ -179,22 +180,25 @@ impl<M: Metric, L: EnumLabels> EnumFamily<M, L> {
         self.place.slot(|| (self.definition(), combinations::<L>()))
     }
 
+    #[inline(always)]
+    fn slot(&self, labels: L) -> u32 {
+        match self.first() {
+            // No slot was left in the process: all combinations record in one place, and the registry says so.
+            sink if is_sink(sink) => sink,
+            first => first + labels.index() as u32 * M::STRIDE,
+        }
+    }
+
     /// The series of `labels`.
     #[inline(always)]
     pub fn at(&self, labels: L) -> M::Ref<'_> {
-        let slot = match self.first() {
-            // No slot left in the process: records go nowhere, and the registry says so.
-            0 => 0,
-            first => first + labels.index() as u32 * M::STRIDE,
-        };
-        M::at(slot, self.precision)
+        M::at(self.slot(labels), self.precision)
     }
 
     /// A handle of its own for the series of `labels`, to keep or to send elsewhere.
     pub fn handle(&self, labels: L) -> M {
-        let first = self.first();
-        let bound =
-            Bound { slot: first + labels.index() as u32 * M::STRIDE, ..self.place.keep(first) };
+        let slot = self.slot(labels);
+        let bound = Bound { slot, ..self.place.keep(slot) };
         M::handle(At(bound), self.precision)
     }
 }
