@@ -4,9 +4,13 @@
 
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
+// A model compiles the recording and the aggregating core alone, without what calls it.
+#![cfg_attr(tachometer_loom, allow(dead_code))]
 
 mod aggregate;
 pub mod limits;
+#[cfg(tachometer_loom)]
+pub mod model;
 #[allow(unsafe_code)]
 mod shard;
 #[allow(unsafe_code)]
@@ -25,9 +29,13 @@ mod process;
 mod record;
 #[cfg(not(tachometer_loom))]
 mod registry;
+#[cfg(all(feature = "http", not(tachometer_loom)))]
+mod serve;
 #[cfg(not(tachometer_loom))]
 mod snapshot;
 
+#[cfg(all(feature = "http", not(tachometer_loom)))]
+pub use crate::serve::Listener;
 #[cfg(not(tachometer_loom))]
 pub use crate::{
     aggregate::engine::{Engine, EngineBuilder},
@@ -37,6 +45,7 @@ pub use crate::{
     process::{ProcessSettings, barrier_mode},
     record::builder::MetricBuilder,
     record::bundle::BundleField,
+    record::clock::Stamp,
     record::counter::{Counter, CounterRef},
     record::family::Metric,
     record::family::dynamic::{Family, Lookup},

@@ -10,17 +10,21 @@
 //! | [`MAX_LABEL_VALUE_BYTES`] | an error at registration; a family's value goes to its overflow series | `tachometer_overflow_series_records_total` |
 //! | [`DEFAULT_CUT_TIMEOUT`] | the generation is published and says how many shards were read while moving | `tachometer_incomplete_cuts_total` |
 //! | [`MAX_REJECTED`] refused static handles | further ones share the last entry | `tachometer_rejected_registrations` |
+//! | [`MAX_HTTP_CONNECTIONS`] at once (feature `http`, as all of the following) | further ones get 503 and are closed, or only closed past [`MAX_HTTP_REFUSALS`] | `tachometer_http_connections_refused_total` |
+//! | [`MAX_HTTP_HEADER_BYTES`], [`MAX_HTTP_HEADERS`] of a request | 431, and the connection is closed | `tachometer_http_requests_total{code="431"}` |
+//! | [`HTTP_HEADER_TIMEOUT`] for a request | 408, and the connection is closed | `tachometer_http_requests_total{code="408"}` |
+//! | [`HTTP_IDLE_TIMEOUT`], [`HTTP_WRITE_TIMEOUT`], [`MAX_HTTP_REQUESTS`] of a connection | it is closed | `tachometer_http_connections_closed_total` |
 
 use std::time::Duration;
 
 /// Address space reserved for one thread's cells; memory is used only as it is touched.
-pub const ARENA_BYTES: usize = 64 << 20;
+pub const ARENA_BYTES: usize = if cfg!(tachometer_loom) { 1 << 10 } else { 64 << 20 };
 /// Address space reserved for the cells shared by threads without a shard of their own.
 pub const SHARED_ARENA_BYTES: usize = 4 << 30;
 /// The largest number of recording threads alive at once that have a shard of their own.
 pub const MAX_SHARDS: usize = 16_384;
 /// Counters, up-down counters and gauges in one process, all registries together.
-pub const MAX_SCALARS: usize = if cfg!(tachometer_loom) { 4 } else { 1 << 17 };
+pub const MAX_SCALARS: usize = if cfg!(tachometer_loom) { 2 } else { 1 << 17 };
 /// Histograms in one process, all registries together.
 pub const MAX_HISTOGRAMS: usize = if cfg!(tachometer_loom) { 1 } else { 1 << 13 };
 /// Labels of one series, constant ones included.
@@ -43,8 +47,31 @@ pub const DEFAULT_CUT_TIMEOUT: Duration = Duration::from_millis(10);
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
 /// The shortest interval that the aggregator accepts.
 pub const MIN_INTERVAL: Duration = Duration::from_millis(1);
+/// HTTP connections that are served at once. Each costs a file descriptor and at most
+/// [`MAX_HTTP_HEADER_BYTES`] of memory, and no thread.
+pub const MAX_HTTP_CONNECTIONS: usize = 256;
+/// HTTP connections over [`MAX_HTTP_CONNECTIONS`] that are being told so at once.
+pub const MAX_HTTP_REFUSALS: usize = 32;
+/// Bytes of an HTTP request: its first line and its headers.
+pub const MAX_HTTP_HEADER_BYTES: usize = 8 << 10;
+/// Headers of an HTTP request.
+pub const MAX_HTTP_HEADERS: usize = 64;
+/// Requests that one HTTP connection may make; then it is closed and the client opens another.
+pub const MAX_HTTP_REQUESTS: u32 = 1_000;
+/// From an HTTP request's first byte (a connection's first request: from its acceptance) to its last.
+pub const HTTP_HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an HTTP connection may stay without a request: longer than the usual scrape intervals, so
+/// that a scraper keeps its connection.
+pub const HTTP_IDLE_TIMEOUT: Duration = Duration::from_secs(90);
+/// How long an HTTP client may take to read one response.
+pub const HTTP_WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a closing HTTP connection waits for the client to read the last response and to close too.
+pub const HTTP_LINGER: Duration = Duration::from_secs(1);
+/// How long the HTTP listener leaves new connections waiting when the process has no file descriptor
+/// for them.
+pub const HTTP_ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Generations a shard must have been idle before its cells are no longer read at each cut.
-pub(crate) const IDLE_CUTS: u32 = 4;
+pub(crate) const IDLE_CUTS: u32 = if cfg!(tachometer_loom) { 1 } else { 4 };
 
 const _: () = assert!(ARENA_BYTES < u32::MAX as usize, "block offsets are 32 bits wide");
 const _: () = assert!(SHARED_ARENA_BYTES <= 1 << 32, "block offsets are 32 bits wide");

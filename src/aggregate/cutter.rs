@@ -182,7 +182,7 @@ impl Cutter {
     fn read_shard(&mut self, cells: Cells, old: Bank, complete: bool) {
         self.still[index(old)].add_shard(cells, old, &self.shapes, complete);
         for (at, all) in self.extremes.iter_mut().enumerate() {
-            let at = head(at) as usize + old;
+            let at = head(at) + old;
             let seen = extremes(cells, at);
             if !seen.is_empty() {
                 all.widen(seen);
@@ -268,21 +268,21 @@ impl Cutter {
     }
 
     /// The total of a sharded scalar.
-    pub(crate) fn scalar(&self, slot: u32) -> u64 {
+    pub(crate) fn scalar(&self, slot: usize) -> u64 {
         let at = scalar_index(slot);
         let of = |sums: &Sums| sums.scalars.get(at).copied().unwrap_or(0);
         of(&self.still[0]).wrapping_add(of(&self.still[1]))
     }
 
     /// A histogram's shape and its cells in both banks.
-    pub(crate) fn head(&self, slot: u32) -> Option<(Shape, [&super::sums::HeadSums; 2])> {
+    pub(crate) fn head(&self, slot: usize) -> Option<(Shape, [&super::sums::HeadSums; 2])> {
         let at = head_index(slot);
         let shape = *self.shapes.get(at)?;
         Some((shape, [self.still[0].heads.get(at)?, self.still[1].heads.get(at)?]))
     }
 
     /// The extremes of a histogram since the last call.
-    pub(crate) fn take_extremes(&mut self, slot: u32) -> Extremes {
+    pub(crate) fn take_extremes(&mut self, slot: usize) -> Extremes {
         self.extremes.get_mut(head_index(slot)).map(std::mem::take).unwrap_or_default()
     }
 }
@@ -327,7 +327,8 @@ fn gave_up(turn: &mut u32, began: Instant, limit: Duration) -> bool {
     *turn += 1;
     if *turn <= SPINS || cfg!(tachometer_loom) {
         relax();
-        return false;
+        // A model's clock stands still: it waits for ever, or not at all.
+        return cfg!(tachometer_loom) && limit.is_zero();
     }
     if began.elapsed() >= limit {
         return true;
@@ -340,10 +341,10 @@ fn gave_up(turn: &mut u32, began: Instant, limit: Duration) -> bool {
 }
 
 /// Zeroes one slot in one bank of one arena. A histogram keeps its blocks for the next series of its shape.
-fn zero_slot(cells: Cells, class: Class, slot: u32, bank: Bank) {
+fn zero_slot(cells: Cells, class: Class, slot: usize, bank: Bank) {
     // Relaxed, all: the bank stands still; released to the writers by the next flip (`Domain::flip`).
     let zero = |at: usize| cells.cell(at).store(0, Ordering::Relaxed);
-    let at = slot as usize + bank;
+    let at = slot + bank;
     match class {
         Class::Scalar => zero(at),
         Class::Head(shape) => {

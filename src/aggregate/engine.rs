@@ -475,13 +475,13 @@ pub(crate) fn reclaim() -> bool {
     any
 }
 
-fn shared_value(slot: u32) -> u64 {
+fn shared_value(slot: usize) -> u64 {
     // Relaxed: a gauge publishes nothing but itself.
-    DOMAIN.shared().map_or(0, |shared| shared.cells.cell(slot as usize).load(Ordering::Relaxed))
+    DOMAIN.shared().map_or(0, |shared| shared.cells.cell(slot).load(Ordering::Relaxed))
 }
 
 /// How often something was recorded at `slot` (or, for a scalar, its value).
-fn count(cutter: &Cutter, slot: u32, kind: Kind) -> u64 {
+fn count(cutter: &Cutter, slot: usize, kind: Kind) -> u64 {
     match kind {
         Kind::Histogram => cutter.head(slot).map_or(0, |(shape, banks)| {
             let buckets = |bank: &super::sums::HeadSums| -> u64 {

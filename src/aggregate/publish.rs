@@ -3,16 +3,12 @@
 //! Readers load it without blocking anybody. The swap releases everything that made the snapshot to whoever loads it;
 //! arc-swap keeps the old one alive for as long as somebody reads it.
 
-#[cfg(not(tachometer_loom))]
-use arc_swap::ArcSwap;
-use std::sync::Arc;
-#[cfg(not(tachometer_loom))]
-use std::sync::{Condvar, Mutex, PoisonError};
-#[cfg(not(tachometer_loom))]
+use crate::sync::weaken::{Site, is_weak};
+use crate::sync::{ArcSwap, Condvar, Mutex};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The latest of something, and a bell for those who wait.
-#[cfg(not(tachometer_loom))]
 #[derive(Debug)]
 pub(crate) struct Publisher<T> {
     latest: ArcSwap<T>,
@@ -20,7 +16,6 @@ pub(crate) struct Publisher<T> {
     rung: Condvar,
 }
 
-#[cfg(not(tachometer_loom))]
 impl<T> Publisher<T> {
     pub(crate) fn new(first: Arc<T>) -> Self {
         Publisher { latest: ArcSwap::new(first), bell: Mutex::new(()), rung: Condvar::new() }
@@ -34,7 +29,9 @@ impl<T> Publisher<T> {
     pub(crate) fn publish(&self, next: Arc<T>) {
         self.latest.store(next);
         // Through the lock, so that a waiter between its look and its sleep does not miss the bell.
-        drop(self.bell.lock().unwrap_or_else(PoisonError::into_inner));
+        if !is_weak(Site::Bell) {
+            drop(self.bell.lock().unwrap_or_else(PoisonError::into_inner));
+        }
         self.rung.notify_all();
     }
 
@@ -57,35 +54,5 @@ impl<T> Publisher<T> {
             }
             bell = self.rung.wait_timeout(bell, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-    }
-}
-
-/// Under loom: a pointer swap with the orderings that arc-swap documents, over leaked snapshots.
-#[cfg(tachometer_loom)]
-#[derive(Debug)]
-pub(crate) struct Publisher<T> {
-    latest: crate::sync::AtomicPtr<T>,
-}
-
-#[cfg(tachometer_loom)]
-impl<T> Publisher<T> {
-    pub(crate) fn new(first: Arc<T>) -> Self {
-        Publisher { latest: crate::sync::AtomicPtr::new(Arc::into_raw(first).cast_mut()) }
-    }
-
-    pub(crate) fn latest(&self) -> &'static T {
-        use crate::sync::Ordering;
-        use crate::sync::weaken::{Site, order};
-        // Acquire, partner `publish`.
-        let latest = self.latest.load(order(Site::Publish, Ordering::Acquire));
-        // SAFETY: leaked by `publish` or `new`.
-        unsafe { &*latest }
-    }
-
-    pub(crate) fn publish(&self, next: Arc<T>) {
-        use crate::sync::Ordering;
-        use crate::sync::weaken::{Site, order};
-        // Release: everything that made the snapshot is visible to whoever loads it.
-        self.latest.store(Arc::into_raw(next).cast_mut(), order(Site::Publish, Ordering::Release));
     }
 }

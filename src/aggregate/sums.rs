@@ -2,7 +2,7 @@
 
 use crate::shard::arena::Cells;
 use crate::shard::entry::Bank;
-use crate::shard::layout::{DIRECTORY, HEADER, MASK, MAX, NOT_MIN, Shape, head};
+use crate::shard::layout::{DIRECTORY, HEADER, LOWEST, MASK, MAX, NOT_MIN, Shape, WIDTH, head};
 use crate::sync::Ordering;
 
 /// The sums of one bank over a set of shards.
@@ -112,12 +112,12 @@ impl Sums {
     pub(crate) fn add_shard(&mut self, cells: Cells, bank: Bank, shapes: &[Shape], still: bool) {
         cells.add_run(HEADER + bank, &mut self.scalars, still);
         for (index, (sums, &shape)) in self.heads.iter_mut().zip(shapes).enumerate() {
-            let at = head(index) as usize + bank;
-            // Acquire, partner the release in `octave`: the entries of these octaves are set.
+            let at = head(index) + bank;
+            // Acquire, partner the releases in `octave`, for a moving shard: these octaves' entries are set.
             let mask = cells.cell(at + MASK).load(Ordering::Acquire);
             for octave in octaves(mask) {
-                // Acquire: as above, for a moving shard.
-                let entry = cells.entry(at + DIRECTORY + 4 * octave).load(Ordering::Acquire);
+                // Relaxed: as above.
+                let entry = cells.entry(at + DIRECTORY + 4 * octave).load(Ordering::Relaxed);
                 let block = entry as usize + shape.bias(octave);
                 cells.add_run(block, sums.block_mut(shape, octave), still);
             }
@@ -148,7 +148,8 @@ pub(crate) fn extremes(cells: Cells, at: usize) -> Extremes {
 
 /// Resets them, in a bank that stands still, for the generation that will be recorded there next.
 pub(crate) fn reset_extremes(cells: Cells, at: usize) {
-    // Relaxed: released to the writers by the next flip (`Domain::flip`), acquired by `entry::enter`.
-    cells.cell(at + MAX).store(0, Ordering::Relaxed);
-    cells.cell(at + NOT_MIN).store(0, Ordering::Relaxed);
+    for offset in [MAX, NOT_MIN, LOWEST, WIDTH] {
+        // Relaxed: released to the writers by the next flip (`Domain::flip`), acquired by `entry::enter`.
+        cells.cell(at + offset).store(0, Ordering::Relaxed);
+    }
 }

@@ -8,6 +8,53 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+/// A moment on the clock of timers: one word, to be carried through a request and read where it ends.
+///
+/// Cost: about 10 ns to take, one multiplication to read. Means something in this process only.
+///
+/// ```
+/// use tachometer::{Histogram, Stamp, Unit};
+/// static LATENCY: Histogram =
+///     Histogram::new("request_duration_seconds", "From arrival to answer.").unit(Unit::Nanoseconds);
+/// let arrived = Stamp::now();
+/// // … on another thread, perhaps …
+/// LATENCY.record(Stamp::now().ns_since(arrived));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Stamp(u64);
+
+impl Stamp {
+    /// Now.
+    #[inline(always)]
+    pub fn now() -> Stamp {
+        Stamp(ticks())
+    }
+
+    /// Nanoseconds from `earlier` to this; zero if they are the other way round.
+    #[inline(always)]
+    pub fn ns_since(self, earlier: Stamp) -> u64 {
+        to_ns(self.0.saturating_sub(earlier.0))
+    }
+
+    /// Nanoseconds from this to now.
+    #[inline(always)]
+    pub fn elapsed_ns(self) -> u64 {
+        elapsed_ns(self.0)
+    }
+
+    /// The stamp as a number, to be put into a message.
+    #[inline(always)]
+    pub fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    /// The inverse of [`Stamp::to_bits`], in the same process.
+    #[inline(always)]
+    pub fn from_bits(bits: u64) -> Stamp {
+        Stamp(bits)
+    }
+}
+
 /// Nanoseconds a tick, times 2³². Zero until the clock is calibrated.
 static RATE: AtomicU64 = AtomicU64::new(0);
 /// One nanosecond a tick: the system clock is in use.

@@ -63,15 +63,15 @@ impl CounterRef<'_> {
 
 /// Adds to a sharded scalar: the recording path itself.
 #[inline(always)]
-pub(crate) fn add(slot: u32, n: u64) {
+pub(crate) fn add(slot: usize, n: u64) {
     let Some(cells) = fast() else { return add_slow(slot, n) };
     let bank = entry::enter(cells, &DOMAIN.epoch);
-    bump(cells.cell(slot as usize + bank), n);
+    bump(cells.cell(slot + bank), n);
     entry::leave(cells, bank);
 }
 
 #[cold]
 #[inline(never)]
-fn add_slow(slot: u32, n: u64) {
+fn add_slow(slot: usize, n: u64) {
     perform(Record::Add { slot, n });
 }

@@ -49,7 +49,7 @@ impl GaugeRef<'_> {
     #[inline(always)]
     fn cell(self) -> Option<&'static AtomicU64> {
         // The shared arena was opened when the slot was registered.
-        DOMAIN.shared().map(|shared| shared.cells.cell(self.slot as usize))
+        DOMAIN.shared().map(|shared| shared.cells.cell(self.slot))
     }
 
     /// Sets the value.

@@ -3,7 +3,7 @@
 use super::counter::CounterRef;
 use super::histogram::HistogramRef;
 use super::updown::UpDownCounterRef;
-use crate::shard::local::{Access, Open, Record, close_group, open_group};
+use crate::shard::local::{Open, add_grouped, close_group, open_group, record_grouped};
 use crate::shard::octave;
 use crate::sync::bump;
 use std::marker::PhantomData;
@@ -58,30 +58,22 @@ impl Group {
     #[inline(always)]
     pub fn record<'a>(&self, histogram: impl Into<HistogramRef<'a>>, value: u64) {
         let HistogramRef { slot, shape, .. } = histogram.into();
-        let access = self.open.access;
-        let recorded = access.own.is_some_and(|cells| {
-            octave::record_own(cells, slot as usize + access.bank, shape, value, 1)
-        });
+        let Open { own, bank, .. } = self.open;
+        let recorded =
+            own.is_some_and(|cells| octave::record_own(cells, slot + bank, shape, value, 1));
         if !recorded {
-            slow(access, Record::Histogram { slot, shape, value, n: 1 });
+            record_grouped(own, bank, slot, shape, value);
         }
     }
 
     #[inline(always)]
-    fn bump(&self, slot: u32, n: u64) {
-        let access = self.open.access;
-        match access.own {
-            Some(cells) => bump(cells.cell(slot as usize + access.bank), n),
-            None => slow(access, Record::Add { slot, n }),
+    fn bump(&self, slot: usize, n: u64) {
+        let Open { own, bank, .. } = self.open;
+        match own {
+            Some(cells) => bump(cells.in_bank(bank).cell(slot), n),
+            None => add_grouped(own, bank, slot, n),
         }
     }
-}
-
-/// A guest's record, or the first in its octave. Takes the access by value: a reference would keep it in memory.
-#[cold]
-#[inline(never)]
-fn slow(access: Access, record: Record) {
-    access.apply(record);
 }
 
 impl Drop for Group {

@@ -3,29 +3,29 @@
 use crate::registry::{Bound, Definition, Life, Registry};
 use crate::sync::Ordering;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::AtomicUsize;
 
 /// The slot of a handle, and what keeps it.
 #[derive(Debug)]
 pub(crate) struct Place {
     /// Offset in bank 0; zero while a `static` handle is unbound.
-    slot: AtomicU32,
+    slot: AtomicUsize,
     /// Keeps the slot; `None` in a `static`, whose slot the global registry keeps for ever.
     bound: Option<Bound>,
 }
 
 impl Place {
     pub(crate) const fn unbound() -> Self {
-        Place { slot: AtomicU32::new(0), bound: None }
+        Place { slot: AtomicUsize::new(0), bound: None }
     }
 
     pub(crate) fn bound(bound: Bound) -> Self {
-        Place { slot: AtomicU32::new(bound.slot), bound: Some(bound) }
+        Place { slot: AtomicUsize::new(bound.slot), bound: Some(bound) }
     }
 
     /// The slot if it is known, else zero.
     #[inline(always)]
-    pub(crate) fn known(&self) -> u32 {
+    pub(crate) fn known(&self) -> usize {
         // Relaxed: the slot is an index. What stands there is published by the epoch, not by this word: a fresh slot is
         // zero in every shard, and a recycled one was zeroed by the cutter before a registration could see it.
         self.slot.load(Ordering::Relaxed)
@@ -36,16 +36,21 @@ impl Place {
     pub(crate) fn slot(
         &self,
         definition: impl FnOnce() -> (Definition, Vec<Vec<(String, String)>>),
-    ) -> u32 {
+    ) -> usize {
         match self.known() {
             0 => self.bind(definition),
             slot => slot,
         }
     }
 
+    /// `extern "C"`: does not unwind, see `shard::local`. Nothing in a registration panics.
     #[cold]
     #[inline(never)]
-    fn bind(&self, definition: impl FnOnce() -> (Definition, Vec<Vec<(String, String)>>)) -> u32 {
+    #[allow(improper_ctypes_definitions)]
+    extern "C" fn bind(
+        &self,
+        definition: impl FnOnce() -> (Definition, Vec<Vec<(String, String)>>),
+    ) -> usize {
         let (definition, combinations) = definition();
         let bound = Registry::global().bind_static(&definition, &combinations);
         // A refused handle's slots are kept by the registry's list of rejects, all others by their family.
@@ -55,14 +60,14 @@ impl Place {
     }
 
     /// What keeps this place, for a handle that shares it.
-    pub(crate) fn keep(&self, slot: u32) -> Bound {
+    pub(crate) fn keep(&self, slot: usize) -> Bound {
         self.bound.clone().unwrap_or_else(|| Bound { slot, life: Arc::new(Life(None)) })
     }
 
     /// A place for a clone of the handle: the same slot, kept as long.
-    pub(crate) fn clone_at(&self, slot: u32) -> Place {
+    pub(crate) fn clone_at(&self, slot: usize) -> Place {
         // Relaxed: see `slot`.
-        Place { slot: AtomicU32::new(slot), bound: self.bound.clone() }
+        Place { slot: AtomicUsize::new(slot), bound: self.bound.clone() }
     }
 }
 
@@ -92,7 +97,7 @@ macro_rules! scalar_handle {
         $(#[$ref_doc])*
         #[derive(Clone, Copy, Debug)]
         pub struct $reference<'a> {
-            pub(crate) slot: u32,
+            pub(crate) slot: usize,
             pub(crate) handle: std::marker::PhantomData<&'a ()>,
         }
 

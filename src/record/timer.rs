@@ -116,9 +116,9 @@ impl Drop for SampledTimer<'_> {
 /// The cell holds the calls left until the next sample, and (above 32 bits) the weight under which they were drawn, so
 /// that call sites with different N on one histogram stay unbiased.
 #[inline(always)]
-fn draw(slot: u32, one_in: u32) -> u32 {
+fn draw(slot: usize, one_in: u32) -> u32 {
     let Some(cells) = fast() else { return 1 };
-    let skip = cells.cell(slot as usize + SKIP);
+    let skip = cells.cell(slot + SKIP);
     // Relaxed, here and below: words of the thread's own, not part of any cut.
     let left = skip.load(Ordering::Relaxed);
     if left as u32 > 1 {
@@ -130,7 +130,7 @@ fn draw(slot: u32, one_in: u32) -> u32 {
 
 #[cold]
 #[inline(never)]
-fn next_gap(slot: u32, one_in: u32, left: u64) -> u32 {
+fn next_gap(slot: usize, one_in: u32, left: u64) -> u32 {
     let Some(cells) = fast() else { return 1 };
     let random = cells.cell(RANDOM);
     // Zero in a fresh shard: start the generator from the shard's address and the clock.
@@ -144,7 +144,7 @@ fn next_gap(slot: u32, one_in: u32, left: u64) -> u32 {
     x ^= x << 17;
     random.store(x, Ordering::Relaxed);
     let gap = 1 + (x >> 32) % (2 * u64::from(one_in) - 1);
-    let skip = cells.cell(slot as usize + SKIP);
+    let skip = cells.cell(slot + SKIP);
     match left as u32 {
         // The first call of this thread on this histogram: it is sampled only if the first gap says so.
         0 if gap > 1 => {

@@ -14,11 +14,11 @@ pub(crate) type Labels = Arc<[(String, String)]>;
 #[derive(Clone)]
 pub(crate) enum Source {
     /// Sharded cells: the value is what the cut has.
-    Cells(u32),
+    Cells(usize),
     /// One shared cell, read after the cut.
-    Shared(u32),
+    Shared(usize),
     /// A histogram's head.
-    Head(u32),
+    Head(usize),
     /// A function of the host's, called after the cut.
     Callback(Arc<dyn Fn() -> f64 + Send + Sync>),
 }
@@ -35,7 +35,7 @@ impl fmt::Debug for Source {
 }
 
 impl Source {
-    pub(crate) fn of(kind: Kind, slot: u32) -> Source {
+    pub(crate) fn of(kind: Kind, slot: usize) -> Source {
         match kind {
             Kind::Counter | Kind::UpDownCounter => Source::Cells(slot),
             Kind::Gauge => Source::Shared(slot),
@@ -43,7 +43,7 @@ impl Source {
         }
     }
 
-    pub(crate) fn slot(&self) -> Option<u32> {
+    pub(crate) fn slot(&self) -> Option<usize> {
         match self {
             Source::Cells(slot) | Source::Shared(slot) | Source::Head(slot) => Some(*slot),
             Source::Callback(_) => None,

@@ -67,13 +67,13 @@ struct Member {
 #[derive(Debug)]
 struct Frozen {
     version: u64,
-    slots: HashMap<Box<[u8]>, u32>,
+    slots: HashMap<Box<[u8]>, usize>,
 }
 
 /// What a look-up found.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Resolved {
-    pub(crate) slot: u32,
+    pub(crate) slot: usize,
     pub(crate) version: u64,
     /// The slot is that of the overflow series, which never expires.
     pub(crate) overflow: bool,
@@ -294,7 +294,7 @@ impl Members {
     /// the cut was complete.
     ///
     /// Two steps, a generation apart: see the module.
-    pub(crate) fn expire(&self, now: Duration, complete: bool, value: impl Fn(u32, Kind) -> u64) {
+    pub(crate) fn expire(&self, now: Duration, complete: bool, value: impl Fn(usize, Kind) -> u64) {
         let (Some(idle), Some(registry)) = (self.expire_after, self.registry.upgrade()) else {
             return;
         };
@@ -340,7 +340,7 @@ fn width(kind: Kind) -> usize {
 }
 
 /// The slot that tells whether a member is in use.
-pub(crate) fn touched_slot(kind: Kind, slot: u32) -> u32 {
+pub(crate) fn touched_slot(kind: Kind, slot: usize) -> usize {
     let second = kind == Kind::Gauge && !is_sink(slot);
     if second { slot + Class::Scalar.stride() } else { slot }
 }

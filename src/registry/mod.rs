@@ -97,7 +97,7 @@ impl Drop for Life {
 /// Where a handle records, and what keeps that place.
 #[derive(Clone, Debug)]
 pub(crate) struct Bound {
-    pub(crate) slot: u32,
+    pub(crate) slot: usize,
     pub(crate) life: Arc<Life>,
 }
 
@@ -130,7 +130,7 @@ impl Inner {
         &self,
         now: std::time::Duration,
         complete: bool,
-        value: impl Fn(u32, Kind) -> u64,
+        value: impl Fn(usize, Kind) -> u64,
     ) {
         let families = self.lock().dynamic.clone();
         families.iter().for_each(|members| members.expire(now, complete, &value));
@@ -218,7 +218,7 @@ impl Registry {
         let life = Arc::new(Life(Some(range)));
         debug_assert!(labels.contains(&first));
         for (index, labels) in labels.into_iter().enumerate() {
-            let slot = range.slot + index as u32 * class.stride();
+            let slot = range.slot + index * class.stride();
             let source = Source::of(definition.kind, slot);
             state.insert(definition, labels, Series { source, life: life.clone() });
         }
@@ -264,7 +264,7 @@ impl Registry {
         let len = combinations.len();
         let known = |r: &&Rejected| {
             r.name == definition.name
-                && r.bound.life.0.is_some_and(|l| l.class == class && l.len as usize == len)
+                && r.bound.life.0.is_some_and(|l| l.class == class && l.len == len)
         };
         if let Some(known) = state.rejected.iter().find(known) {
             return known.bound.clone();

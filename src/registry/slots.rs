@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 const FIGURES: [u8; 3] = [1, 2, 3];
 
 /// Where a `static` handle records for which there is no slot left: a slot of its class that is never given out.
-pub(crate) fn sink(class: Class) -> u32 {
+pub(crate) fn sink(class: Class) -> usize {
     match class {
         Class::Scalar => scalar(0),
         Class::Head(shape) => {
@@ -25,7 +25,7 @@ pub(crate) fn sink(class: Class) -> u32 {
 
 /// Whether `slot` is a sink.
 #[inline(always)]
-pub(crate) const fn is_sink(slot: u32) -> bool {
+pub(crate) const fn is_sink(slot: usize) -> bool {
     slot == scalar(0) || (slot >= head(0) && slot < head(FIGURES.len()))
 }
 
@@ -34,7 +34,7 @@ pub(crate) const fn is_sink(slot: u32) -> bool {
 pub(crate) struct Slots {
     scalars: usize,
     shapes: Vec<Shape>,
-    free: BTreeMap<(u32, u32), Vec<u32>>,
+    free: BTreeMap<(u32, usize), Vec<usize>>,
     promised: usize,
 }
 
@@ -63,8 +63,8 @@ impl Slots {
         len: usize,
         shared_bytes: usize,
     ) -> Result<Range, Error> {
-        if let Some(slot) = self.free.get_mut(&free_key(class, len as u32)).and_then(Vec::pop) {
-            return Ok(Range { class, slot, len: len as u32 });
+        if let Some(slot) = self.free.get_mut(&free_key(class, len)).and_then(Vec::pop) {
+            return Ok(Range { class, slot, len });
         }
         if self.shapes.is_empty() {
             self.shapes.extend(FIGURES.map(Shape::new));
@@ -88,7 +88,7 @@ impl Slots {
                 head(self.shapes.len() - len)
             }
         };
-        Ok(Range { class, slot, len: len as u32 })
+        Ok(Range { class, slot, len })
     }
 
     /// Takes a range back that the cutter has zeroed in both banks.
@@ -97,7 +97,7 @@ impl Slots {
     }
 }
 
-fn free_key(class: Class, len: u32) -> (u32, u32) {
+fn free_key(class: Class, len: usize) -> (u32, usize) {
     let kind = match class {
         Class::Scalar => 0,
         Class::Head(shape) => shape.half_bits(),

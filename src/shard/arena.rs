@@ -9,6 +9,7 @@ use crate::sync::{AtomicU32, AtomicU64, Ordering};
 /// A view of an arena: where one thread's cells begin. As cheap as a pointer, because it is one.
 #[cfg(not(tachometer_loom))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
 pub(crate) struct Cells(std::ptr::NonNull<u8>);
 
 // SAFETY: all access goes through atomics, save `add_run(still)`, whose caller vouches for stillness; the memory is never
@@ -39,6 +40,13 @@ impl Cells {
         debug_assert!(offset.is_multiple_of(4));
         // SAFETY: as in `cell`; directories are only ever accessed as 32-bit words.
         unsafe { &*self.0.as_ptr().add(offset).cast::<AtomicU32>() }
+    }
+
+    /// The same cells seen from `bank`, so that slots are offsets from here: worth it where several records share a bank.
+    #[inline(always)]
+    pub(crate) fn in_bank(self, bank: usize) -> Cells {
+        // SAFETY: within the arena; a slot that is added to it is in bounds by the invariant of `cell`.
+        Cells(unsafe { self.0.add(bank) })
     }
 
     /// Adds `into.len()` cells from `offset` on to `into`, wrapping.
@@ -79,28 +87,18 @@ impl Cells {
 
 #[cfg(tachometer_loom)]
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Cells(&'static Model);
-
-/// Under loom an arena is two arrays, since loom's atomics cannot be laid over bytes.
-#[cfg(tachometer_loom)]
-#[derive(Debug)]
-struct Model {
-    words: Vec<AtomicU64>,
-    halves: Vec<AtomicU32>,
-}
+pub(crate) struct Cells(&'static super::modelled::Words);
 
 #[cfg(tachometer_loom)]
 impl Cells {
-    // Only the header words in use, the slots and a few blocks exist: loom counts every atomic.
-    fn word(offset: usize) -> usize {
-        offset / 8
-    }
     pub(crate) fn cell(self, offset: usize) -> &'static AtomicU64 {
-        &self.0.words[Self::word(offset)]
+        self.0.cell(offset)
     }
+
     pub(crate) fn entry(self, offset: usize) -> &'static AtomicU32 {
-        &self.0.halves[offset / 4]
+        self.0.entry(offset)
     }
+
     pub(crate) fn add_run(self, offset: usize, into: &mut [u64], _still: bool) {
         self.add_run_moving(offset, into);
     }
@@ -153,14 +151,10 @@ impl Arena {
         Some(Arena { cells: Cells(std::ptr::NonNull::new(base)?), bytes })
     }
 
-    /// Under loom: `bytes` beyond the slots, so few that running out of them can be modelled.
+    /// Under loom: words of the model.
     #[cfg(tachometer_loom)]
     pub(crate) fn reserve(bytes: usize) -> Option<Arena> {
-        let model = Box::new(Model {
-            words: (0..bytes / 8).map(|_| AtomicU64::new(0)).collect(),
-            halves: (0..bytes / 4).map(|_| AtomicU32::new(0)).collect(),
-        });
-        Some(Arena { cells: Cells(Box::leak(model)), bytes })
+        Some(Arena { cells: Cells(super::modelled::Words::reserve(bytes)), bytes })
     }
 
     /// Makes the memory zero again in a forked child, where the kernel did not. Async-signal-safe.

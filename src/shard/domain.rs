@@ -104,7 +104,8 @@ pub(crate) fn max_shards() -> usize {
 }
 
 fn shared_bytes() -> usize {
-    if cfg!(tachometer_loom) { arena_bytes() } else { SHARED_ARENA_BYTES }
+    // A model's has twice the blocks of a shard, so that it can be the shard that runs out of them.
+    if cfg!(tachometer_loom) { 2 * arena_bytes() - BLOCKS } else { SHARED_ARENA_BYTES }
 }
 
 /// Sets the limits of shards; the caller has checked them, and that no shard exists yet.

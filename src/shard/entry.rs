@@ -6,7 +6,7 @@
 
 use super::arena::Cells;
 use super::layout::{BANK, STATE};
-use crate::sync::weaken::{Site, order};
+use crate::sync::weaken::{Site, is_weak, order};
 use crate::sync::{AtomicUsize, Ordering, barrier, fence};
 
 /// Nothing was recorded since the cut last read the shard.
@@ -75,6 +75,10 @@ pub(crate) fn observe(shard: Cells, old: Bank) -> Seen {
             // The owner may be entering again: then its plain store wins, the exchange fails or is overwritten, and the
             // shard is read again next time. Acquire on success as above; the word publishes nothing of the cutter's,
             // whose writes to the still bank are released by the next flip.
+            if is_weak(Site::IdleExchange) {
+                state.store(IDLE, Ordering::Relaxed);
+                return Seen::Outside(true);
+            }
             let idle =
                 state.compare_exchange(seen, IDLE, Ordering::Acquire, Ordering::Relaxed).is_ok();
             Seen::Outside(idle)

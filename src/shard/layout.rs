@@ -32,8 +32,8 @@ pub(crate) const OVERFLOW_SERIES: usize = 72;
 /// In [`GROUP_DEPTH`]: the thread ended while its group was open; the guard hands the shard over.
 pub(crate) const ORPHAN: u64 = 1 << 32;
 
-/// Bytes of one histogram's head in one bank.
-pub(crate) const HEAD_BYTES: usize = if cfg!(tachometer_loom) { 64 } else { 320 };
+/// Bytes of one histogram's head in one bank. In a model there is room for the first four octaves.
+pub(crate) const HEAD_BYTES: usize = if cfg!(tachometer_loom) { DIRECTORY + 16 } else { 320 };
 /// Head: the largest value of the generation.
 pub(crate) const MAX: usize = 0;
 /// Head: the bitwise complement of the smallest value of the generation, so that zero means "none".
@@ -42,8 +42,13 @@ pub(crate) const NOT_MIN: usize = 8;
 pub(crate) const MASK: usize = 16;
 /// Head, in bank 0 whatever the epoch: what a sampled timer has left to skip. Not part of a cut.
 pub(crate) const SKIP: usize = 24;
+/// Head: the smallest value of the generation, and how many values there are from it to the largest: what a record
+/// compares with, once for both ends. Zero width: none yet, or more than 64 bits can say. Owner only, but for the reset.
+pub(crate) const LOWEST: usize = 32;
+/// See [`LOWEST`].
+pub(crate) const WIDTH: usize = 40;
 /// Head: 64 offsets of 32 bits, by octave, each biased as [`Shape::bias`] says; zero for an octave without a block.
-pub(crate) const DIRECTORY: usize = 32;
+pub(crate) const DIRECTORY: usize = if cfg!(tachometer_loom) { 48 } else { 64 };
 
 const SCALARS: usize = MAX_SCALARS * 8;
 /// Distance between the same cell in bank 0 and bank 1; the epoch holds `0` or this.
@@ -57,25 +62,25 @@ const _: () =
     assert!(BLOCKS > Shape::new(3).bias(1), "a biased directory entry is never zero or negative");
 
 /// Offset in bank 0 of scalar `index`.
-pub(crate) const fn scalar(index: usize) -> u32 {
+pub(crate) const fn scalar(index: usize) -> usize {
     assert!(index < MAX_SCALARS);
-    (HEADER + index * 8) as u32
+    HEADER + index * 8
 }
 
 /// Offset in bank 0 of the head of histogram `index`.
-pub(crate) const fn head(index: usize) -> u32 {
+pub(crate) const fn head(index: usize) -> usize {
     assert!(index < MAX_HISTOGRAMS);
-    (HEADER + SCALARS + index * HEAD_BYTES) as u32
+    HEADER + SCALARS + index * HEAD_BYTES
 }
 
 /// The index whose [`scalar`] is `slot`.
-pub(crate) const fn scalar_index(slot: u32) -> usize {
-    (slot as usize - HEADER) / 8
+pub(crate) const fn scalar_index(slot: usize) -> usize {
+    (slot - HEADER) / 8
 }
 
 /// The index whose [`head`] is `slot`.
-pub(crate) const fn head_index(slot: u32) -> usize {
-    (slot as usize - HEADER - SCALARS) / HEAD_BYTES
+pub(crate) const fn head_index(slot: usize) -> usize {
+    (slot - HEADER - SCALARS) / HEAD_BYTES
 }
 
 /// The bucket layout of a histogram: that of the `hdrhistogram` crate, cut into octaves.
@@ -84,6 +89,7 @@ pub(crate) const fn head_index(slot: u32) -> usize {
 /// (so it has two halves); octave `o > 0` holds `[2^(half_bits + o), 2^(half_bits + o + 1))` in buckets `2^o` wide.
 /// Bucket `value >> o` of the octave's block counts it; behind the buckets stands the octave's sum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(C)]
 pub(crate) struct Shape {
     half_bits: u32,
     /// Derived, and kept because every record needs it: see [`Shape::linear_max`].
@@ -120,7 +126,9 @@ impl Shape {
     /// The octave of `value`.
     #[inline(always)]
     pub(crate) const fn octave(self, value: u64) -> u32 {
-        63 - (value | self.linear_max()).leading_zeros() - self.half_bits
+        // `^ 63`, not `63 -`: the position of the highest bit as one instruction gives it, which the optimizer would
+        // otherwise take apart and subtract in another order.
+        ((value | self.linear_max()).leading_zeros() ^ 63) - self.half_bits
     }
 
     /// Buckets that octave `octave` has.
@@ -135,7 +143,7 @@ impl Shape {
 
     /// Bytes allotted to an octave's block.
     pub(crate) const fn block_bytes(self, octave: usize) -> usize {
-        (self.cells(octave) * 8).next_multiple_of(64)
+        (self.cells(octave) * 8).next_multiple_of(if cfg!(tachometer_loom) { 8 } else { 64 })
     }
 
     /// What is subtracted from a block's offset in the directory, so that `value >> octave` indexes it directly.
@@ -173,10 +181,10 @@ pub(crate) enum Class {
 
 impl Class {
     /// Bytes from one slot to the next.
-    pub(crate) const fn stride(self) -> u32 {
+    pub(crate) const fn stride(self) -> usize {
         match self {
             Class::Scalar => 8,
-            Class::Head(_) => HEAD_BYTES as u32,
+            Class::Head(_) => HEAD_BYTES,
         }
     }
 }
@@ -186,8 +194,8 @@ impl Class {
 pub(crate) struct Range {
     pub(crate) class: Class,
     /// Offset in bank 0 of the first.
-    pub(crate) slot: u32,
-    pub(crate) len: u32,
+    pub(crate) slot: usize,
+    pub(crate) len: usize,
 }
 
 #[cfg(test)]
@@ -214,9 +222,9 @@ mod tests {
 
     #[test]
     fn slots_do_not_overlap() {
-        assert_eq!(scalar(0) as usize, HEADER);
+        assert_eq!(scalar(0), HEADER);
         assert_eq!(scalar(MAX_SCALARS - 1) + 8, head(0));
-        assert!(head(MAX_HISTOGRAMS - 1) as usize + HEAD_BYTES <= HEADER + BANK);
+        assert!(head(MAX_HISTOGRAMS - 1) + HEAD_BYTES <= HEADER + BANK);
         assert_eq!(head_index(head(7)), 7);
         assert_eq!(scalar_index(scalar(7)), 7);
     }

@@ -3,12 +3,17 @@
 //! [`fast`] is null whenever a record needs more thought than "my shard, no group open, kernel barrier at hand": before
 //! the thread's first record, while a group is open on it, in a process without `membarrier`, and after the
 //! thread-local is gone. One cold branch in the record thus covers them all; [`perform`] sorts them out.
+//!
+//! The cold functions that stand inside a group are `extern "C"`, which to the compiler means that they do not unwind (they
+//! do not: nothing in them panics). Otherwise the group's guard would have to be kept in memory for a clean-up that never
+//! comes, and each group would wait for its own stores.
 
 use super::arena::Cells;
 use super::entry::{Bank, enter, enter_fenced, leave};
-use super::layout::{GROUP_BANK, GROUP_DEPTH, ORPHAN, OVERFLOW_RECORDS, Shape};
+use super::layout::{GROUP_BANK, GROUP_DEPTH, ORPHAN, Shape};
 use super::list::Node;
-use super::{DOMAIN, fork, octave};
+pub(crate) use super::write::Record;
+use super::{DOMAIN, fork};
 use crate::sync::barrier::{Mode, mode};
 use crate::sync::{Ordering, bump};
 use std::cell::Cell;
@@ -46,15 +51,6 @@ pub(crate) fn fast() -> Option<Cells> {
     }
     // SAFETY: not null, and only `Cells::as_ptr` is ever stored there.
     Some(unsafe { Cells::from_ptr(base) })
-}
-
-/// A record, spelled out for the slow path.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Record {
-    /// Add `n` to the scalar at `slot`.
-    Add { slot: u32, n: u64 },
-    /// Record `value` `n` times in the histogram at `slot`.
-    Histogram { slot: u32, shape: Shape, value: u64, n: u64 },
 }
 
 /// An entry made by the slow path.
@@ -130,20 +126,7 @@ fn enter_first() -> Access {
 impl Access {
     /// Records inside this entry.
     pub(crate) fn apply(self, record: Record) {
-        match (self.own, record) {
-            (Some(cells), Record::Add { slot, n }) => {
-                bump(cells.cell(slot as usize + self.bank), n);
-            }
-            (Some(cells), Record::Histogram { slot, shape, value, n }) => {
-                let head = slot as usize + self.bank;
-                if !octave::record_own(cells, head, shape, value, n)
-                    && !octave::record_first(cells, head, shape, value, n)
-                {
-                    spill(self.bank, record);
-                }
-            }
-            (None, _) => spill(self.bank, record),
-        }
+        record.write(&DOMAIN, self.own, self.bank);
     }
 
     /// Ends the entry.
@@ -156,12 +139,12 @@ impl Access {
     }
 }
 
-/// The rest of a plain record on the fast path whose octave has no block yet: records it, and ends the entry.
+/// The rest of a plain record on the fast path that is the first in its octave, or a new extreme; ends the entry.
 #[cold]
 #[inline(never)]
-pub(crate) fn finish(cells: Cells, bank: Bank, record: Record) {
+pub(crate) fn finish(cells: Cells, bank: Bank, slot: usize, shape: Shape, value: u64, n: u64) {
     let access = Access { own: Some(cells), bank, ends: true };
-    access.apply(record);
+    access.apply(Record::Histogram { slot, shape, value, n });
     access.leave();
 }
 
@@ -174,28 +157,15 @@ pub(crate) fn perform(record: Record) {
     access.leave();
 }
 
-/// Records in the shared cells of `bank`, inside whatever entry the calling thread is in.
-#[cold]
-#[inline(never)]
-pub(crate) fn spill(bank: Bank, record: Record) {
-    // The slot was registered, so the shared arena was opened before.
-    let Some(shared) = DOMAIN.shared() else { return };
-    // Relaxed, both: published by the end of the caller's entry; the first is only a statistic.
-    shared.cells.cell(OVERFLOW_RECORDS).fetch_add(1, Ordering::Relaxed);
-    match record {
-        Record::Add { slot, n } => {
-            shared.cells.cell(slot as usize + bank).fetch_add(n, Ordering::Relaxed);
-        }
-        Record::Histogram { slot, shape, value, n } => {
-            octave::record_shared(shared, slot as usize + bank, shape, value, n);
-        }
-    }
-}
-
-/// An open group: what it writes, and what to put back when it closes. Passed by value, so that it stays in registers.
+/// An open group: what it writes, and what to put back when it closes.
+///
+/// Three words without padding, passed by value: so it stays in registers.
 #[derive(Clone, Copy, Debug)]
+#[repr(C)]
 pub(crate) struct Open {
-    pub(crate) access: Access,
+    /// The thread's own cells; `None` for a guest of the shared arena.
+    pub(crate) own: Option<Cells>,
+    pub(crate) bank: Bank,
     restore: *mut u8,
 }
 
@@ -208,51 +178,66 @@ pub(crate) fn open_group() -> Open {
     // Relaxed: the owner's own words.
     cells.cell(GROUP_DEPTH).store(1, Ordering::Relaxed);
     cells.cell(GROUP_BANK).store(bank as u64, Ordering::Relaxed);
-    Open { access: Access { own: Some(cells), bank, ends: true }, restore: cells.as_ptr() }
+    Open { own: Some(cells), bank, restore: cells.as_ptr() }
 }
 
 #[cold]
 #[inline(never)]
-fn open_group_slow() -> Open {
-    let access = enter_slow();
+extern "C" fn open_group_slow() -> Open {
+    let Access { own, bank, .. } = enter_slow();
     FAST.set(null_mut());
-    let restore = match access.own {
-        Some(cells) if mode() == Mode::Membarrier => cells.as_ptr(),
-        _ => null_mut(),
+    let Some(cells) = own else {
+        GUEST_GROUP.set((GUEST_GROUP.get().0 + 1, bank));
+        return Open { own, bank, restore: null_mut() };
     };
-    match access.own {
-        Some(cells) => {
-            // Relaxed: the owner's own words.
-            bump(cells.cell(GROUP_DEPTH), 1);
-            cells.cell(GROUP_BANK).store(access.bank as u64, Ordering::Relaxed);
-        }
-        None => GUEST_GROUP.set((GUEST_GROUP.get().0 + 1, access.bank)),
-    }
-    Open { access, restore }
+    // Relaxed: the owner's own words.
+    bump(cells.cell(GROUP_DEPTH), 1);
+    cells.cell(GROUP_BANK).store(bank as u64, Ordering::Relaxed);
+    let restore = if mode() == Mode::Membarrier { cells.as_ptr() } else { null_mut() };
+    Open { own, bank, restore }
+}
+
+/// A group's addition that is not the common case: a guest's.
+#[cold]
+#[inline(never)]
+pub(crate) extern "C" fn add_grouped(own: Option<Cells>, bank: Bank, slot: usize, n: u64) {
+    Access { own, bank, ends: false }.apply(Record::Add { slot, n });
+}
+
+/// A group's value that is not the common case: a guest's, the first in its octave, a new extreme.
+#[cold]
+#[inline(never)]
+pub(crate) extern "C" fn record_grouped(
+    own: Option<Cells>,
+    bank: Bank,
+    slot: usize,
+    shape: Shape,
+    value: u64,
+) {
+    Access { own, bank, ends: false }.apply(Record::Histogram { slot, shape, value, n: 1 });
 }
 
 /// Closes a group that [`open_group`] opened.
 #[inline(always)]
 pub(crate) fn close_group(open: Open) {
-    if let Some(cells) = open.access.own {
+    if let Some(cells) = open.own {
         let depth = cells.cell(GROUP_DEPTH);
         // Relaxed: the owner's own word.
         if depth.load(Ordering::Relaxed) == 1 {
             depth.store(0, Ordering::Relaxed);
-            leave(cells, open.access.bank);
+            leave(cells, open.bank);
             FAST.set(open.restore);
             return;
         }
     }
-    close_group_slow(open);
+    close_group_slow(open.own, open.bank, open.restore);
 }
 
 /// Nested groups closed in any order, a guest's group, a group that outlived its thread's destructors.
 #[cold]
 #[inline(never)]
-fn close_group_slow(open: Open) {
-    let bank = open.access.bank;
-    let Some(cells) = open.access.own else {
+extern "C" fn close_group_slow(own: Option<Cells>, bank: Bank, restore: *mut u8) {
+    let Some(cells) = own else {
         let (depth, _) = GUEST_GROUP.get();
         GUEST_GROUP.set((depth - 1, bank));
         if depth == 1 {
@@ -270,7 +255,7 @@ fn close_group_slow(open: Open) {
     depth.store(0, Ordering::Relaxed);
     leave(cells, bank);
     if left & ORPHAN == 0 {
-        FAST.set(open.restore);
+        FAST.set(restore);
         return;
     }
     let mine = DOMAIN.shards.iter().find(|node| node.cells() == cells);

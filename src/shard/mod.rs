@@ -3,7 +3,8 @@
 //! A *shard* is an arena of cells that one thread writes. [`layout`] says what stands where in it, [`arena`] holds the
 //! memory, [`list`] all shards of the process and their hand-over from thread to thread, [`entry`] the few stores that
 //! surround a record, [`guests`] the shared cells for whoever has no shard, [`octave`] the buckets of histograms,
-//! [`tenancy`] the check that a remembered slot still belongs to its series, [`local`] the thread's own pointer.
+//! [`mod@write`] what a record writes by the slow path, [`tenancy`] the check that a remembered slot still belongs to its
+//! series, [`local`] the thread's own pointer.
 //!
 //! # The protocol
 //!
@@ -44,8 +45,11 @@ pub(crate) mod layout;
 pub(crate) mod list;
 #[cfg(not(tachometer_loom))]
 pub(crate) mod local;
+#[cfg(tachometer_loom)]
+pub(crate) mod modelled;
 pub(crate) mod octave;
 pub(crate) mod tenancy;
+pub(crate) mod write;
 
 #[cfg(not(tachometer_loom))]
 pub(crate) use domain::DOMAIN;

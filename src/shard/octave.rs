@@ -2,49 +2,69 @@
 //!
 //! An octave's buckets are allotted from the arena's block area on the octave's first value. In a shard the owner does it
 //! alone; in the shared arena ([`record_shared`]) threads race, the loser's block stays unused. The reader finds octaves
-//! by the head's mask: it reads a bank that stands still, or (in an incomplete cut) relies on the release of the
-//! directory entry.
+//! by the head's mask: it reads a bank that stands still, or (in an incomplete cut) relies on the release of the mask's
+//! bit, which comes after the directory entry.
 
 use super::arena::{Arena, Cells};
-use super::layout::{BLOCKS, CURSOR, DIRECTORY, MASK, MAX, NOT_MIN, Shape};
+use super::layout::{BLOCKS, CURSOR, DIRECTORY, LOWEST, MASK, MAX, NOT_MIN, Shape, WIDTH};
 use crate::sync::weaken::{Site, order};
 use crate::sync::{Ordering, bump};
 
 /// Records `n` times `value` in the head at `head` (slot plus bank) of the calling thread's own shard.
 ///
-/// `false`: the octave has no block yet; nothing was recorded, and [`record_first`] is to be asked.
+/// `false`: the octave has no block yet, or the value is the smallest or largest of the generation; nothing was recorded,
+/// and [`record_first`] is to be asked. One cold way out, at the end of the caller's path, so that the hot path saves no
+/// registers for a call.
 #[inline(always)]
 pub(crate) fn record_own(shard: Cells, head: usize, shape: Shape, value: u64, n: u64) -> bool {
     let octave = shape.octave(value);
-    let entry = shard.entry(head + DIRECTORY + 4 * octave as usize);
-    // Relaxed: the owner wrote it itself, or took it over with the shard (`list::Node::claim`).
-    let block = entry.load(Ordering::Relaxed) as usize;
-    if block == 0 {
+    // Relaxed, all: the owner wrote them itself, took them over with the shard (`list::Node::claim`), or, for the cutter's
+    // reset of the still bank, with the epoch.
+    let block =
+        shard.entry(head + DIRECTORY + 4 * octave as usize).load(Ordering::Relaxed) as usize;
+    let lowest = shard.cell(head + LOWEST).load(Ordering::Relaxed);
+    let width = shard.cell(head + WIDTH).load(Ordering::Relaxed);
+    if block == 0 || value.wrapping_sub(lowest) >= width {
         return false;
     }
-    bump(shard.cell(block + 8 * (value >> octave) as usize), n);
-    bump(shard.cell(block + shape.sum_at()), value.wrapping_mul(n));
-    raise_own(shard, head + MAX, value);
-    raise_own(shard, head + NOT_MIN, !value);
+    bump_bucket(shard, block, shape, octave, value, n);
     true
 }
 
 #[inline(always)]
-fn raise_own(shard: Cells, at: usize, value: u64) {
-    let cell = shard.cell(at);
-    // Relaxed: one writer between two flips; the cutter's reset of the still bank is taken over with the epoch.
-    if value > cell.load(Ordering::Relaxed) {
-        cell.store(value, Ordering::Relaxed);
-    }
+fn bump_bucket(shard: Cells, block: usize, shape: Shape, octave: u32, value: u64, n: u64) {
+    bump(shard.cell(block + 8 * (value >> octave) as usize), n);
+    bump(shard.cell(block + shape.sum_at()), value.wrapping_mul(n));
 }
 
-/// As [`record_own`], for the octave's first value.
+/// As [`record_own`], for an octave's first value, or a new extreme.
 ///
 /// `false`: the arena has no room for the octave's block; nothing was recorded.
 #[cold]
 #[inline(never)]
 pub(crate) fn record_first(shard: Cells, head: usize, shape: Shape, value: u64, n: u64) -> bool {
-    allot_own(shard, head, shape, shape.octave(value)) && record_own(shard, head, shape, value, n)
+    let octave = shape.octave(value);
+    let entry = shard.entry(head + DIRECTORY + 4 * octave as usize);
+    // Relaxed: the owner's own word.
+    if entry.load(Ordering::Relaxed) == 0 && !allot_own(shard, head, shape, octave) {
+        return false;
+    }
+    widen(shard, head, value);
+    bump_bucket(shard, entry.load(Ordering::Relaxed) as usize, shape, octave, value, n);
+    true
+}
+
+/// Takes a new smallest or largest value of the generation in.
+fn widen(shard: Cells, head: usize, value: u64) {
+    let cell = |at| shard.cell(head + at);
+    // Relaxed, all: as in `record_own`; what the cut reads is published by the end of the entry.
+    let max = cell(MAX).load(Ordering::Relaxed).max(value);
+    let not_min = cell(NOT_MIN).load(Ordering::Relaxed).max(!value);
+    cell(MAX).store(max, Ordering::Relaxed);
+    cell(NOT_MIN).store(not_min, Ordering::Relaxed);
+    cell(LOWEST).store(!not_min, Ordering::Relaxed);
+    // Wraps to zero for the whole range: then every record comes here, which is slower and still right.
+    cell(WIDTH).store((max - !not_min).wrapping_add(1), Ordering::Relaxed);
 }
 
 /// Gives an octave its block; `false` if the arena is full.
@@ -58,11 +78,12 @@ fn allot_own(shard: Cells, head: usize, shape: Shape, octave: u32) -> bool {
     }
     cursor.store((end - BLOCKS) as u64, Ordering::Relaxed);
     let biased = (BLOCKS + used - shape.bias(octave as usize)) as u32;
-    // Release, partner `merge` reading a moving shard: the entry points to cells that are zero, as the arena always was.
-    shard.entry(head + DIRECTORY + 4 * octave as usize).store(biased, Ordering::Release);
+    // Relaxed: published by the bit below; it leads to cells that are zero, as the arena always was.
+    shard.entry(head + DIRECTORY + 4 * octave as usize).store(biased, Ordering::Relaxed);
     let mask = shard.cell(head + MASK);
-    // Release: whoever sees the bit sees the entry.
-    mask.store(mask.load(Ordering::Relaxed) | 1 << octave, Ordering::Release);
+    let publish = order(Site::OctavePublish, Ordering::Release);
+    // Release, partner `Sums::add_shard` reading a moving shard: whoever sees the bit sees the entry.
+    mask.store(mask.load(Ordering::Relaxed) | 1 << octave, publish);
     true
 }
 
@@ -74,8 +95,8 @@ pub(crate) fn record_shared(shared: &Arena, head: usize, shape: Shape, value: u6
     let octave = shape.octave(value);
     let cells = shared.cells;
     let entry = cells.entry(head + DIRECTORY + 4 * octave as usize);
-    // Acquire, partner the exchange in `allot_shared`.
-    let mut block = entry.load(order(Site::OctavePublish, Ordering::Acquire));
+    // Relaxed: it says where the block is and no more; its cells were zero before the arena was published.
+    let mut block = entry.load(Ordering::Relaxed);
     if block == 0 {
         block = allot_shared(shared, head, shape, octave);
     }
@@ -96,13 +117,13 @@ fn allot_shared(shared: &Arena, head: usize, shape: Shape, octave: u32) -> u32 {
     let used = cells.cell(CURSOR).fetch_add(bytes, Ordering::Relaxed) as usize;
     let biased = (BLOCKS + used - shape.bias(octave as usize)) as u32;
     let entry = cells.entry(head + DIRECTORY + 4 * octave as usize);
-    let publish = order(Site::OctavePublish, Ordering::AcqRel);
-    // AcqRel: publishes the block's offset, or takes over that of the thread that came first.
-    match entry.compare_exchange(0, biased, publish, order(Site::OctavePublish, Ordering::Acquire))
-    {
+    // Relaxed, both: as the load in `record_shared`; the cut learns of the entry by the bit below.
+    match entry.compare_exchange(0, biased, Ordering::Relaxed, Ordering::Relaxed) {
         Ok(_) => {
-            // Release: whoever sees the bit sees the entry.
-            cells.cell(head + MASK).fetch_or(1 << octave, Ordering::Release);
+            let publish = order(Site::OctavePublish, Ordering::Release);
+            // Release, partner `Sums::add_shard` reading moving cells: whoever sees the bit sees the entry. A cut that
+            // waited for the bank's entries waited for this thread too, hence for the bit.
+            cells.cell(head + MASK).fetch_or(1 << octave, publish);
             biased
         }
         Err(first) => {

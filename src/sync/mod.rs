@@ -6,13 +6,23 @@
 
 pub(crate) mod barrier;
 pub(crate) mod fork_lock;
+#[cfg(tachometer_loom)]
+mod swap;
 pub(crate) mod weaken;
 
 #[cfg(not(tachometer_loom))]
+pub(crate) use arc_swap::ArcSwap;
+#[cfg(not(tachometer_loom))]
 pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence};
+#[cfg(not(tachometer_loom))]
+pub(crate) use std::sync::{Condvar, Mutex};
 
 #[cfg(tachometer_loom)]
 pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence};
+#[cfg(tachometer_loom)]
+pub(crate) use loom::sync::{Condvar, Mutex};
+#[cfg(tachometer_loom)]
+pub(crate) use swap::ArcSwap;
 
 pub(crate) use std::sync::atomic::Ordering;
 

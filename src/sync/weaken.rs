@@ -8,7 +8,6 @@ use super::Ordering;
 
 /// An ordering (or a fence) that a protocol rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
 #[cfg_attr(not(tachometer_loom), allow(dead_code))]
 pub enum Site {
     /// Nothing is weakened.
@@ -21,7 +20,7 @@ pub enum Site {
     EpochLoad,
     /// The release store that frees a shard (`shard::list::release`).
     HandOver,
-    /// The publication of an octave's block in the directory of the shared arena.
+    /// The bit in a head's mask that publishes an octave's block (`shard::octave`).
     OctavePublish,
     /// A guest's second look at the epoch (`shard::guests::enter`).
     GuestRecheck,
@@ -29,26 +28,32 @@ pub enum Site {
     Tenancy,
     /// The swap of a snapshot (`aggregate::publish`).
     Publish,
+    /// The pass through the lock between a publication and its bell (`aggregate::publish`).
+    Bell,
     /// Zeroing both banks before a slot is given out again.
     ZeroBothBanks,
     /// The release that links a new shard into the list.
     Register,
+    /// That the cut turns a state word into `IDLE` by an exchange, not by a store (`shard::entry::observe`).
+    IdleExchange,
 }
 
 #[cfg(tachometer_loom)]
-static WEAK: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+thread_local! {
+    static WEAK: std::cell::Cell<Site> = const { std::cell::Cell::new(Site::None) };
+}
 
-/// Weakens one site for all models that run after this call, in this process.
+/// Weakens one site for the models that this thread runs from now on (loom runs all threads of a model on one).
 #[cfg(tachometer_loom)]
 pub fn set(site: Site) {
-    WEAK.store(site as usize, Ordering::SeqCst);
+    WEAK.set(site);
 }
 
 /// Whether `site` is to be weakened now.
 #[inline(always)]
 pub(crate) fn is_weak(site: Site) -> bool {
     #[cfg(tachometer_loom)]
-    return WEAK.load(Ordering::SeqCst) == site as usize;
+    return WEAK.get() == site;
     #[cfg(not(tachometer_loom))]
     {
         let _ = site;

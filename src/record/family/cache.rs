@@ -22,14 +22,14 @@ struct Table {
 struct Entry {
     hash: u64,
     /// Zero: empty.
-    slot: u32,
+    slot: usize,
     key: Box<[u8]>,
 }
 
 /// A slot, and the tenancy under which it was learnt.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Hit {
-    pub(crate) slot: u32,
+    pub(crate) slot: usize,
     pub(crate) version: u64,
 }
 
@@ -67,7 +67,7 @@ pub(crate) fn remember(id: usize, hash: u64, key: &[u8], hit: Hit, limit: usize)
 
 impl Table {
     #[inline]
-    fn find<const N: usize>(&self, hash: u64, values: &[&str; N]) -> Option<u32> {
+    fn find<const N: usize>(&self, hash: u64, values: &[&str; N]) -> Option<usize> {
         let mask = self.entries.len().wrapping_sub(1);
         let mut at = hash as usize & mask;
         loop {
@@ -82,7 +82,7 @@ impl Table {
         }
     }
 
-    fn insert(&mut self, hash: u64, key: &[u8], slot: u32) {
+    fn insert(&mut self, hash: u64, key: &[u8], slot: usize) {
         if self.entries.len() < 2 * (self.used + 1) {
             self.grow();
         }
@@ -150,14 +150,11 @@ mod tests {
         let id = 10_000;
         let names: Vec<String> = (0..500).map(|i| format!("peer-{i}")).collect();
         for (i, name) in names.iter().enumerate() {
-            let hit = Hit { slot: i as u32 + 1, version: 1 };
+            let hit = Hit { slot: i + 1, version: 1 };
             remember(id, i as u64 % 7, &key_of(&[name]), hit, 1_000);
         }
         for (i, name) in names.iter().enumerate() {
-            assert_eq!(
-                find(id, i as u64 % 7, &[name.as_str()]).map(|h| h.slot),
-                Some(i as u32 + 1)
-            );
+            assert_eq!(find(id, i as u64 % 7, &[name.as_str()]).map(|h| h.slot), Some(i + 1));
         }
         assert!(find(id, 3, &["nobody"]).is_none());
         remember(id, 0, &key_of(&["new"]), Hit { slot: 9, version: 2 }, 1_000);

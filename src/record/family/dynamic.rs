@@ -189,7 +189,7 @@ const HASHER: FixedState = FixedState::with_seed(0x7461_6368_6F6D_6574);
 
 impl<M: Metric, const N: usize> Lookup<'_, M, N> {
     #[inline(always)]
-    fn apply(self, record: impl Fn(u32) -> Record) {
+    fn apply(self, record: impl Fn(usize) -> Record) {
         let members = self.family.members();
         let hash = HASHER.hash_one(&self.values[..]);
         if let Some(cells) = fast()
@@ -198,10 +198,10 @@ impl<M: Metric, const N: usize> Lookup<'_, M, N> {
             let bank = entry::enter(cells, &DOMAIN.epoch);
             if members.tenancy.valid(hit.version) {
                 match record(hit.slot) {
-                    Record::Add { slot, n } => bump(cells.cell(slot as usize + bank), n),
-                    spelled @ Record::Histogram { slot, shape, value, n } => {
-                        if !octave::record_own(cells, slot as usize + bank, shape, value, n) {
-                            return finish(cells, bank, spelled);
+                    Record::Add { slot, n } => bump(cells.cell(slot + bank), n),
+                    Record::Histogram { slot, shape, value, n } => {
+                        if !octave::record_own(cells, slot + bank, shape, value, n) {
+                            return finish(cells, bank, slot, shape, value, n);
                         }
                     }
                 }
@@ -215,7 +215,7 @@ impl<M: Metric, const N: usize> Lookup<'_, M, N> {
 
     #[cold]
     #[inline(never)]
-    fn record_slow(self, members: &Members, hash: u64, record: impl Fn(u32) -> Record) {
+    fn record_slow(self, members: &Members, hash: u64, record: impl Fn(usize) -> Record) {
         loop {
             let Resolved { slot, version, overflow } = members.resolve(&self.values);
             let access = enter_slow();

@@ -176,16 +176,16 @@ impl<M: Metric, L: EnumLabels> EnumFamily<M, L> {
     }
 
     #[inline(always)]
-    fn first(&self) -> u32 {
+    fn first(&self) -> usize {
         self.place.slot(|| (self.definition(), combinations::<L>()))
     }
 
     #[inline(always)]
-    fn slot(&self, labels: L) -> u32 {
+    fn slot(&self, labels: L) -> usize {
         match self.first() {
             // No slot was left in the process: all combinations record in one place, and the registry says so.
             sink if is_sink(sink) => sink,
-            first => first + labels.index() as u32 * M::STRIDE,
+            first => first + labels.index() * M::STRIDE,
         }
     }
 

@@ -26,9 +26,9 @@ pub trait Metric: sealed::Sealed + fmt::Debug + Sized + 'static {
     #[doc(hidden)]
     const KIND: Kind;
     #[doc(hidden)]
-    const STRIDE: u32;
+    const STRIDE: usize;
     #[doc(hidden)]
-    fn at<'a>(slot: u32, precision: Precision) -> Self::Ref<'a>;
+    fn at<'a>(slot: usize, precision: Precision) -> Self::Ref<'a>;
     #[doc(hidden)]
     fn handle(at: At, precision: Precision) -> Self;
 }
@@ -51,9 +51,9 @@ macro_rules! scalar_metric {
         impl Metric for $handle {
             type Ref<'a> = $reference<'a>;
             const KIND: Kind = Kind::$handle;
-            const STRIDE: u32 = 8;
+            const STRIDE: usize = 8;
             #[inline(always)]
-            fn at<'a>(slot: u32, _: Precision) -> $reference<'a> {
+            fn at<'a>(slot: usize, _: Precision) -> $reference<'a> {
                 $reference { slot, handle: PhantomData }
             }
             fn handle(at: At, _: Precision) -> Self {
@@ -69,9 +69,9 @@ scalar_metric!(Gauge, GaugeRef);
 impl Metric for Histogram {
     type Ref<'a> = HistogramRef<'a>;
     const KIND: Kind = Kind::Histogram;
-    const STRIDE: u32 = HEAD_BYTES as u32;
+    const STRIDE: usize = HEAD_BYTES;
     #[inline(always)]
-    fn at<'a>(slot: u32, precision: Precision) -> HistogramRef<'a> {
+    fn at<'a>(slot: usize, precision: Precision) -> HistogramRef<'a> {
         HistogramRef { slot, shape: precision.shape(), handle: PhantomData }
     }
     fn handle(at: At, precision: Precision) -> Self {

@@ -1,0 +1,126 @@
+//! The cut against recording threads: causal, with groups whole, nothing lost or doubled, extremes exact.
+
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicUsize, Ordering};
+use loom::thread;
+use loom_tests::{bounded, canary, exhaustively};
+use tachometer::model::{A, Aggregator, B, Generation, Process, Site, room};
+
+/// A generation that has everything: every thread has ended.
+pub(crate) fn last(aggregator: &mut Aggregator) -> Generation {
+    aggregator.cut();
+    aggregator.cut()
+}
+
+/// One thread starts something and hands a token on, another finishes it: never more finished than started.
+fn started_and_finished() {
+    let process = Process::new(2, 0);
+    let (starter, finisher) = (process.thread(), process.thread());
+    let token = Arc::new(AtomicUsize::new(0));
+    let handed = token.clone();
+    let starts = thread::spawn(move || {
+        starter.add(A, 1);
+        handed.store(1, Ordering::Release);
+    });
+    let finishes = thread::spawn(move || {
+        let has_token = token.load(Ordering::Acquire) == 1;
+        if has_token {
+            finisher.add(B, 1);
+        }
+        has_token
+    });
+    let mut aggregator = process.aggregator();
+    let mut before = Generation::default();
+    for _ in 0..2 {
+        let now = aggregator.cut();
+        assert!(now.b <= now.a, "finished more than was started");
+        assert!(now.a >= before.a && now.b >= before.b, "a counter went back");
+        before = now;
+    }
+    starts.join().unwrap();
+    let finished = finishes.join().unwrap();
+    let now = last(&mut aggregator);
+    assert_eq!((now.a, now.b), (1, u64::from(finished)), "lost or doubled");
+}
+
+#[test]
+fn never_more_finished_than_started() {
+    bounded(3, started_and_finished);
+}
+
+#[test]
+fn canary_heavy_barrier() {
+    canary(Site::HeavyBarrier, "finished more than was started", Some(3), started_and_finished);
+}
+
+/// A thread records the same in two counters, under one entry: they never differ.
+fn groups() {
+    let process = Process::new(1, 0);
+    let thread = process.thread();
+    let groups = thread::spawn(move || {
+        for _ in 0..2 {
+            let group = thread.enter();
+            group.add(A, 1);
+            group.add(B, 1);
+            group.leave();
+        }
+    });
+    let mut aggregator = process.aggregator();
+    let mut before = Generation::default();
+    for _ in 0..3 {
+        let now = aggregator.cut();
+        assert_eq!(now.a, now.b, "half a group");
+        assert!(now.a >= before.a, "a counter went back");
+        before = now;
+    }
+    groups.join().unwrap();
+    let now = last(&mut aggregator);
+    assert_eq!((now.a, now.b), (2, 2), "lost or doubled");
+}
+
+#[test]
+fn a_group_is_whole() {
+    exhaustively(groups);
+}
+
+#[test]
+fn canary_heavy_barrier_tears_a_group() {
+    canary(Site::HeavyBarrier, "half a group", None, groups);
+}
+
+#[test]
+fn canary_leave() {
+    canary(Site::Leave, "half a group", None, groups);
+}
+
+/// A thread records the same value twice: a generation's extremes are those of the values it counted.
+fn extremes() {
+    let process = Process::new(1, room(&[0, 0]));
+    let thread = process.thread();
+    let records = thread::spawn(move || {
+        thread.record(2);
+        thread.record(2);
+    });
+    let mut aggregator = process.aggregator();
+    let mut before = Generation::default();
+    let mut check = |now: Generation| {
+        assert_eq!(now.sum, 2 * now.count, "sum and count of different moments");
+        let expected = (now.count > before.count).then_some((2, 2));
+        assert_eq!(now.extremes, expected, "extremes of other values than were counted");
+        before = now;
+    };
+    (0..3).for_each(|_| check(aggregator.cut()));
+    records.join().unwrap();
+    (0..2).for_each(|_| check(aggregator.cut()));
+    assert_eq!(before.count, 2, "lost or doubled");
+}
+
+#[test]
+fn extremes_are_of_the_generation() {
+    exhaustively(extremes);
+}
+
+#[test]
+fn canary_epoch_load() {
+    canary(Site::EpochLoad, "extremes of other values", None, extremes);
+}

@@ -1,0 +1,4 @@
+//! The models, one file a protocol.
+#![cfg(tachometer_loom)]
+
+mod cut;

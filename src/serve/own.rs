@@ -1,0 +1,104 @@
+//! What the listener counts about itself: in the engine's registry, if the engine records its own metrics.
+
+use crate::registry::{Registry, Unit};
+use crate::{Counter, EnumFamily, Error, Histogram};
+use std::time::Duration;
+
+crate::labels! {
+    /// What was asked for. A closed set: clients cannot add series.
+    pub(super) enum Path("path") {
+        Root = "/",
+        Metrics = "/metrics",
+        /// Another path, or a request that could not be read.
+        Other = "other",
+    }
+}
+
+crate::labels! {
+    /// How it was answered.
+    pub(super) enum Code("code") {
+        Ok = "200",
+        BadRequest = "400",
+        NotFound = "404",
+        MethodNotAllowed = "405",
+        RequestTimeout = "408",
+        HeaderTooLarge = "431",
+        Unavailable = "503",
+    }
+}
+
+crate::labels! {
+    /// The limit at which the listener closed a connection.
+    pub(super) enum Limit("limit") {
+        Idle = "idle",
+        Write = "write",
+        Requests = "requests",
+    }
+}
+
+/// The listener's own metrics; records nothing if they are off.
+#[derive(Debug, Default)]
+pub(super) struct OwnMetrics(Option<Handles>);
+
+#[derive(Debug)]
+struct Handles {
+    requests: EnumFamily<Counter, (Path, Code)>,
+    scrape: Histogram,
+    refused: Counter,
+    closed: EnumFamily<Counter, Limit>,
+}
+
+impl OwnMetrics {
+    /// Registers them beside the engine's own metrics, if those are there.
+    pub(super) fn register(registry: &Registry) -> Result<OwnMetrics, Error> {
+        if !registry.inner.lock().families.contains_key("tachometer_generations_total") {
+            return Ok(OwnMetrics(None));
+        }
+        Ok(OwnMetrics(Some(Handles {
+            requests: registry
+                .metric("tachometer_http_requests_total", "Requests by path and status code.")
+                .enum_family()?,
+            scrape: registry
+                .metric(
+                    "tachometer_http_scrape_duration_seconds",
+                    "From a request for the metrics to the last byte of the page.",
+                )
+                .unit(Unit::Nanoseconds)
+                .histogram()?,
+            refused: registry.counter(
+                "tachometer_http_connections_refused_total",
+                "Connections over the limit on their number.",
+            )?,
+            closed: registry
+                .metric(
+                    "tachometer_http_connections_closed_total",
+                    "Connections closed because they met a limit.",
+                )
+                .enum_family()?,
+        })))
+    }
+
+    pub(super) fn answered(&self, path: Path, code: Code) {
+        if let Some(own) = &self.0 {
+            own.requests.at((path, code)).inc();
+        }
+    }
+
+    pub(super) fn scraped(&self, took: Duration) {
+        if let Some(own) = &self.0 {
+            own.scrape.record_duration(took);
+        }
+    }
+
+    pub(super) fn refused(&self) {
+        if let Some(own) = &self.0 {
+            own.refused.inc();
+        }
+    }
+
+    pub(super) fn closed(&self, limit: Limit) {
+        if let Some(own) = &self.0 {
+            own.closed.at(limit).inc();
+        }
+    }
+}

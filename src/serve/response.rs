@@ -1,0 +1,141 @@
+//! Responses: head and text in one buffer, and a page that all who get it share.
+
+use super::own::Code;
+use super::page::Page;
+use crate::TextEncoder;
+use std::fmt::Write as _;
+use std::io::{self, ErrorKind, Write};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// What `GET /` shows.
+const INDEX: &str = concat!(
+    "<!DOCTYPE html>\n<title>tachometer</title>\n<h1>tachometer ",
+    env!("CARGO_PKG_VERSION"),
+    "</h1>\n<p>The metrics of this process: <a href=\"/metrics\">/metrics</a>, \
+     in the Prometheus text format.\n"
+);
+
+/// A response on its way.
+#[derive(Debug)]
+pub(super) struct Response {
+    /// The head, and a short text if there is no page.
+    text: Vec<u8>,
+    page: Option<Arc<Vec<u8>>>,
+    sent: usize,
+}
+
+/// How a client wants to be answered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Manner {
+    /// Only the head (the request was `HEAD`).
+    pub(super) bare: bool,
+    /// Whether the connection stays open afterwards.
+    pub(super) keep: bool,
+}
+
+/// To a client that could not make itself clear: everything, and then the end.
+pub(super) const FINAL: Manner = Manner { bare: false, keep: false };
+
+impl Code {
+    fn phrase(self) -> &'static str {
+        match self {
+            Code::Ok => "200 OK",
+            Code::BadRequest => "400 Bad Request",
+            Code::NotFound => "404 Not Found",
+            Code::MethodNotAllowed => "405 Method Not Allowed",
+            Code::RequestTimeout => "408 Request Timeout",
+            Code::HeaderTooLarge => "431 Request Header Fields Too Large",
+            Code::Unavailable => "503 Service Unavailable",
+        }
+    }
+}
+
+impl Response {
+    /// An error, with a line that says why. `headers` are whole lines.
+    pub(super) fn error(code: Code, manner: Manner, headers: &str, why: &str) -> Response {
+        let body = format!("{}: {why}\n", code.phrase());
+        Response::text(code, manner, &format!("Content-Type: text/plain\r\n{headers}"), &body)
+    }
+
+    pub(super) fn index(manner: Manner) -> Response {
+        Response::text(Code::Ok, manner, "Content-Type: text/html\r\n", INDEX)
+    }
+
+    fn text(code: Code, manner: Manner, headers: &str, body: &str) -> Response {
+        let mut text = head(code, manner, headers, body.len());
+        if !manner.bare {
+            text.extend_from_slice(body.as_bytes());
+        }
+        Response { text, page: None, sent: 0 }
+    }
+
+    pub(super) fn page(page: &Page, manner: Manner, now: Instant) -> Response {
+        let headers = format!(
+            "Content-Type: {}\r\nCache-Control: no-store\r\nX-Tachometer-Generation: {}\r\n\
+             X-Tachometer-Age-Seconds: {:.6}\r\nX-Tachometer-Complete: {}\r\n",
+            TextEncoder::CONTENT_TYPE,
+            page.generation,
+            now.saturating_duration_since(page.asked).as_secs_f64(),
+            page.complete,
+        );
+        let text = head(Code::Ok, manner, &headers, page.text.len());
+        Response { text, page: (!manner.bare).then(|| page.text.clone()), sent: 0 }
+    }
+
+    /// Sends what is left. `Ok` once all is sent; `WouldBlock` if the client has to read first.
+    pub(super) fn send(&mut self, stream: &mut impl Write) -> io::Result<()> {
+        // Not `write_vectored`: unlike `write` it would raise SIGPIPE where a host that is not a Rust program left it on.
+        loop {
+            let page = self.page.as_ref().map_or(&[][..], |page| page);
+            let left = match self.sent.checked_sub(self.text.len()) {
+                None => &self.text[self.sent..],
+                Some(at) => &page[at..],
+            };
+            if left.is_empty() {
+                return Ok(());
+            }
+            match stream.write(left) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(sent) => self.sent += sent,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+fn head(code: Code, manner: Manner, headers: &str, len: usize) -> Vec<u8> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let connection = if manner.keep { "keep-alive" } else { "close" };
+    let mut head = format!("HTTP/1.1 {}\r\nDate: {}\r\n", code.phrase(), date(now));
+    // Writing to a string does not fail.
+    let _ = write!(head, "{headers}Content-Length: {len}\r\nConnection: {connection}\r\n\r\n");
+    head.into_bytes()
+}
+
+/// A time since 1970 as HTTP writes it: `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, 5.6.7).
+pub(super) fn date(unix: Duration) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] =
+        ["Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "Jan", "Feb"];
+    let (days, second) = (unix.as_secs() / 86_400, unix.as_secs() % 86_400);
+    // Years that begin in March put the leap day last (Hinnant, "chrono-compatible low-level date algorithms"):
+    // days since 0000-03-01, by eras of 400 years.
+    let shifted = days + 719_468;
+    let day_of_era = shifted % 146_097;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let year = year_of_era + shifted / 146_097 * 400 + u64::from(month >= 10);
+    format!(
+        "{}, {day:02} {} {year:04} {:02}:{:02}:{:02} GMT",
+        DAYS[(days % 7) as usize],
+        MONTHS[month as usize],
+        second / 3_600,
+        second / 60 % 60,
+        second % 60
+    )
+}

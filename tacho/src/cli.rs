@@ -1,0 +1,170 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::listen::Listen;
+use crate::raft::config::{ClusterConfig, LogKind};
+use crate::raft::kills;
+
+/// A real Raft cluster under load, and what metrics show of it.
+#[derive(Debug, Parser)]
+#[command(name = "tacho", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Without a subcommand, the flags are those of `raft`.
+    #[command(flatten)]
+    pub raft: RaftArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a three-node Raft cluster under load (the default).
+    Raft(RaftArgs),
+}
+
+impl Cli {
+    /// The command to run.
+    pub fn command(self) -> Command {
+        self.command.unwrap_or(Command::Raft(self.raft))
+    }
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct RaftArgs {
+    /// Clients that write at the same time.
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clients)]
+    pub clients: usize,
+
+    /// Where nodes keep their log: synced to a temporary folder, or in memory.
+    #[arg(long, value_enum, default_value = "disk")]
+    pub log: LogKind,
+
+    /// Where the temporary folder is made [default: the system's choice].
+    #[arg(long, value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
+
+    /// How long to run, such as `30s` or `2m`; with --compare, how long each leg takes
+    /// [default: until Ctrl-C; with --compare, 5s].
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    pub duration: Option<Duration>,
+
+    /// Shut the leader down at this interval; it comes back a second later.
+    #[arg(long, value_name = "DURATION", value_parser = kill_interval)]
+    pub kill_leader_every: Option<Duration>,
+
+    /// Take a snapshot on every node at this interval, besides those that the log's size calls for.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub snapshot_every: Option<Duration>,
+
+    /// Where to serve metrics, or `off`.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9464")]
+    pub listen: Listen,
+
+    /// Measure nothing and serve nothing.
+    #[arg(long)]
+    pub no_metrics: bool,
+
+    /// Run with and without metrics in turn and show what metrics cost.
+    #[arg(long, conflicts_with_all = ["no_metrics", "kill_leader_every", "snapshot_every"])]
+    pub compare: bool,
+
+    /// Rounds of --compare; each runs four legs: with, without, without, with.
+    #[arg(long, value_name = "N", default_value_t = 3, requires = "compare")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub rounds: u32,
+
+    /// Print the summary as JSON.
+    #[arg(long)]
+    pub json: bool,
+
+    /// Threads that run nodes and clients.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: u16,
+}
+
+impl RaftArgs {
+    /// The cluster that the flags ask for, measured or not.
+    pub fn cluster(&self, metrics: bool) -> ClusterConfig {
+        let parent_folder = self.folder.clone();
+        ClusterConfig { metrics, parent_folder, ..ClusterConfig::new(self.log) }
+    }
+}
+
+/// More clients than this only wait for each other.
+const CLIENTS_LIMIT: usize = 100_000;
+
+fn clients(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(clients @ 1..=CLIENTS_LIMIT) => Ok(clients),
+        _ => Err(format!("give a number from 1 to {CLIENTS_LIMIT}")),
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let hint = "write it as 500ms, 30s or 2m";
+    match humantime::parse_duration(text) {
+        Ok(duration) if duration.is_zero() => Err(format!("it must not be zero; {hint}")),
+        Ok(duration) => Ok(duration),
+        Err(error) => Err(format!("{error}; {hint}")),
+    }
+}
+
+fn kill_interval(text: &str) -> Result<Duration, String> {
+    let interval = duration(text)?;
+    if interval < kills::SHORTEST_INTERVAL {
+        let shortest = humantime::format_duration(kills::SHORTEST_INTERVAL);
+        return Err(format!("an election and a restart take time: give {shortest} or more"));
+    }
+    Ok(interval)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn raft(line: &str) -> Result<RaftArgs, clap::Error> {
+        let cli = Cli::try_parse_from(line.split_whitespace())?;
+        let Command::Raft(args) = cli.command();
+        Ok(args)
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        <Cli as CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn raft_is_the_default_command_and_takes_the_same_flags() {
+        for line in ["tacho --clients 7 --for 90s", "tacho raft --clients 7 --for 90s"] {
+            let args = raft(line).unwrap();
+            assert_eq!((args.clients, args.duration), (7, Some(Duration::from_secs(90))));
+            assert_eq!((args.log, args.rounds), (LogKind::Disk, 3));
+        }
+    }
+
+    #[test]
+    fn flags_that_make_no_sense_are_refused() {
+        let lines = [
+            "tacho --clients 0",
+            "tacho --for 0s",
+            "tacho --for soon",
+            "tacho --kill-leader-every 1s",
+            "tacho --listen nowhere",
+            "tacho --compare --no-metrics",
+            "tacho --rounds 2",
+            "tacho --compare --rounds 0",
+            "tacho --workers 0",
+        ];
+        for line in lines {
+            let error = raft(line).expect_err(line);
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
+    }
+}

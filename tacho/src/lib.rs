@@ -1,0 +1,14 @@
+//! `tacho` runs a real Raft cluster under load and shows what the `tachometer` engine sees of it.
+//!
+//! `run` and `compare` are the two things the `raft` command does; `raft` is the cluster itself.
+
+pub mod cli;
+pub mod clock;
+pub mod compare;
+pub mod listen;
+pub mod live;
+pub mod raft;
+pub mod run;
+pub mod summary;
+pub mod text;
+pub mod timeline;

@@ -1,0 +1,69 @@
+//! Where metrics are served: `--listen`, bound before a run starts so that a busy port is told at
+//! once.
+
+use std::net::{SocketAddr, TcpListener};
+use std::str::FromStr;
+
+use anyhow::Context;
+
+/// An address, or nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listen {
+    Off,
+    At(SocketAddr),
+}
+
+impl FromStr for Listen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "off" {
+            return Ok(Self::Off);
+        }
+        let hint = "write it as 127.0.0.1:9464, or as `off` to serve nothing";
+        text.parse().map(Self::At).map_err(|error| format!("{error}; {hint}"))
+    }
+}
+
+impl std::fmt::Display for Listen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Off => f.write_str("off"),
+            Self::At(address) => address.fmt(f),
+        }
+    }
+}
+
+impl Listen {
+    /// Takes the address; `None` when nothing is to be served.
+    pub fn bind(self) -> anyhow::Result<Option<TcpListener>> {
+        let Self::At(address) = self else { return Ok(None) };
+        let listener = TcpListener::bind(address).with_context(|| {
+            format!(
+                "metrics cannot be served at {address}; choose another address with \
+                 --listen ADDRESS:PORT, or --listen off"
+            )
+        })?;
+        Ok(Some(listener))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_or_off_is_read() {
+        assert_eq!("off".parse(), Ok(Listen::Off));
+        assert_eq!("127.0.0.1:80".parse(), Ok(Listen::At(SocketAddr::from(([127, 0, 0, 1], 80)))));
+        let error = "9464".parse::<Listen>().unwrap_err();
+        assert!(error.contains("127.0.0.1:9464"), "{error}");
+    }
+
+    #[test]
+    fn a_busy_port_says_what_to_do() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let error = Listen::At(taken.local_addr().unwrap()).bind().unwrap_err();
+        assert!(error.to_string().contains("--listen off"), "{error}");
+    }
+}

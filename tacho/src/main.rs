@@ -1,0 +1,45 @@
+//! The `tacho` command: reads the command line, runs it, and prints what it came to.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+use serde::Serialize;
+use tacho::cli::{Cli, Command, RaftArgs};
+use tacho::{compare, run};
+
+fn main() -> ExitCode {
+    let Command::Raft(args) = Cli::parse().command();
+    match raft(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("tacho: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn raft(args: &RaftArgs) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(usize::from(args.workers))
+        .thread_name("tacho-worker")
+        .enable_all()
+        .build()
+        .context("the threads that run the cluster cannot be started")?;
+    if args.compare {
+        print(&runtime.block_on(compare::compare(args))?, args.json)
+    } else {
+        print(&runtime.block_on(run::run(args))?, args.json)
+    }
+}
+
+fn print(result: &(impl Display + Serialize), json: bool) -> anyhow::Result<()> {
+    let text = if json { serde_json::to_string_pretty(result)? + "\n" } else { result.to_string() };
+    match io::stdout().write_all(text.as_bytes()) {
+        // Whoever read the output has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("the result cannot be printed"),
+    }
+}

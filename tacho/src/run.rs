@@ -1,0 +1,200 @@
+//! One run: a cluster, its load, what is done to it, and what is shown of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
+
+use crate::cli::RaftArgs;
+use crate::live::{Display, Reading};
+use crate::raft::cluster::Cluster;
+use crate::raft::config::NODES;
+use crate::raft::kills;
+use crate::raft::load::{Load, Totals};
+use crate::raft::probe::SnapshotTrigger;
+use crate::summary::Summary;
+use crate::text::rate;
+use crate::timeline::Timeline;
+
+/// How often the line is refreshed.
+const REFRESH: Duration = Duration::from_secs(1);
+
+/// Runs until `--for` is over or the process is asked to end, and returns what it came to.
+pub async fn run(args: &RaftArgs) -> anyhow::Result<Summary> {
+    let metrics = !args.no_metrics;
+    // Bound first, so that a busy port is told before a cluster is started. Nothing is measured
+    // without metrics, so there is nothing to serve either.
+    let _listener = if metrics { args.listen.bind()? } else { None };
+    let cluster = Arc::new(Cluster::start(args.cluster(metrics)).await?);
+    let timeline = Arc::new(Timeline::begin());
+    let (stop, stopped) = watch::channel(false);
+    let mut tasks = disturb(args, &cluster, &timeline, &stopped);
+    let load = Load::start(&cluster, args.clients);
+
+    let watched = watch_run(args, &cluster, &load, &timeline, &mut tasks).await;
+
+    let (totals, duration) = (load.totals(), timeline.elapsed());
+    load.stop().await;
+    // An error means that no task is left to hear of it.
+    let _ = stop.send(true);
+    let disturbed = join(tasks).await;
+    let cluster = Arc::into_inner(cluster).context("the cluster is still in use")?;
+    let shut_down = cluster.shutdown().await;
+    watched.and(disturbed).and(shut_down)?;
+    if totals.acknowledged == 0 {
+        bail!("no write was acknowledged in {duration:.1?}; give the run more time with --for");
+    }
+    let (events, events_not_kept) = (timeline.since(0), timeline.not_kept());
+    Ok(Summary {
+        metrics,
+        events,
+        events_not_kept,
+        ..Summary::new(args.log, args.clients, duration, totals)
+    })
+}
+
+type Tasks = JoinSet<anyhow::Result<()>>;
+
+/// Starts what the flags ask to be done to the cluster while it runs.
+fn disturb(
+    args: &RaftArgs,
+    cluster: &Arc<Cluster>,
+    timeline: &Arc<Timeline>,
+    stopped: &watch::Receiver<bool>,
+) -> Tasks {
+    let mut tasks = JoinSet::new();
+    if let Some(interval) = args.kill_leader_every {
+        let (cluster, timeline) = (cluster.clone(), timeline.clone());
+        tasks.spawn(kills::kill_leaders(cluster, interval, timeline, stopped.clone()));
+    }
+    if let Some(interval) = args.snapshot_every {
+        tasks.spawn(take_snapshots(cluster.clone(), interval, stopped.clone()));
+    }
+    tasks
+}
+
+async fn take_snapshots(
+    cluster: Arc<Cluster>,
+    interval: Duration,
+    mut stop: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    let mut ticks = tokio::time::interval(interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            // An error means that the run is over just as well.
+            _ = stop.changed() => return Ok(()),
+            _ = ticks.tick() => {
+                for id in 1..=NODES {
+                    // A node that is down takes its next snapshot when it is back.
+                    let _ = cluster.take_snapshot(id, SnapshotTrigger::Time).await;
+                }
+            }
+        }
+    }
+}
+
+/// Shows the run until it is to end, or ends it early with the error that broke it.
+async fn watch_run(
+    args: &RaftArgs,
+    cluster: &Cluster,
+    load: &Load,
+    timeline: &Timeline,
+    tasks: &mut Tasks,
+) -> anyhow::Result<()> {
+    let display = Display::on_standard_error();
+    let mut line = Line::default();
+    let end = ended(args.duration);
+    tokio::pin!(end);
+    let mut ticks = tokio::time::interval(REFRESH);
+    ticks.tick().await;
+    let result = loop {
+        tokio::select! {
+            ended = &mut end => break ended.map(drop),
+            Some(task) = tasks.join_next() => break flatten(task),
+            _ = ticks.tick() => {
+                if let Err(error) = cluster.check().await {
+                    break Err(error);
+                }
+                line.refresh(&display, cluster, load, timeline).await;
+            }
+        }
+    };
+    display.finish();
+    result
+}
+
+/// What has been shown so far.
+#[derive(Default)]
+struct Line {
+    moments: usize,
+    totals: Totals,
+    elapsed: Duration,
+}
+
+impl Line {
+    async fn refresh(
+        &mut self,
+        display: &Display,
+        cluster: &Cluster,
+        load: &Load,
+        timeline: &Timeline,
+    ) {
+        let (totals, elapsed) = (load.totals(), timeline.elapsed());
+        let moments = timeline.since(self.moments);
+        let written = totals.acknowledged - self.totals.acknowledged;
+        let reading = Reading {
+            elapsed,
+            writes_per_second: rate(written, elapsed - self.elapsed),
+            commit_p99: None,
+            cluster: cluster.view().await,
+            retried: totals.retried - self.totals.retried,
+            failed: totals.failed - self.totals.failed,
+        };
+        display.show(&moments, &reading);
+        *self = Self { moments: self.moments + moments.len(), totals, elapsed };
+    }
+}
+
+/// Why a run ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Its time is over.
+    Over,
+    /// Ctrl-C, or a request to terminate.
+    Asked,
+}
+
+/// Waits until `duration` is over, if one is given, or the process is asked to end.
+pub async fn ended(duration: Option<Duration>) -> anyhow::Result<End> {
+    let mut terminate = signal(SignalKind::terminate()).context("signals cannot be received")?;
+    let over = async {
+        match duration {
+            Some(duration) => tokio::time::sleep(duration).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = over => Ok(End::Over),
+        pressed = tokio::signal::ctrl_c() => {
+            pressed.map(|()| End::Asked).context("Ctrl-C cannot be received")
+        }
+        _ = terminate.recv() => Ok(End::Asked),
+    }
+}
+
+async fn join(mut tasks: Tasks) -> anyhow::Result<()> {
+    let mut result = Ok(());
+    while let Some(task) = tasks.join_next().await {
+        result = result.and(flatten(task));
+    }
+    result
+}
+
+fn flatten(task: Result<anyhow::Result<()>, tokio::task::JoinError>) -> anyhow::Result<()> {
+    task.context("a task of the run has panicked")?
+}

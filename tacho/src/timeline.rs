@@ -1,0 +1,117 @@
+//! What happened during a run, and when: shown while it runs and again in the summary.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use serde::Serialize;
+
+use crate::text::as_seconds;
+
+/// Moments beyond this are counted, not kept.
+const MOMENTS_KEPT: usize = 1_000;
+
+/// Something worth telling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Happening {
+    LeaderKilled {
+        node: u64,
+    },
+    LeaderElected {
+        node: u64,
+        #[serde(serialize_with = "as_seconds", rename = "seconds")]
+        took: Duration,
+    },
+    NodeRestarted {
+        node: u64,
+    },
+}
+
+impl fmt::Display for Happening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LeaderKilled { node } => write!(f, "node {node}, the leader, was shut down"),
+            Self::LeaderElected { node, took } => {
+                write!(f, "node {node} leads, {} ms after the loss", took.as_millis())
+            }
+            Self::NodeRestarted { node } => write!(f, "node {node} is back"),
+        }
+    }
+}
+
+/// A happening and its time since the run began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Moment {
+    #[serde(serialize_with = "as_seconds")]
+    pub at: Duration,
+    #[serde(flatten)]
+    pub happening: Happening,
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:>7.1}s  {}", self.at.as_secs_f64(), self.happening)
+    }
+}
+
+/// The moments of a run, in order.
+#[derive(Debug)]
+pub struct Timeline {
+    started: Instant,
+    moments: Mutex<Moments>,
+}
+
+#[derive(Debug, Default)]
+struct Moments {
+    kept: Vec<Moment>,
+    not_kept: u64,
+}
+
+impl Timeline {
+    /// A timeline that begins now.
+    pub fn begin() -> Self {
+        Self { started: Instant::now(), moments: Mutex::default() }
+    }
+
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    pub fn add(&self, happening: Happening) {
+        let moment = Moment { at: self.elapsed(), happening };
+        let mut moments = self.moments.lock();
+        if moments.kept.len() < MOMENTS_KEPT {
+            moments.kept.push(moment);
+        } else {
+            moments.not_kept += 1;
+        }
+    }
+
+    /// The moments from number `first` on.
+    pub fn since(&self, first: usize) -> Vec<Moment> {
+        self.moments.lock().kept.get(first..).unwrap_or_default().to_vec()
+    }
+
+    /// How many moments there were beyond those kept.
+    pub fn not_kept(&self) -> u64 {
+        self.moments.lock().not_kept
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_beyond_the_limit_are_counted() {
+        let timeline = Timeline::begin();
+        for node in 0..MOMENTS_KEPT as u64 + 5 {
+            timeline.add(Happening::LeaderKilled { node });
+        }
+        assert_eq!(timeline.since(0).len(), MOMENTS_KEPT);
+        assert_eq!(timeline.since(MOMENTS_KEPT - 1).len(), 1);
+        assert!(timeline.since(MOMENTS_KEPT + 1).is_empty());
+        assert_eq!(timeline.not_kept(), 5);
+    }
+}
