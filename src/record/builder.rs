@@ -219,6 +219,6 @@ impl MetricBuilder<'_> {
         let definition = self.definition(M::KIND);
         let registry = self.registry.scope(self.labels)?;
         let members = Members::register(&registry, &definition, &keys, self.options)?;
-        Ok(Family::from_members(members, definition.precision))
+        Ok(Family::from_members(members, definition.precision, Some(registry)))
     }
 }

@@ -214,7 +214,7 @@ impl Definition {
         }
         if let Some(unit) = self.unit.suffix() {
             let stem = self.name.strip_suffix("_total").unwrap_or(&self.name);
-            if !stem.ends_with(unit) {
+            if !stem.strip_suffix(unit).is_some_and(|stem| stem.ends_with('_')) {
                 return refuse(format!(
                     "its unit is {:?}, so it must end in _{unit} (a counter: _{unit}_total); values are exported in {unit}",
                     self.unit

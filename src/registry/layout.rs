@@ -2,10 +2,10 @@
 //!
 //! A layout is made when the registry has changed since the last one and shared by all snapshots until it changes again.
 
-use super::{Definition, Inner, Kind};
+use super::{Definition, Inner, Kind, Life};
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 /// Labels of a series, in the order of their names.
 pub(crate) type Labels = Arc<[(String, String)]>;
@@ -73,6 +73,8 @@ pub(crate) struct FamilyLayout {
 pub(crate) struct SeriesLayout {
     pub(crate) labels: Labels,
     pub(crate) source: Source,
+    /// What keeps the series' slots: tells it from another one that had the same labels before.
+    pub(crate) life: Weak<Life>,
     /// Index among the snapshot's scalars, or among its histograms.
     pub(crate) value: usize,
 }
@@ -117,6 +119,7 @@ impl Layout {
                     SeriesLayout {
                         labels: with_constant(labels, constant),
                         source: series.source.clone(),
+                        life: Arc::downgrade(&series.life),
                         value: *place - 1,
                     }
                 })

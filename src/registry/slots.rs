@@ -23,10 +23,13 @@ pub(crate) fn sink(class: Class) -> usize {
     }
 }
 
+const SCALAR_SINK: usize = scalar(0);
+const HEAD_SINKS: (usize, usize) = (head(0), head(FIGURES.len()));
+
 /// Whether `slot` is a sink.
 #[inline(always)]
 pub(crate) const fn is_sink(slot: usize) -> bool {
-    slot == scalar(0) || (slot >= head(0) && slot < head(FIGURES.len()))
+    slot == SCALAR_SINK || (slot >= HEAD_SINKS.0 && slot < HEAD_SINKS.1)
 }
 
 /// The process's slots.

@@ -45,6 +45,8 @@ pub struct Family<M: Metric, const N: usize> {
     help: &'static str,
     keys: [&'static str; N],
     options: Options,
+    /// Keeps the registry in which new members register; `None` in a `static`, which uses the global one.
+    registry: Option<Registry>,
     metric: PhantomData<fn() -> M>,
 }
 
@@ -73,7 +75,15 @@ impl<M: Metric, const N: usize> Family<M, N> {
     /// [`Counter::new`](crate::Counter::new).
     pub const fn new(name: &'static str, help: &'static str, keys: [&'static str; N]) -> Self {
         let members = OnceBox::new();
-        Family { members, name, help, keys, options: Options::DEFAULT, metric: PhantomData }
+        Family {
+            members,
+            name,
+            help,
+            keys,
+            options: Options::DEFAULT,
+            registry: None,
+            metric: PhantomData,
+        }
     }
 
     /// Sets the unit; see [`Unit`] for the suffix that the name must have.
@@ -116,8 +126,14 @@ impl<M: Metric, const N: usize> Family<M, N> {
         Ok(())
     }
 
-    pub(crate) fn from_members(members: Arc<Members>, precision: Precision) -> Self {
-        let family = Self::new("", "", [""; N]).precision(precision);
+    pub(crate) fn from_members(
+        members: Arc<Members>,
+        precision: Precision,
+        registry: Option<Registry>,
+    ) -> Self {
+        let mut family = Self::new("", "", [""; N]).precision(precision);
+        family.registry = registry;
+        // Nobody else has the fresh cell yet.
         let _ = family.members.set(Box::new(members));
         family
     }
@@ -166,7 +182,7 @@ impl<M: Metric, const N: usize> Family<M, N> {
 impl<M: Metric, const N: usize> Clone for Family<M, N> {
     /// The same family; a `static` is registered if it was not.
     fn clone(&self) -> Self {
-        Self::from_members(self.members().clone(), self.options.precision)
+        Self::from_members(self.members().clone(), self.options.precision, self.registry.clone())
     }
 }
 
