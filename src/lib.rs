@@ -141,3 +141,8 @@ pub use crate::{
     snapshot::{Delta, HistogramSnapshot, SeriesView, Snapshot, Value},
     sync::barrier::Mode,
 };
+
+/// The README's example, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
