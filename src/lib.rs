@@ -81,13 +81,13 @@
 //! 64-bit Linux, with `membarrier` (since 4.14). Where it is missing (another system, or a sandbox that forbids it)
 //! every record passes a real fence, about 5 to 20 ns dearer; [`barrier_mode`] and the series `tachometer_info` say so.
 
-#[cfg(not(target_pointer_width = "64"))]
-compile_error!("tachometer reserves address space for each thread and needs a 64-bit system");
-
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 // A model compiles the recording and the aggregating core alone, without what calls it.
 #![cfg_attr(tachometer_loom, allow(dead_code))]
+
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("tachometer reserves address space for each thread and needs a 64-bit system");
 
 mod aggregate;
 pub mod limits;

@@ -14,6 +14,7 @@
 //! | [`MAX_HTTP_HEADER_BYTES`], [`MAX_HTTP_HEADERS`] of a request | 431, and the connection is closed | `tachometer_http_requests_total{code="431"}` |
 //! | [`HTTP_HEADER_TIMEOUT`] for a request | 408, and the connection is closed | `tachometer_http_requests_total{code="408"}` |
 //! | [`HTTP_IDLE_TIMEOUT`], [`HTTP_WRITE_TIMEOUT`], [`MAX_HTTP_REQUESTS`] of a connection | it is closed | `tachometer_http_connections_closed_total` |
+//! | [`MAX_HTTP_PAGES`] being sent at once | the connections that still read the oldest are closed | `tachometer_http_connections_closed_total{limit="pages"}` |
 
 use std::time::Duration;
 
@@ -47,28 +48,31 @@ pub const DEFAULT_CUT_TIMEOUT: Duration = Duration::from_millis(10);
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
 /// The shortest interval that the aggregator accepts.
 pub const MIN_INTERVAL: Duration = Duration::from_millis(1);
-/// HTTP connections that are served at once. Each costs a file descriptor and at most
+/// HTTP connections that are served at once. Each costs a file descriptor and
 /// [`MAX_HTTP_HEADER_BYTES`] of memory, and no thread.
 pub const MAX_HTTP_CONNECTIONS: usize = 256;
 /// HTTP connections over [`MAX_HTTP_CONNECTIONS`] that are being told so at once.
 pub const MAX_HTTP_REFUSALS: usize = 32;
+/// Different pages that HTTP clients are being sent at once, which bounds the memory that clients
+/// who do not read can hold. Scrapes that arrive together share a page.
+pub const MAX_HTTP_PAGES: usize = 8;
 /// Bytes of an HTTP request: its first line and its headers.
 pub const MAX_HTTP_HEADER_BYTES: usize = 8 << 10;
 /// Headers of an HTTP request.
 pub const MAX_HTTP_HEADERS: usize = 64;
 /// Requests that one HTTP connection may make; then it is closed and the client opens another.
 pub const MAX_HTTP_REQUESTS: u32 = 1_000;
-/// From an HTTP request's first byte (a connection's first request: from its acceptance) to its last.
+/// From an HTTP request's first byte (a connection's first one: from its acceptance) to its last.
 pub const HTTP_HEADER_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long an HTTP connection may stay without a request: longer than the usual scrape intervals, so
-/// that a scraper keeps its connection.
+/// How long an HTTP connection may stay without a request: longer than the usual scrape intervals,
+/// so that a scraper keeps its connection.
 pub const HTTP_IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 /// How long an HTTP client may take to read one response.
 pub const HTTP_WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a closing HTTP connection waits for the client to read the last response and to close too.
+/// How long a closing HTTP connection waits for the client to read the last response and to close.
 pub const HTTP_LINGER: Duration = Duration::from_secs(1);
-/// How long the HTTP listener leaves new connections waiting when the process has no file descriptor
-/// for them.
+/// How long the HTTP listener leaves new connections waiting when the process has no file
+/// descriptor for them.
 pub const HTTP_ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Generations a shard must have been idle before its cells are no longer read at each cut.
 pub(crate) const IDLE_CUTS: u32 = if cfg!(tachometer_loom) { 1 } else { 4 };
@@ -77,3 +81,13 @@ const _: () = assert!(ARENA_BYTES < u32::MAX as usize, "block offsets are 32 bit
 const _: () = assert!(SHARED_ARENA_BYTES <= 1 << 32, "block offsets are 32 bits wide");
 const _: () =
     assert!(crate::shard::layout::BLOCKS < ARENA_BYTES, "the slots leave room for blocks");
+const _: () = assert!(
+    HTTP_LINGER.as_secs() < HTTP_HEADER_TIMEOUT.as_secs()
+        && HTTP_HEADER_TIMEOUT.as_secs() < HTTP_WRITE_TIMEOUT.as_secs()
+        && HTTP_WRITE_TIMEOUT.as_secs() < HTTP_IDLE_TIMEOUT.as_secs(),
+    "the less an HTTP client deserves it, the less time it gets"
+);
+const _: () = assert!(
+    MAX_HTTP_PAGES < MAX_HTTP_CONNECTIONS && MAX_HTTP_REFUSALS < MAX_HTTP_CONNECTIONS,
+    "those who make trouble are a part of all HTTP connections"
+);

@@ -3,6 +3,12 @@
 //! Kept between cuts: the sums of each bank as it last stood still ([`Cutter::still`]), and, since most shards of a
 //! program are idle most of the time, the sums over the shards that have been idle for some generations, so that they
 //! need not be read again ([`Idle`]). A total is the sum of both banks' `still`.
+//!
+//! A total is thus no better than the worse of the last two reads. When a cut had to give up waiting, what it read of its
+//! bank may lack half a group, or a record whose consequences the next cut has; and the next cut reads the other bank. So
+//! a cut after an incomplete one turns twice: away from the bank that is written now, and, if that went well, away from
+//! the one that was read while it moved. Guests are waited for by bank, so this is also what makes sure that a complete
+//! cut has waited for every guest that came before it.
 
 use super::sums::{Extremes, Sums, extremes, reset_extremes};
 use crate::limits::IDLE_CUTS;
@@ -24,11 +30,15 @@ pub(crate) struct Cutter {
     cuts: u64,
     /// The fork generation that all of this belongs to.
     born: u64,
+    /// The last cut was not complete: the bank that is not being written was read while it moved.
+    torn: bool,
     still: [Sums; 2],
     idle: [Idle; 2],
     notes: Vec<Note>,
     /// What histograms saw since their registry last asked.
     extremes: Vec<Extremes>,
+    /// What they saw since their series began: an engine that takes a registry over must not begin anew.
+    all_extremes: Vec<Extremes>,
     shapes: Vec<Shape>,
     zeroing: Vec<Zeroing>,
 }
@@ -70,7 +80,7 @@ pub(crate) struct Cut {
     pub(crate) shards: usize,
     /// Shards whose cells were read; the others were known to be idle.
     pub(crate) read: usize,
-    /// From the flip until all shards had been seen outside.
+    /// From the first flip until all shards had been seen outside.
     pub(crate) waited: Duration,
 }
 
@@ -100,10 +110,12 @@ impl Cutter {
         Cutter {
             cuts: 0,
             born: 0,
+            torn: false,
             still: [Sums::new(), Sums::new()],
             idle: [IDLE, IDLE],
             notes: Vec::new(),
             extremes: Vec::new(),
+            all_extremes: Vec::new(),
             shapes: Vec::new(),
             zeroing: Vec::new(),
         }
@@ -119,22 +131,38 @@ impl Cutter {
 
     /// Cuts: afterwards [`Cutter::scalar`] and [`Cutter::head`] have every record up to the flip, and none after.
     ///
-    /// Waits for threads inside a record, but no longer than `limit`. `slots` is called once the wait is over, and tells
+    /// Waits for threads inside a record, but no longer than `limit`. `slots` is called whenever a wait is over, and tells
     /// at least the slots that were allotted before the flip.
     pub(crate) fn cut(
         &mut self,
         domain: &Domain,
         limit: Duration,
-        slots: impl FnOnce(&mut dyn FnMut(SlotView<'_>)),
+        mut slots: impl FnMut(&mut dyn FnMut(SlotView<'_>)),
     ) -> Cut {
         let began = Instant::now();
+        self.cuts += 1;
+        let mut cut = self.turn(domain, began, limit, &mut slots);
+        if self.torn && cut.is_complete() && !is_weak(Site::SecondTurn) {
+            cut = self.turn(domain, began, limit, &mut slots);
+        }
+        self.torn = !cut.is_complete();
+        cut
+    }
+
+    /// Flips once, and reads the bank that was left.
+    fn turn(
+        &mut self,
+        domain: &Domain,
+        began: Instant,
+        limit: Duration,
+        slots: &mut dyn FnMut(&mut dyn FnMut(SlotView<'_>)),
+    ) -> Cut {
         let (old, fenced) = domain.flip();
         let mut looks: Vec<Look> =
             domain.shards.iter().map(|node| Look { node, seen: Seen::Inside }).collect();
         let moving = wait(domain, &mut looks, old, began, limit);
         let waited = began.elapsed();
         slots(&mut |view| self.fit(&view));
-        self.cuts += 1;
         let complete = fenced && moving == 0;
         let read = self.read(domain, &looks, old, complete);
         let (number, shards) = (self.cuts, looks.len());
@@ -148,6 +176,7 @@ impl Cutter {
             sums.fit(slots.scalars, slots.shapes.len());
         }
         self.extremes.resize(slots.shapes.len(), Extremes::default());
+        self.all_extremes.resize(slots.shapes.len(), Extremes::default());
     }
 
     /// Reads bank `old` of every shard that is not known to be idle; returns how many that were.
@@ -181,10 +210,12 @@ impl Cutter {
     /// may write the shared cells, and a barrier that failed says nothing about any shard.
     fn read_shard(&mut self, cells: Cells, old: Bank, complete: bool) {
         self.still[index(old)].add_shard(cells, old, &self.shapes, complete);
-        for (at, all) in self.extremes.iter_mut().enumerate() {
+        let both = self.extremes.iter_mut().zip(&mut self.all_extremes);
+        for (at, (fresh, all)) in both.enumerate() {
             let at = head(at) + old;
             let seen = extremes(cells, at);
             if !seen.is_empty() {
+                fresh.widen(seen);
                 all.widen(seen);
                 if complete {
                     reset_extremes(cells, at);
@@ -261,6 +292,7 @@ impl Cutter {
                         still.clear_head(head_index(offset));
                         idle.clear_head(head_index(offset));
                         self.extremes[head_index(offset)] = Extremes::default();
+                        self.all_extremes[head_index(offset)] = Extremes::default();
                     }
                 }
             }
@@ -284,6 +316,11 @@ impl Cutter {
     /// The extremes of a histogram since the last call.
     pub(crate) fn take_extremes(&mut self, slot: usize) -> Extremes {
         self.extremes.get_mut(head_index(slot)).map(std::mem::take).unwrap_or_default()
+    }
+
+    /// The extremes of a histogram since its series began.
+    pub(crate) fn all_extremes(&self, slot: usize) -> Extremes {
+        self.all_extremes.get(head_index(slot)).copied().unwrap_or_default()
     }
 }
 
@@ -324,11 +361,14 @@ fn wait(domain: &Domain, looks: &mut [Look], old: Bank, began: Instant, limit: D
 fn gave_up(turn: &mut u32, began: Instant, limit: Duration) -> bool {
     const SPINS: u32 = 64;
     const YIELDS: u32 = 64;
+    if cfg!(tachometer_loom) && limit.is_zero() {
+        // A model's clock stands still: it waits for ever, or not at all.
+        return true;
+    }
     *turn += 1;
     if *turn <= SPINS || cfg!(tachometer_loom) {
         relax();
-        // A model's clock stands still: it waits for ever, or not at all.
-        return cfg!(tachometer_loom) && limit.is_zero();
+        return false;
     }
     if began.elapsed() >= limit {
         return true;

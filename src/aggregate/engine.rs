@@ -10,14 +10,14 @@ use super::publish::Publisher;
 use super::time::{Clock, ManualClock, Moment, SystemClock};
 use crate::limits::{DEFAULT_CUT_TIMEOUT, DEFAULT_INTERVAL, MIN_INTERVAL};
 use crate::record::clock;
-use crate::registry::layout::{Labels, Layout, Source};
+use crate::registry::layout::{Labels, Layout, SeriesLayout, Source};
 use crate::registry::{Kind, Registry, checked_labels, locks};
 use crate::shard::{DOMAIN, fork};
-use crate::sync::Ordering;
+use crate::sync::{Ordering, fence};
 use crate::{Error, HistogramSnapshot, Snapshot};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -68,8 +68,11 @@ pub(crate) struct Core {
     making: Mutex<Making>,
     /// Generations whose cut has begun.
     begun: AtomicU64,
-    stop: Mutex<Stop>,
+    /// Whether the thread is to end.
+    stop: Mutex<bool>,
     stopping: Condvar,
+    /// Whether the last generation was made. Set under `making`.
+    closed: AtomicBool,
 }
 
 /// What one generation hands to the next.
@@ -78,12 +81,6 @@ struct Making {
     layout: Option<Arc<Layout>>,
     /// The value of `begun` for the generation that was published last.
     made: u64,
-}
-
-#[derive(Debug, Default)]
-struct Stop {
-    asked: bool,
-    done: bool,
 }
 
 impl Engine {
@@ -240,6 +237,7 @@ impl EngineBuilder {
             begun: AtomicU64::new(0),
             stop: Mutex::default(),
             stopping: Condvar::new(),
+            closed: AtomicBool::new(false),
         };
         if self.own_metrics.unwrap_or(!manual) {
             core.own = Some(OwnMetrics::register(&core.registry)?);
@@ -285,32 +283,35 @@ impl Core {
         let mut stop = self.stop.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let left = due.saturating_duration_since(Instant::now());
-            if stop.asked || left.is_zero() {
-                return stop.asked;
+            if *stop || left.is_zero() {
+                return *stop;
             }
             stop = self.stopping.wait_timeout(stop, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
     fn ask_to_stop(&self) {
-        self.stop.lock().unwrap_or_else(PoisonError::into_inner).asked = true;
+        *self.stop.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.stopping.notify_all();
     }
 
     /// The last generation, once; the thread has ended.
     fn finish(&self) -> Arc<Snapshot> {
-        // Held throughout, so that a second stop waits for the first one's snapshot.
-        let mut stop = self.stop.lock().unwrap_or_else(PoisonError::into_inner);
-        if !stop.done {
-            self.generation();
-            stop.done = true;
-            self.registry.inner.release_engine();
+        let making = self.lock();
+        if self.is_stopped() {
+            return self.publisher.latest();
         }
-        self.publisher.latest()
+        // Still under the lock: a refresh that comes in between must not publish after the last.
+        // Relaxed: read under the lock wherever it matters.
+        self.closed.store(true, Ordering::Relaxed);
+        let last = self.make(making);
+        self.registry.inner.release_engine();
+        last
     }
 
     fn is_stopped(&self) -> bool {
-        self.stop.lock().unwrap_or_else(PoisonError::into_inner).done
+        // Relaxed: see `finish`.
+        self.closed.load(Ordering::Relaxed)
     }
 
     /// Whether the engine belongs to the parent of this process.
@@ -323,13 +324,16 @@ impl Core {
     }
 
     pub(crate) fn refresh(&self) -> Arc<Snapshot> {
-        if self.is_foreign() || self.is_stopped() {
+        if self.is_foreign() {
             return self.publisher.latest();
         }
-        // Acquire: generations counted here have begun; any that begins later has what we recorded.
-        let asked = self.begun.load(Ordering::Acquire);
+        // SeqCst, partner `barrier::heavy` in a cut that begins later: either we see that it has begun, or it sees what
+        // was recorded before this call.
+        fence(Ordering::SeqCst);
+        // Relaxed: ordered by the fence.
+        let asked = self.begun.load(Ordering::Relaxed);
         let making = self.lock();
-        if making.made > asked {
+        if making.made > asked || self.is_stopped() {
             return self.publisher.latest();
         }
         self.make(making)
@@ -346,8 +350,8 @@ impl Core {
     /// Makes and publishes one generation.
     fn make(&self, mut making: MutexGuard<'_, Making>) -> Arc<Snapshot> {
         let began = Instant::now();
-        // AcqRel, partner `refresh`: who reads a smaller number recorded before this cut.
-        let number = self.begun.fetch_add(1, Ordering::AcqRel) + 1;
+        // Relaxed: the cut's heavy barrier orders it before the cut's reads; partner `refresh`.
+        let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
         let moment = self.clock.now();
         let last = self.publisher.latest();
         let mut cutter = locks::cutter();
@@ -394,9 +398,10 @@ impl Core {
                 Source::Callback(read) => callbacks.push((series.value, read.clone())),
                 Source::Head(slot) => {
                     let seen = cutter.take_extremes(*slot);
-                    let last = before.histogram(definition, &series.labels, series.value);
+                    let all = cutter.all_extremes(*slot);
+                    let last = before.histogram(definition, series);
                     histograms.push(match cutter.head(*slot) {
-                        Some((_, banks)) => HistogramSnapshot::advance(&last, banks, seen),
+                        Some((_, banks)) => HistogramSnapshot::advance(&last, banks, all),
                         None => last,
                     });
                     extremes.push(seen);
@@ -500,7 +505,7 @@ fn count(cutter: &Cutter, slot: usize, kind: Kind) -> u64 {
 struct Before<'a> {
     last: &'a Snapshot,
     /// By name and labels; `None` while the layout is the same.
-    by_labels: Option<HashMap<(&'a str, &'a Labels), usize>>,
+    by_labels: Option<HashMap<(&'a str, &'a Labels), &'a SeriesLayout>>,
 }
 
 impl<'a> Before<'a> {
@@ -508,7 +513,7 @@ impl<'a> Before<'a> {
         let by_labels = (last.layout.id != layout.id).then(|| {
             let histograms =
                 last.layout.series().filter(|(definition, _)| definition.kind == Kind::Histogram);
-            histograms.map(|(d, s)| ((d.name.as_str(), &s.labels), s.value)).collect()
+            histograms.map(|(d, s)| ((d.name.as_str(), &s.labels), s)).collect()
         });
         Before { last, by_labels }
     }
@@ -516,12 +521,15 @@ impl<'a> Before<'a> {
     fn histogram(
         &self,
         definition: &crate::Definition,
-        labels: &Labels,
-        at: usize,
+        series: &SeriesLayout,
     ) -> Arc<HistogramSnapshot> {
         let at = match &self.by_labels {
-            None => Some(at),
-            Some(map) => map.get(&(definition.name.as_str(), labels)).copied(),
+            None => Some(series.value),
+            // One that expired and came back has the same labels, and is another series.
+            Some(map) => map
+                .get(&(definition.name.as_str(), &series.labels))
+                .filter(|last| last.life.ptr_eq(&series.life))
+                .map(|last| last.value),
         };
         at.map_or_else(
             || Arc::new(HistogramSnapshot::empty(definition.precision, definition.unit)),

@@ -189,10 +189,14 @@ impl Plan {
     }
 }
 
-/// A bound of the exported unit in the recorded one.
+/// The largest recorded value that a bound of the exported unit counts.
 fn recorded(bound: f64, unit: Unit) -> u64 {
+    let exact = bound * unit.divisor() as f64;
+    // 2.5 µs are 2500 ns, whatever the product of the floats says; 2.5 items count those of two.
+    let nearest = exact.round();
+    let is_whole = (nearest - exact).abs() <= 4.0 * f64::EPSILON * exact;
     // A float too large for the type becomes its largest value; the bounds are checked at registration.
-    (bound * unit.divisor() as f64).round() as u64
+    (if is_whole { nearest } else { exact.floor() }) as u64
 }
 
 /// Escapes a help text, or a label's value (which also escapes quotes).

@@ -8,7 +8,7 @@
 //! label values finds its way to the overflow series at the cost of a look-up.
 
 use super::layout::{Labels, Source};
-use super::slots::is_sink;
+use super::slots::{Slots, is_sink};
 use super::{
     Bound, Definition, Inner, Kind, Life, Registry, Series, State, check_label_name, locks,
 };
@@ -231,10 +231,33 @@ impl Members {
         }
     }
 
-    fn show(&self, state: &mut State, own: &[(String, String)], bound: Bound) -> Labels {
+    /// All labels of the member whose own are `own`.
+    fn labels(&self, own: &[(String, String)]) -> Labels {
         let mut labels = [&self.scope[..], own].concat();
         labels.sort_by(|a, b| a.0.cmp(&b.0));
-        let labels: Labels = labels.into();
+        labels.into()
+    }
+
+    /// The series that somebody registered by itself with the labels of a member.
+    fn registered<'a>(&self, state: &'a State, own: &[(String, String)]) -> Option<&'a Series> {
+        state.families.get(&self.definition.name)?.series.get(&self.labels(own))
+    }
+
+    /// A series that exists becomes a member, counts and all. A gauge lacks the slot that tells whether it is in use:
+    /// what the family would record there goes to the overflow series.
+    fn adopt(&self, series: &Series) -> Option<Bound> {
+        let slot = series.source.slot().filter(|_| width(self.definition.kind) == 1)?;
+        Some(Bound { slot, life: series.life.clone() })
+    }
+
+    fn allot(&self, slots: &mut Slots) -> Option<Bound> {
+        let (class, width) = (class_of(&self.definition), width(self.definition.kind));
+        let range = slots.allot(class, width, DOMAIN.shared()?.bytes).ok()?;
+        Some(Bound { slot: range.slot, life: Arc::new(Life(Some(range))) })
+    }
+
+    fn show(&self, state: &mut State, own: &[(String, String)], bound: Bound) -> Labels {
+        let labels = self.labels(own);
         let source = Source::of(self.definition.kind, bound.slot);
         state.insert(&self.definition, labels.clone(), Series { source, life: bound.life });
         labels
@@ -256,19 +279,18 @@ impl Members {
             member.leaving = false;
             return Some((member.bound.clone(), version));
         }
+        let own: Vec<_> =
+            self.keys.iter().zip(values).map(|(k, v)| (k.clone(), v.to_string())).collect();
         let room = table.members.len() < self.limit;
-        let class = class_of(&self.definition);
-        let range = DOMAIN
-            .shared()
-            .filter(|_| room)
-            .and_then(|shared| slots.allot(class, width(self.definition.kind), shared.bytes).ok());
-        let Some(range) = range else {
+        let bound = match self.registered(&state, &own) {
+            _ if !room => None,
+            Some(series) => self.adopt(series),
+            None => self.allot(&mut slots),
+        };
+        let Some(bound) = bound else {
             self.freeze(&mut state, &mut table, version);
             return None;
         };
-        let bound = Bound { slot: range.slot, life: Arc::new(Life(Some(range))) };
-        let own: Vec<_> =
-            self.keys.iter().zip(values).map(|(k, v)| (k.clone(), v.to_string())).collect();
         let labels = self.show(&mut state, &own, bound.clone());
         let active = Duration::ZERO;
         let member = Member { labels, bound: bound.clone(), value: 0, active, leaving: false };

@@ -6,13 +6,15 @@
 //!        │                                                │
 //!        └──not a request, too large, too late──► Sending └──all sent, close──► Closing ──► gone
 //!
-//! Each state has a deadline, so a connection that nobody moves ends: `Reading` at the time limit for a request (a 408 if
-//! it was begun), or between requests at the idle limit; `Sending` at the write limit; `Closing`, where the client has
-//! been told and its leftovers are read away so that a reset does not overtake the response, at the linger limit.
+//! Each state has a deadline, so a connection that nobody moves ends: `Reading` at the time limit
+//! for a request (a 408 if it was begun), or between requests at the idle limit; `Sending` at the
+//! write limit; `Closing`, where the client has been told and its leftovers are read away so that a
+//! reset does not overtake the response, at the linger limit.
 //!
-//! The stream does not block, and sockets report readiness once: after `Progress::Waiting` the stream has said
-//! `WouldBlock`, and after `Progress::Again` it has not, so the worker must come back by itself. One step handles one
-//! request, so that a client who pipelines takes turns with the others.
+//! The stream does not block, and sockets report readiness once: after `Progress::Waiting` the
+//! stream has said `WouldBlock`, and after `Progress::Again` it has not, so the worker must come
+//! back by itself. One step handles one request, so that a client who pipelines takes turns with
+//! the others.
 //!
 //! Time is an argument, and the stream a trait: tests run this without sockets and without waiting.
 
@@ -120,6 +122,12 @@ impl<S: Stream> Connection<S> {
             State::Sending { .. } => self.send(now, own),
             State::Closing => self.read_away(),
         }
+    }
+
+    /// The generation of the page that is being sent.
+    pub(super) fn sends_page(&self) -> Option<u64> {
+        let State::Sending { response, .. } = &self.state else { return None };
+        response.generation()
     }
 
     /// Whether the request that waits is for the metrics.

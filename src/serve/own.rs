@@ -1,4 +1,5 @@
-//! What the listener counts about itself: in the engine's registry, if the engine records its own metrics.
+//! What the listener counts about itself: in the engine's registry, if the engine records its own
+//! metrics.
 
 use crate::registry::{Registry, Unit};
 use crate::{Counter, EnumFamily, Error, Histogram};
@@ -32,6 +33,7 @@ crate::labels! {
     pub(super) enum Limit("limit") {
         Idle = "idle",
         Write = "write",
+        Pages = "pages",
         Requests = "requests",
     }
 }

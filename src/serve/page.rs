@@ -32,7 +32,8 @@ impl Pages {
         Pages { core: Arc::downgrade(core), encoder: TextEncoder::new(), page }
     }
 
-    /// The page of a snapshot that has every record that happened-before this call; `None` once the engine has ended.
+    /// The page of a snapshot that has every record that happened-before this call; `None` once the
+    /// engine has ended.
     pub(super) fn fresh(&mut self) -> Option<&Page> {
         let asked = Instant::now();
         let snapshot = fresh(&*self.core.upgrade()?)?;
@@ -51,8 +52,9 @@ impl Pages {
 
 /// A snapshot whose cut began after this call; `None` if the engine makes no more.
 fn fresh(core: &Core) -> Option<Arc<Snapshot>> {
-    // Any generation that `refresh` made or waited for began after the question, so it is later than the one that was
-    // published before. Only an engine that was stopped gives an old one again.
+    // Any generation that `refresh` made or waited for began after the question, so it is later
+    // than the one that was published before. Only an engine that was stopped gives an old one
+    // again.
     let before = core.latest().generation();
     let snapshot = core.refresh();
     (snapshot.generation() > before).then_some(snapshot)

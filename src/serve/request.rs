@@ -75,7 +75,8 @@ pub(super) fn parse(bytes: &[u8]) -> Parsed {
     Parsed::Whole(Request { path, method, keep_alive: keep_alive && !body }, len)
 }
 
-/// The path of a request's target: without a query, and without `http://host` where a proxy left it.
+/// The path of a request's target: without a query, and without `http://host` where a proxy left
+/// it.
 fn path(target: &str) -> Path {
     let target = match target.split_once("://") {
         Some((scheme, rest)) if !scheme.contains('/') => {

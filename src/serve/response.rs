@@ -21,7 +21,8 @@ const INDEX: &str = concat!(
 pub(super) struct Response {
     /// The head, and a short text if there is no page.
     text: Vec<u8>,
-    page: Option<Arc<Vec<u8>>>,
+    /// Its generation and its text.
+    page: Option<(u64, Arc<Vec<u8>>)>,
     sent: usize,
 }
 
@@ -80,14 +81,21 @@ impl Response {
             page.complete,
         );
         let text = head(Code::Ok, manner, &headers, page.text.len());
-        Response { text, page: (!manner.bare).then(|| page.text.clone()), sent: 0 }
+        let page = (!manner.bare).then(|| (page.generation, page.text.clone()));
+        Response { text, page, sent: 0 }
+    }
+
+    /// The generation of the page that this keeps in memory.
+    pub(super) fn generation(&self) -> Option<u64> {
+        self.page.as_ref().map(|(generation, _)| *generation)
     }
 
     /// Sends what is left. `Ok` once all is sent; `WouldBlock` if the client has to read first.
     pub(super) fn send(&mut self, stream: &mut impl Write) -> io::Result<()> {
-        // Not `write_vectored`: unlike `write` it would raise SIGPIPE where a host that is not a Rust program left it on.
+        // Not `write_vectored`: unlike `write` it would raise SIGPIPE where a host that is not a
+        // Rust program left it on.
         loop {
-            let page = self.page.as_ref().map_or(&[][..], |page| page);
+            let page = self.page.as_ref().map_or(&[][..], |(_, text)| text);
             let left = match self.sent.checked_sub(self.text.len()) {
                 None => &self.text[self.sent..],
                 Some(at) => &page[at..],
@@ -120,8 +128,8 @@ pub(super) fn date(unix: Duration) -> String {
     const MONTHS: [&str; 12] =
         ["Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "Jan", "Feb"];
     let (days, second) = (unix.as_secs() / 86_400, unix.as_secs() % 86_400);
-    // Years that begin in March put the leap day last (Hinnant, "chrono-compatible low-level date algorithms"):
-    // days since 0000-03-01, by eras of 400 years.
+    // Years that begin in March put the leap day last (Hinnant, "chrono-compatible low-level date
+    // algorithms"): days since 0000-03-01, by eras of 400 years.
     let shifted = days + 719_468;
     let day_of_era = shifted % 146_097;
     let year_of_era =

@@ -1,16 +1,18 @@
-//! The listener's thread: waits for events, and in each turn accepts, reads, answers, and ends what is overdue.
+//! The listener's thread: waits for events, and in each turn accepts, reads, answers, and ends what
+//! is overdue.
 //!
-//! The order within a turn is the protocol. Reading comes before answering, so that the one snapshot of a turn was asked
-//! for after all requests it answers had arrived. Reading also comes before expiry, so that a client is not blamed for the
-//! time that the thread itself took. A connection takes one step a turn.
+//! The order within a turn is the protocol. Reading comes before answering, so that the one
+//! snapshot of a turn was asked for after all requests it answers had arrived. Reading also comes
+//! before expiry, so that a client is not blamed for the time that the thread itself took. A
+//! connection takes one step a turn.
 
 use super::connection::{Connection, Progress};
-use super::own::OwnMetrics;
+use super::own::{Limit, OwnMetrics};
 use super::page::Pages;
-use crate::limits::{HTTP_ACCEPT_PAUSE, MAX_HTTP_CONNECTIONS, MAX_HTTP_REFUSALS};
+use crate::limits::{HTTP_ACCEPT_PAUSE, MAX_HTTP_CONNECTIONS, MAX_HTTP_PAGES, MAX_HTTP_REFUSALS};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
@@ -64,7 +66,8 @@ impl Worker {
             match self.poll.poll(&mut events, self.patience()) {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                // The descriptor is not one any more: somebody closed what is not theirs. Nothing can be served.
+                // The descriptor is not one any more: somebody closed what is not theirs. Nothing
+                // can be served.
                 Err(_) => return,
             }
             let now = Instant::now();
@@ -147,8 +150,8 @@ impl Worker {
     fn admit(&mut self, mut connection: Connection<TcpStream>) -> Option<usize> {
         let id = self.next;
         let stream = connection.stream();
-        // Head and page go out as they are written; waiting to fill a packet would cost a scrape a delayed
-        // acknowledgement. If the option is refused, that is what it costs.
+        // Head and page go out as they are written; waiting to fill a packet would cost a scrape a
+        // delayed acknowledgement. If the option is refused, that is what it costs.
         let _ = stream.set_nodelay(true);
         let interest = Interest::READABLE | Interest::WRITABLE;
         // Without events it could not be served; dropping it tells the client.
@@ -161,7 +164,12 @@ impl Worker {
     /// Answers those who asked, all with the same page.
     fn answer(&mut self, asked: Vec<usize>) {
         let wants_page = |id| self.connections.get(id).is_some_and(Connection::wants_page);
-        let page = if asked.iter().any(wants_page) { self.pages.fresh() } else { None };
+        let page = if asked.iter().any(wants_page) {
+            self.make_room();
+            self.pages.fresh()
+        } else {
+            None
+        };
         // Making the page took its time.
         let now = Instant::now();
         let mut settled = Vec::with_capacity(asked.len());
@@ -171,6 +179,21 @@ impl Worker {
             }
         }
         settled.into_iter().for_each(|(id, progress)| self.settle(id, progress));
+    }
+
+    /// Makes sure that a further page keeps within the limit: whoever still reads the oldest one
+    /// loses it.
+    fn make_room(&mut self) {
+        let sent: BTreeSet<u64> =
+            self.connections.values().filter_map(Connection::sends_page).collect();
+        let Some(oldest) = sent.first().filter(|_| sent.len() >= MAX_HTTP_PAGES) else { return };
+        self.connections.retain(|_, connection| {
+            let keep = connection.sends_page() != Some(*oldest);
+            if !keep {
+                self.own.closed(Limit::Pages);
+            }
+            keep
+        });
     }
 
     fn expire(&mut self, now: Instant) {

@@ -7,7 +7,7 @@
 use super::arena::Cells;
 use super::layout::{BANK, STATE};
 use crate::sync::weaken::{Site, is_weak, order};
-use crate::sync::{AtomicUsize, Ordering, barrier, fence};
+use crate::sync::{AtomicUsize, Ordering, barrier, fence, overwrite};
 
 /// Nothing was recorded since the cut last read the shard.
 pub(crate) const IDLE: u64 = 0;
@@ -27,7 +27,7 @@ pub(crate) type Bank = usize;
 pub(crate) fn enter(shard: Cells, epoch: &AtomicUsize) -> Bank {
     // Relaxed: the announcement is ordered before the load below by the asymmetric barrier, whose heavy half is in
     // `Domain::flip`; the words before it were published by the previous `leave`.
-    shard.cell(STATE).store(INSIDE, Ordering::Relaxed);
+    overwrite(shard.cell(STATE), INSIDE);
     barrier::light();
     // Acquire, partner `Domain::flip` (release): takes over the bank from the cutter, which may have reset minima and
     // maxima or zeroed an expired slot there. Being one atomic, its coherence order makes the cut causal.
@@ -38,7 +38,7 @@ pub(crate) fn enter(shard: Cells, epoch: &AtomicUsize) -> Bank {
 #[inline]
 pub(crate) fn enter_fenced(shard: Cells, epoch: &AtomicUsize) -> Bank {
     // Relaxed: ordered before the load of the epoch by the fence.
-    shard.cell(STATE).store(INSIDE, Ordering::Relaxed);
+    overwrite(shard.cell(STATE), INSIDE);
     // SeqCst, partner: the fence in `barrier::heavy`.
     fence(Ordering::SeqCst);
     // Acquire: as in `enter`.
@@ -76,7 +76,7 @@ pub(crate) fn observe(shard: Cells, old: Bank) -> Seen {
             // shard is read again next time. Acquire on success as above; the word publishes nothing of the cutter's,
             // whose writes to the still bank are released by the next flip.
             if is_weak(Site::IdleExchange) {
-                state.store(IDLE, Ordering::Relaxed);
+                state.swap(IDLE, Ordering::Acquire);
                 return Seen::Outside(true);
             }
             let idle =

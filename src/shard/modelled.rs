@@ -36,11 +36,11 @@ impl Words {
     }
 
     pub(super) fn cell(&self, offset: usize) -> &AtomicU64 {
-        self.words[offset / 8].as_ref().expect("the model uses this word")
+        self.words[offset / 8].as_ref().expect("a word that no model uses")
     }
 
     pub(super) fn entry(&self, offset: usize) -> &AtomicU32 {
-        self.halves[offset / 4].as_ref().expect("the model uses this entry")
+        self.halves[offset / 4].as_ref().expect("an entry that no model uses")
     }
 }
 

@@ -43,6 +43,10 @@ fn bump_bucket(shard: Cells, block: usize, shape: Shape, octave: u32, value: u64
 #[cold]
 #[inline(never)]
 pub(crate) fn record_first(shard: Cells, head: usize, shape: Shape, value: u64, n: u64) -> bool {
+    if n == 0 {
+        // A value that was recorded no times is no extreme.
+        return true;
+    }
     let octave = shape.octave(value);
     let entry = shard.entry(head + DIRECTORY + 4 * octave as usize);
     // Relaxed: the owner's own word.
@@ -92,6 +96,9 @@ fn allot_own(shard: Cells, head: usize, shape: Shape, octave: u32) -> bool {
 #[cold]
 #[inline(never)]
 pub(crate) fn record_shared(shared: &Arena, head: usize, shape: Shape, value: u64, n: u64) {
+    if n == 0 {
+        return;
+    }
     let octave = shape.octave(value);
     let cells = shared.cells;
     let entry = cells.entry(head + DIRECTORY + 4 * octave as usize);

@@ -49,7 +49,8 @@ impl HistogramSnapshot {
         }
     }
 
-    /// The histogram whose cells, by bank, are `banks`; `last` itself if nothing was added to it.
+    /// The histogram whose cells, by bank, are `banks`, and whose extremes are `seen`; `last` itself if nothing was added
+    /// to it.
     pub(crate) fn advance(
         last: &Arc<HistogramSnapshot>,
         banks: [&HeadSums; 2],
@@ -61,8 +62,7 @@ impl HistogramSnapshot {
         for octave in octaves(banks[0].mask | banks[1].mask) {
             next.push_octave(last, shape, octave, banks.map(|bank| bank.block(shape, octave)));
         }
-        next.extremes = last.extremes;
-        next.extremes.widen(seen);
+        next.extremes = seen;
         if next.cells == last.cells && next.extremes == last.extremes {
             return last.clone();
         }
@@ -161,6 +161,9 @@ impl HistogramSnapshot {
     pub fn quantile(&self, q: f64) -> Option<u64> {
         if self.is_empty() || q.is_nan() {
             return None;
+        }
+        if q <= 0.0 {
+            return self.min();
         }
         let rank = ((q.clamp(0.0, 1.0) * self.count as f64).ceil() as u64).clamp(1, self.count);
         let mut below = 0;

@@ -25,6 +25,8 @@ pub(crate) use loom::sync::{Condvar, Mutex};
 pub(crate) use swap::ArcSwap;
 
 pub(crate) use std::sync::atomic::Ordering;
+#[cfg(tachometer_loom)]
+use weaken::Site;
 
 /// One turn of a wait loop: spins, and under loom lets another thread of the model run.
 #[inline]
@@ -43,4 +45,20 @@ pub(crate) fn relax() {
 #[inline(always)]
 pub(crate) fn bump(cell: &AtomicU64, n: u64) {
     cell.store(cell.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+}
+
+/// Stores in a word that only the calling thread stores in, and that another may exchange meanwhile. Relaxed.
+///
+/// Under loom a swap: loom does not know that a store which comes after the one that an exchange read comes after the
+/// exchange, and would let others see the exchange's value once more. What the swap reads, the fence that follows would
+/// acquire; only a hand-over could lean on that, and its canary runs with the plain store.
+#[inline(always)]
+pub(crate) fn overwrite(word: &AtomicU64, value: u64) {
+    #[cfg(not(tachometer_loom))]
+    word.store(value, Ordering::Relaxed);
+    #[cfg(tachometer_loom)]
+    match weaken::is_weak(Site::HandOver) || weaken::is_weak(Site::PlainAnnouncement) {
+        true => word.store(value, Ordering::Relaxed),
+        false => drop(word.swap(value, Ordering::Relaxed)),
+    }
 }

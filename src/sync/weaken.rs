@@ -12,6 +12,9 @@ use super::Ordering;
 pub enum Site {
     /// Nothing is weakened.
     None,
+    /// Nothing is weakened, and the announcement is the plain store that it is in production ([`super::overwrite`]): for
+    /// models in which no cut runs meanwhile.
+    PlainAnnouncement,
     /// The heavy half of the asymmetric barrier, in the cut.
     HeavyBarrier,
     /// The release store that ends an entry (`shard::entry::leave`).
@@ -34,8 +37,10 @@ pub enum Site {
     ZeroBothBanks,
     /// The release that links a new shard into the list.
     Register,
-    /// That the cut turns a state word into `IDLE` by an exchange, not by a store (`shard::entry::observe`).
+    /// That the cut turns a state word into `IDLE` only if it is still what was read (`shard::entry::observe`).
     IdleExchange,
+    /// The second turn of a cut that follows an incomplete one (`aggregate::cutter`).
+    SecondTurn,
 }
 
 #[cfg(tachometer_loom)]
