@@ -98,6 +98,9 @@ pub(crate) struct SlotView<'a> {
     pub(crate) shapes: &'a [Shape],
 }
 
+/// What takes a view of the slots, for as long as they are locked.
+pub(crate) type Fit<'a> = &'a mut dyn FnMut(SlotView<'_>);
+
 /// A shard during a cut.
 struct Look {
     node: &'static Node,
@@ -155,7 +158,7 @@ impl Cutter {
         domain: &Domain,
         began: Instant,
         limit: Duration,
-        slots: &mut dyn FnMut(&mut dyn FnMut(SlotView<'_>)),
+        slots: &mut dyn FnMut(Fit<'_>),
     ) -> Cut {
         let (old, fenced) = domain.flip();
         let mut looks: Vec<Look> =

@@ -154,6 +154,7 @@ impl Engine {
         self.core.finish()
     }
 
+    #[cfg(feature = "http")]
     pub(crate) fn core(&self) -> &Arc<Core> {
         &self.core
     }
@@ -319,6 +320,7 @@ impl Core {
         self.born != fork::generation()
     }
 
+    #[cfg(feature = "http")]
     pub(crate) fn latest(&self) -> Arc<Snapshot> {
         self.publisher.latest()
     }
