@@ -43,7 +43,9 @@ impl Process {
     pub fn new(shards: usize, room: usize) -> Self {
         modelled::begin();
         domain::configure(BLOCKS + room, shards);
-        Process { domain: Arc::new(Domain::new()), histograms: usize::from(room > 0) }
+        let domain = Arc::new(Domain::new());
+        domain.regions.set(0, BLOCKS);
+        Process { domain, histograms: usize::from(room > 0) }
     }
 
     /// As a registration does.

@@ -20,6 +20,13 @@ pub fn exhaustively(model: impl Fn() + Send + Sync + 'static) {
     explore(None, model);
 }
 
+/// As [`exhaustively`], with [`Site::PlainAnnouncement`].
+pub fn plainly(model: impl Fn() + Send + Sync + 'static) {
+    weaken(Site::PlainAnnouncement);
+    explore(None, model);
+    weaken(Site::None);
+}
+
 /// Explores every execution in which the scheduler takes the processor from a thread, against its will, at most
 /// `preemptions` times.
 pub fn bounded(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {

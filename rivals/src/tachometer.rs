@@ -70,7 +70,7 @@ impl Rival for Tachometer {
         Some(Recording::new(
             (family, engine(&registry)),
             |(family, _), lap| lap.label_pairs(|rpc, peer| family.at([rpc, peer]).inc()),
-            |(_, engine)| engine.refresh().counter("calls_total").expect("it was recorded in"),
+            |(_, engine)| engine.refresh().counter("calls_total").unwrap_or(0),
         ))
     }
 

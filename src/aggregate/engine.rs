@@ -10,8 +10,8 @@ use super::publish::Publisher;
 use super::time::{Clock, ManualClock, Moment, SystemClock};
 use crate::limits::{DEFAULT_CUT_TIMEOUT, DEFAULT_INTERVAL, MIN_INTERVAL};
 use crate::record::clock;
-use crate::registry::layout::{Labels, Layout, SeriesLayout, Source};
-use crate::registry::{Kind, Registry, checked_labels, locks};
+use crate::registry::layout::{Identity, Labels, Layout, SeriesLayout, Source};
+use crate::registry::{Kind, Registry, Rejected, checked_labels, locks};
 use crate::shard::{DOMAIN, fork};
 use crate::sync::{Ordering, fence};
 use crate::{Error, HistogramSnapshot, Snapshot};
@@ -79,6 +79,8 @@ pub(crate) struct Core {
 #[derive(Debug, Default)]
 struct Making {
     layout: Option<Arc<Layout>>,
+    /// The last complete snapshot, this engine's or that of the one before it: exact sums go on from it.
+    base: Option<Arc<Snapshot>>,
     /// The value of `begun` for the generation that was published last.
     made: u64,
 }
@@ -218,7 +220,7 @@ impl EngineBuilder {
         }
         let constant = checked_labels(self.labels, Kind::Histogram)?;
         fork::watch();
-        self.registry.inner.claim_engine(fork::generation())?;
+        let base = self.registry.inner.claim_engine(fork::generation())?;
         // From here on, dropping the core gives the registry free again.
         let manual = self.clock.is_some();
         let clock: Box<dyn Clock> = match self.clock {
@@ -234,7 +236,7 @@ impl EngineBuilder {
             own: None,
             born: fork::generation(),
             publisher: Publisher::new(Arc::new(Snapshot::none(Moment::default()))),
-            making: Mutex::default(),
+            making: Mutex::new(Making { base, ..Making::default() }),
             begun: AtomicU64::new(0),
             stop: Mutex::default(),
             stopping: Condvar::new(),
@@ -264,10 +266,12 @@ impl Core {
         let began = Instant::now();
         let mut tick: u32 = 1;
         loop {
-            let due = began + self.interval * tick;
+            // None: further away than the clock can tell.
+            let due = self.interval.checked_mul(tick).and_then(|span| began.checked_add(span));
             if self.sleep_until(due) {
                 return;
             }
+            let due = due.unwrap_or(began);
             self.generation();
             clock::refine();
             let behind = Instant::now().saturating_duration_since(due);
@@ -279,11 +283,12 @@ impl Core {
         }
     }
 
-    /// Sleeps; `true` if the engine is to stop.
-    fn sleep_until(&self, due: Instant) -> bool {
+    /// Sleeps, for ever if there is no moment to wait for; `true` if the engine is to stop.
+    fn sleep_until(&self, due: Option<Instant>) -> bool {
+        const LONG: Duration = Duration::from_secs(86_400);
         let mut stop = self.stop.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            let left = due.saturating_duration_since(Instant::now());
+            let left = due.map_or(LONG, |due| due.saturating_duration_since(Instant::now()));
             if *stop || left.is_zero() {
                 return *stop;
             }
@@ -306,8 +311,14 @@ impl Core {
         // Relaxed: read under the lock wherever it matters.
         self.closed.store(true, Ordering::Relaxed);
         let last = self.make(making);
-        self.registry.inner.release_engine();
+        self.leave();
         last
+    }
+
+    /// Gives the registry free, and the next engine what it goes on from.
+    fn leave(&self) {
+        let base = self.lock().base.take();
+        self.registry.inner.release_engine(self.born, base);
     }
 
     fn is_stopped(&self) -> bool {
@@ -341,8 +352,12 @@ impl Core {
         self.make(making)
     }
 
-    fn generation(&self) -> Arc<Snapshot> {
-        self.make(self.lock())
+    /// A generation at its time; none after the last, which `stop` may have made on another thread meanwhile.
+    fn generation(&self) {
+        let making = self.lock();
+        if !self.is_stopped() {
+            self.make(making);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Making> {
@@ -359,13 +374,19 @@ impl Core {
         let mut cutter = locks::cutter();
         let cut = cut(&mut cutter, self.cut_timeout);
         let layout = Layout::of(&self.registry.inner, making.layout.as_ref(), &self.constant);
-        let (snapshot, callbacks) = self.take(&mut cutter, &cut, moment, &layout, &last);
+        let none = Snapshot::none(moment);
+        let base = making.base.as_deref().unwrap_or(&none);
+        let (mut snapshot, callbacks) = self.take(&mut cutter, &cut, moment, &layout, base);
+        snapshot.generation = last.generation + 1;
         drop(cutter);
         let (snapshot, panics) = call_back(snapshot, callbacks);
         let snapshot = Arc::new(snapshot);
         self.publisher.publish(snapshot.clone());
         making.layout = Some(layout);
         making.made = number;
+        if cut.is_complete() {
+            making.base = Some(snapshot.clone());
+        }
         let rejected = snapshot.rejected.len();
         if let Some(own) = &self.own {
             own.record(&cut, began.elapsed(), snapshot.len(), rejected);
@@ -374,17 +395,17 @@ impl Core {
         snapshot
     }
 
-    /// Takes this registry's totals out of the cutter's.
+    /// Takes this registry's totals out of the cutter's. `base` is the last complete snapshot: what an incomplete one says
+    /// of a sum may be less than its buckets ask for, and is nothing to go on from.
     fn take(
         &self,
         cutter: &mut Cutter,
         cut: &Cut,
         moment: Moment,
         layout: &Arc<Layout>,
-        last: &Snapshot,
+        base: &Snapshot,
     ) -> (Snapshot, Vec<Callback>) {
         let mut snapshot = Snapshot::none(moment);
-        snapshot.generation = last.generation + 1;
         snapshot.moving = cut.moving;
         snapshot.fenced = cut.fenced;
         snapshot.layout = layout.clone();
@@ -392,8 +413,11 @@ impl Core {
         let mut histograms = Vec::with_capacity(layout.histograms);
         let mut extremes = Vec::with_capacity(layout.histograms);
         let mut callbacks = Vec::new();
-        let before = Before::new(last, layout);
-        for (definition, series) in layout.series() {
+        let mut cumulative = Vec::with_capacity(layout.histograms);
+        let before = Before::new(base, layout);
+        for (family, series) in
+            layout.families.iter().flat_map(|f| f.series.iter().map(move |s| (f, s)))
+        {
             match &series.source {
                 Source::Cells(slot) => scalars[series.value] = cutter.scalar(*slot),
                 Source::Shared(slot) => scalars[series.value] = shared_value(*slot),
@@ -401,17 +425,23 @@ impl Core {
                 Source::Head(slot) => {
                     let seen = cutter.take_extremes(*slot);
                     let all = cutter.all_extremes(*slot);
-                    let last = before.histogram(definition, series);
-                    histograms.push(match cutter.head(*slot) {
-                        Some((_, banks)) => HistogramSnapshot::advance(&last, banks, all),
-                        None => last,
-                    });
+                    let (last, counts) = before.histogram(&family.definition, series);
+                    let next = match cutter.head(*slot) {
+                        Some((_, banks)) => {
+                            HistogramSnapshot::advance(&last, banks, all, cut.is_complete())
+                        }
+                        None => last.clone(),
+                    };
+                    let same = counts.filter(|_| Arc::ptr_eq(&last, &next));
+                    cumulative.push(same.unwrap_or_else(|| next.cumulative(&family.bounds)));
+                    histograms.push(next);
                     extremes.push(seen);
                 }
             }
         }
         snapshot.scalars = scalars.into();
         snapshot.histograms = histograms.into();
+        snapshot.cumulative = cumulative.into();
         snapshot.extremes = extremes.into();
         snapshot.rejected = self.rejected(cutter);
         let complete = cut.is_complete();
@@ -423,11 +453,7 @@ impl Core {
 
     fn rejected(&self, cutter: &Cutter) -> Vec<(String, u64)> {
         let state = self.registry.inner.lock();
-        state
-            .rejected
-            .iter()
-            .map(|r| (r.name.clone(), count(cutter, r.bound.slot, r.kind)))
-            .collect()
+        state.rejected.iter().map(|r| (r.name.clone(), recorded(cutter, r))).collect()
     }
 }
 
@@ -435,7 +461,7 @@ impl Drop for Core {
     fn drop(&mut self) {
         // Only an engine that failed to start gets here without `finish`.
         if !self.is_stopped() && !self.is_foreign() {
-            self.registry.inner.release_engine();
+            self.leave();
         }
     }
 }
@@ -503,39 +529,50 @@ fn count(cutter: &Cutter, slot: usize, kind: Kind) -> u64 {
     }
 }
 
-/// Finds a series' histogram in the snapshot before.
+/// How often something was recorded through a refused handle, over all of its series. A gauge keeps no count.
+fn recorded(cutter: &Cutter, rejected: &Rejected) -> u64 {
+    let Rejected { bound, kind, .. } = rejected;
+    match bound.life.0 {
+        Some(_) if *kind == Kind::Gauge => 0,
+        Some(range) => (0..range.len)
+            .map(|at| count(cutter, range.slot + at * range.class.stride(), *kind))
+            .fold(0, u64::wrapping_add),
+        None => count(cutter, bound.slot, *kind),
+    }
+}
+
+/// Finds a series' histogram in the snapshot before, and its counts up to the exported bounds.
 struct Before<'a> {
     last: &'a Snapshot,
-    /// By name and labels; `None` while the layout is the same.
-    by_labels: Option<HashMap<(&'a str, &'a Labels), &'a SeriesLayout>>,
+    /// `None` while the layout is the same.
+    by_identity: Option<HashMap<Identity, &'a SeriesLayout>>,
 }
 
 impl<'a> Before<'a> {
     fn new(last: &'a Snapshot, layout: &Layout) -> Self {
-        let by_labels = (last.layout.id != layout.id).then(|| {
+        let by_identity = (last.layout.id != layout.id).then(|| {
             let histograms =
                 last.layout.series().filter(|(definition, _)| definition.kind == Kind::Histogram);
-            histograms.map(|(d, s)| ((d.name.as_str(), &s.labels), s)).collect()
+            histograms.map(|(_, series)| (series.identity(), series)).collect()
         });
-        Before { last, by_labels }
+        Before { last, by_identity }
     }
 
     fn histogram(
         &self,
         definition: &crate::Definition,
         series: &SeriesLayout,
-    ) -> Arc<HistogramSnapshot> {
-        let at = match &self.by_labels {
+    ) -> (Arc<HistogramSnapshot>, Option<Arc<[u64]>>) {
+        let at = match &self.by_identity {
             None => Some(series.value),
-            // One that expired and came back has the same labels, and is another series.
-            Some(map) => map
-                .get(&(definition.name.as_str(), &series.labels))
-                .filter(|last| last.life.ptr_eq(&series.life))
-                .map(|last| last.value),
+            Some(map) => map.get(&series.identity()).map(|last| last.value),
         };
         at.map_or_else(
-            || Arc::new(HistogramSnapshot::empty(definition.precision, definition.unit)),
-            |at| self.last.histograms[at].clone(),
+            || {
+                let empty = HistogramSnapshot::empty(definition.precision, definition.unit);
+                (Arc::new(empty), None)
+            },
+            |at| (self.last.histograms[at].clone(), Some(self.last.cumulative[at].clone())),
         )
     }
 }

@@ -42,17 +42,25 @@ impl<T> Publisher<T> {
         mut condition: impl FnMut(&T) -> bool,
     ) -> Option<Arc<T>> {
         let deadline = Instant::now().checked_add(limit);
-        let mut bell = self.bell.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let latest = self.latest();
+            // Without the lock: the condition is the caller's, who may take his time or publish himself.
             if condition(&latest) {
                 return Some(latest);
             }
-            let left = deadline.map_or(limit, |at| at.saturating_duration_since(Instant::now()));
-            if left.is_zero() {
-                return None;
+            let mut bell = self.bell.lock().unwrap_or_else(PoisonError::into_inner);
+            loop {
+                let left =
+                    deadline.map_or(limit, |at| at.saturating_duration_since(Instant::now()));
+                if left.is_zero() {
+                    return None;
+                }
+                // What was published since the look rang before we had the lock.
+                if !Arc::ptr_eq(&self.latest(), &latest) {
+                    break;
+                }
+                bell = self.rung.wait_timeout(bell, left).unwrap_or_else(PoisonError::into_inner).0;
             }
-            bell = self.rung.wait_timeout(bell, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }

@@ -30,8 +30,6 @@ pub struct TextEncoder {
     /// The layout that `plan` is for; zero for none.
     layout: u64,
     plan: Plan,
-    /// Cumulative counts of the histogram being written.
-    counts: Vec<u64>,
 }
 
 /// A page without its numbers.
@@ -40,8 +38,6 @@ struct Plan {
     /// All fixed text, in page order.
     fixed: Vec<u8>,
     steps: Vec<Step>,
-    /// Bounds of histograms in the recorded unit; [`Step::Histogram`] says which.
-    bounds: Vec<u64>,
 }
 
 /// What follows a stretch of fixed text that ends at `end`.
@@ -55,10 +51,8 @@ struct Step {
 enum What {
     /// The value of a scalar.
     Scalar(usize, Kind, Unit),
-    /// Histogram `.0` is next; its bounds are `bounds[.1..][...2]`. Nothing is written.
-    Histogram(usize, usize, usize),
-    /// The cumulative count at bound `.0` of the histogram.
-    Bucket(usize),
+    /// The cumulative count of histogram `.0` at bound `.1`.
+    Bucket(usize, usize),
     /// The count, or the sum, of histogram `.0`.
     Count(usize),
     Sum(usize),
@@ -89,12 +83,7 @@ impl TextEncoder {
             from = step.end;
             match step.what {
                 What::Scalar(at, kind, unit) => scalar(page, snapshot.scalars[at], kind, unit),
-                What::Histogram(at, first, len) => {
-                    let bounds = &self.plan.bounds[first..first + len];
-                    self.counts.clear();
-                    snapshot.histograms[at].cumulative(bounds, |count| self.counts.push(count));
-                }
-                What::Bucket(bound) => integer(page, self.counts[bound]),
+                What::Bucket(at, bound) => integer(page, snapshot.cumulative[at][bound]),
                 What::Count(at) => integer(page, snapshot.histograms[at].count()),
                 What::Sum(at) => sum(page, &snapshot.histograms[at]),
             }
@@ -107,7 +96,7 @@ impl TextEncoder {
 impl Plan {
     fn of(layout: &Layout) -> Plan {
         let mut plan = Plan::default();
-        for FamilyLayout { definition, series } in &layout.families {
+        for FamilyLayout { definition, series, .. } in &layout.families {
             plan.header(definition);
             for series in series {
                 match definition.kind {
@@ -168,13 +157,11 @@ impl Plan {
     fn histogram(&mut self, definition: &Definition, series: &SeriesLayout) {
         let bounds = definition.buckets.bounds(definition.unit);
         let (name, at) = (&definition.name, series.value);
-        self.step(What::Histogram(at, self.bounds.len(), bounds.len()));
         for (index, &bound) in bounds.iter().enumerate() {
-            self.bounds.push(recorded(bound, definition.unit));
             let mut le = String::new();
             let _ = write!(le, "{bound}");
             self.series(name, "_bucket", series, Some(&le));
-            self.step(What::Bucket(index));
+            self.step(What::Bucket(at, index));
             self.fixed.push(b'\n');
         }
         self.series(name, "_bucket", series, Some("+Inf"));
@@ -187,16 +174,6 @@ impl Plan {
         self.step(What::Count(at));
         self.fixed.push(b'\n');
     }
-}
-
-/// The largest recorded value that a bound of the exported unit counts.
-fn recorded(bound: f64, unit: Unit) -> u64 {
-    let exact = bound * unit.divisor() as f64;
-    // 2.5 µs are 2500 ns, whatever the product of the floats says; 2.5 items count those of two.
-    let nearest = exact.round();
-    let is_whole = (nearest - exact).abs() <= 4.0 * f64::EPSILON * exact;
-    // A float too large for the type becomes its largest value; the bounds are checked at registration.
-    (if is_whole { nearest } else { exact.floor() }) as u64
 }
 
 /// Escapes a help text, or a label's value (which also escapes quotes).

@@ -1,6 +1,7 @@
 //! `Gauge`: a value that is set.
 
 use super::handle::scalar_handle;
+use crate::registry::slots::is_sink;
 use crate::shard::DOMAIN;
 use crate::sync::{AtomicU64, Ordering};
 
@@ -48,8 +49,8 @@ impl Gauge {
 impl GaugeRef<'_> {
     #[inline(always)]
     fn cell(self) -> Option<&'static AtomicU64> {
-        // The shared arena was opened when the slot was registered.
-        DOMAIN.shared().map(|shared| shared.cells.cell(self.slot))
+        // The shared arena was opened when the slot was registered. In a sink others count: a value would spoil it.
+        DOMAIN.shared().filter(|_| !is_sink(self.slot)).map(|shared| shared.cells.cell(self.slot))
     }
 
     /// Sets the value.

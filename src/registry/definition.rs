@@ -231,11 +231,34 @@ impl Definition {
         self.buckets.check(&self.name)
     }
 
+    /// The bounds that a histogram exports, in the unit that is recorded.
+    pub(crate) fn recorded_bounds(&self) -> Box<[u64]> {
+        match self.kind {
+            Kind::Histogram => self
+                .buckets
+                .bounds(self.unit)
+                .iter()
+                .map(|&bound| recorded(bound, self.unit))
+                .collect(),
+            _ => Box::default(),
+        }
+    }
+
     /// The names of the series that the page shows: a histogram's suffixes must not meet another metric's name.
     pub(crate) fn claims(&self) -> impl Iterator<Item = String> + '_ {
         let suffixes: &[&str] = if self.kind == Kind::Histogram { &RESERVED } else { &[""] };
         suffixes.iter().map(|suffix| format!("{}{suffix}", self.name))
     }
+}
+
+/// The largest recorded value that a bound of the exported unit counts.
+fn recorded(bound: f64, unit: Unit) -> u64 {
+    let exact = bound * unit.divisor() as f64;
+    // 2.5 µs are 2500 ns, whatever the product of the floats says; 2.5 items count those of two.
+    let nearest = exact.round();
+    let is_whole = (nearest - exact).abs() <= 4.0 * f64::EPSILON * exact;
+    // A float too large for the type becomes its largest value; the bounds are checked at registration.
+    (if is_whole { nearest } else { exact.floor() }) as u64
 }
 
 const RESERVED: [&str; 3] = ["_bucket", "_count", "_sum"];

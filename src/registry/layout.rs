@@ -66,6 +66,8 @@ pub(crate) struct Layout {
 #[derive(Debug)]
 pub(crate) struct FamilyLayout {
     pub(crate) definition: Arc<Definition>,
+    /// The bounds that a histogram exports, in the recorded unit.
+    pub(crate) bounds: Box<[u64]>,
     pub(crate) series: Vec<SeriesLayout>,
 }
 
@@ -77,6 +79,21 @@ pub(crate) struct SeriesLayout {
     pub(crate) life: Weak<Life>,
     /// Index among the snapshot's scalars, or among its histograms.
     pub(crate) value: usize,
+}
+
+/// What tells a series from every other of its process: one that expired and came back has the same labels, and engines
+/// add labels of their own. Good for as long as the layouts that it is taken from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Identity {
+    life: usize,
+    slot: Option<usize>,
+}
+
+impl SeriesLayout {
+    /// See [`Identity`]. The weak reference keeps the address from being used again.
+    pub(crate) fn identity(&self) -> Identity {
+        Identity { life: self.life.as_ptr().addr(), slot: self.source.slot() }
+    }
 }
 
 fn with_constant(labels: &Labels, constant: &Labels) -> Labels {
@@ -114,19 +131,22 @@ impl Layout {
             let mut series: Vec<_> = family
                 .series
                 .iter()
-                .map(|(labels, series)| {
-                    *place += 1;
-                    SeriesLayout {
-                        labels: with_constant(labels, constant),
-                        source: series.source.clone(),
-                        life: Arc::downgrade(&series.life),
-                        value: *place - 1,
-                    }
+                .map(|(labels, series)| SeriesLayout {
+                    labels: with_constant(labels, constant),
+                    source: series.source.clone(),
+                    life: Arc::downgrade(&series.life),
+                    value: 0,
                 })
                 .collect();
-            // Constant labels may change the order; values stay in the registry's.
+            // Constant labels may change the order.
             series.sort_by(|a, b| a.labels.cmp(&b.labels));
-            families.push(FamilyLayout { definition: family.definition.clone(), series });
+            for one in &mut series {
+                one.value = *place;
+                *place += 1;
+            }
+            let definition = family.definition.clone();
+            let bounds = definition.recorded_bounds();
+            families.push(FamilyLayout { definition, bounds, series });
         }
         Arc::new(Layout {
             // Relaxed: only unique.

@@ -108,7 +108,7 @@ impl Members {
         checked_labels(registry.scope.iter().cloned().chain(sample).collect(), definition.kind)?;
         let mut slots = locks::setup();
         let mut state = registry.inner.lock();
-        state.family(definition)?;
+        state.check(definition)?;
         let same_place =
             |m: &&Arc<Members>| m.definition.name == definition.name && m.scope == registry.scope;
         if let Some(found) = state.dynamic.iter().find(same_place) {
@@ -121,6 +121,7 @@ impl Members {
         }
         let shared = DOMAIN.open_shared().ok_or(Error::OutOfAddressSpace)?;
         let range = slots.allot(class_of(definition), width(definition.kind), shared.bytes)?;
+        state.family(definition)?;
         let overflow = Bound { slot: range.slot, life: Arc::new(Life(Some(range))) };
         let members = Arc::new(Members::new(registry, definition, keys, options, overflow));
         state.dynamic.push(members.clone());
@@ -135,11 +136,12 @@ impl Members {
         options: Options,
     ) -> Arc<Members> {
         let registry = Registry::global();
-        if let Ok(members) = Self::register(registry, definition, keys, options) {
-            return members;
-        }
+        let error = match Self::register(registry, definition, keys, options) {
+            Ok(members) => return members,
+            Err(error) => error,
+        };
         // Refused: all its records go to one place, shown beside the reason.
-        let bound = registry.bind_static(definition, &vec![vec![]; width(definition.kind)]);
+        let bound = registry.reject(definition, width(definition.kind), error);
         let mut members = Members::new(registry, definition, keys, options, bound);
         members.refused = true;
         Arc::new(members)

@@ -12,6 +12,7 @@ pub(crate) mod slots;
 
 pub use definition::{Buckets, Definition, Kind, Precision, Unit};
 
+use crate::Snapshot;
 use crate::error::Error;
 use crate::limits::{MAX_LABELS, MAX_REJECTED};
 use crate::shard::DOMAIN;
@@ -56,6 +57,8 @@ pub(crate) struct State {
     pub(crate) version: u64,
     /// The fork generation in which an engine runs on this registry.
     pub(crate) running: Option<u64>,
+    /// The last complete snapshot of the engine that ran before, with its fork generation: exact sums go on from it.
+    left: Option<(u64, Arc<Snapshot>)>,
 }
 
 #[derive(Debug)]
@@ -108,21 +111,23 @@ impl Inner {
 }
 
 impl Inner {
-    /// Marks the registry as served by an engine of fork generation `generation`.
-    pub(crate) fn claim_engine(&self, generation: u64) -> Result<(), Error> {
+    /// Marks the registry as served by an engine of fork generation `generation`. Returns what the one before left.
+    pub(crate) fn claim_engine(&self, generation: u64) -> Result<Option<Arc<Snapshot>>, Error> {
         let _setup = locks::setup();
         let mut state = self.lock();
         if state.running == Some(generation) {
             return Err(Error::AlreadyRunning);
         }
         state.running = Some(generation);
-        Ok(())
+        Ok(state.left.take().filter(|left| left.0 == generation).map(|left| left.1))
     }
 
-    /// The engine has stopped.
-    pub(crate) fn release_engine(&self) {
+    /// The engine has stopped, and leaves its last complete snapshot to the next.
+    pub(crate) fn release_engine(&self, generation: u64, left: Option<Arc<Snapshot>>) {
         let _setup = locks::setup();
-        self.lock().running = None;
+        let mut state = self.lock();
+        state.running = None;
+        state.left = left.map(|left| (generation, left));
     }
 
     /// Lets idle members of families go; see [`Members::expire`].
@@ -178,6 +183,8 @@ impl Registry {
     /// The `static` handles that could not be registered as they stand, and why. Their records are not lost: they are
     /// shown under `tachometer_rejected_records_total`.
     pub fn rejected(&self) -> Vec<Rejected> {
+        // As for a change: `fork` knows this lock, not the registry's own.
+        let _setup = locks::setup();
         self.inner.lock().rejected.clone()
     }
 
@@ -205,18 +212,19 @@ impl Registry {
             .iter()
             .map(|own| checked_labels([&self.scope[..], &own[..]].concat(), definition.kind))
             .collect::<Result<Vec<_>, _>>()?;
+        check_different(definition, &labels)?;
         let mut slots = locks::setup();
         let mut state = self.inner.lock();
-        let first = labels.first().cloned().unwrap_or_default();
-        state.family(definition)?;
+        state.check(definition)?;
         if let Some(found) = state.find(definition, &labels)? {
             return Ok(found);
         }
         let shared = DOMAIN.open_shared().ok_or(Error::OutOfAddressSpace)?;
         let class = class_of(definition);
         let range = slots.allot(class, labels.len(), shared.bytes)?;
+        // Only now, so that a metric for which there was no room leaves no claim to its name behind.
+        state.family(definition)?;
         let life = Arc::new(Life(Some(range)));
-        debug_assert!(labels.contains(&first));
         for (index, labels) in labels.into_iter().enumerate() {
             let slot = range.slot + index * class.stride();
             let source = Source::of(definition.kind, slot);
@@ -254,14 +262,18 @@ impl Registry {
         definition: &Definition,
         combinations: &[Vec<(String, String)>],
     ) -> Bound {
-        let error = match self.bind(definition, combinations) {
-            Ok(bound) => return bound,
-            Err(error) => error,
-        };
+        match self.bind(definition, combinations) {
+            Ok(bound) => bound,
+            Err(error) => self.reject(definition, combinations.len(), error),
+        }
+    }
+
+    /// Slots for `len` series of a refused `static` handle.
+    #[cold]
+    pub(crate) fn reject(&self, definition: &Definition, len: usize, error: Error) -> Bound {
         let mut table = locks::setup();
         let mut state = self.inner.lock();
         let class = class_of(definition);
-        let len = combinations.len();
         let known = |r: &&Rejected| {
             r.name == definition.name
                 && r.bound.life.0.is_some_and(|l| l.class == class && l.len == len)
@@ -294,6 +306,22 @@ pub(crate) fn class_of(definition: &Definition) -> Class {
     }
 }
 
+/// Checks that no two combinations of labels read the same: they would be one line of the page for two series.
+fn check_different(definition: &Definition, labels: &[Labels]) -> Result<(), Error> {
+    let mut sorted: Vec<_> = labels.iter().collect();
+    sorted.sort();
+    match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+        None => Ok(()),
+        Some(pair) => {
+            let reason = format!(
+                "two of its series have the labels {:?}; give each value of a label enum a text of its own",
+                pair[0]
+            );
+            Err(Error::InvalidName { name: definition.name.clone(), reason })
+        }
+    }
+}
+
 /// Labels in the order of their names, checked.
 pub(crate) fn checked_labels(
     mut labels: Vec<(String, String)>,
@@ -319,14 +347,25 @@ pub(crate) fn checked_labels(
 }
 
 impl State {
+    /// Whether a family of `definition` is registered, or may be.
+    pub(crate) fn check(&self, definition: &Definition) -> Result<(), Error> {
+        let other = match self.families.get(&definition.name) {
+            Some(family) => (*family.definition != *definition).then_some(family),
+            None => {
+                let taken = definition.claims().find_map(|claim| self.claims.get(&claim));
+                taken.map(|owner| &self.families[owner])
+            }
+        };
+        match other.map(|family| family.definition.to_string()) {
+            Some(existing) => Err(Error::Conflict { existing, refused: definition.to_string() }),
+            None => Ok(()),
+        }
+    }
+
     /// The family of `definition`, made now if its name is free.
     pub(crate) fn family(&mut self, definition: &Definition) -> Result<&mut Family, Error> {
+        self.check(definition)?;
         if !self.families.contains_key(&definition.name) {
-            let taken = definition.claims().find_map(|claim| self.claims.get(&claim));
-            if let Some(owner) = taken {
-                let existing = self.families[owner].definition.to_string();
-                return Err(Error::Conflict { existing, refused: definition.to_string() });
-            }
             for claim in definition.claims() {
                 self.claims.insert(claim, definition.name.clone());
             }
@@ -335,17 +374,13 @@ impl State {
             self.families.insert(name, Family { definition, series: BTreeMap::new() });
             self.version += 1;
         }
-        let family = self.families.get_mut(&definition.name).expect("inserted above");
-        if *family.definition != *definition {
-            let existing = family.definition.to_string();
-            return Err(Error::Conflict { existing, refused: definition.to_string() });
-        }
-        Ok(family)
+        Ok(self.families.get_mut(&definition.name).expect("inserted above"))
     }
 
     /// The series of `labels`, if they are registered, in neighbouring slots.
     fn find(&self, definition: &Definition, labels: &[Labels]) -> Result<Option<Bound>, Error> {
-        let series = &self.families[&definition.name].series;
+        let Some(family) = self.families.get(&definition.name) else { return Ok(None) };
+        let series = &family.series;
         let found: Vec<_> = labels.iter().filter_map(|l| series.get(l)).collect();
         if found.is_empty() {
             return Ok(None);

@@ -6,6 +6,7 @@
 
 use crate::error::Error;
 use crate::limits::{MAX_HISTOGRAMS, MAX_SCALARS};
+use crate::shard::DOMAIN;
 use crate::shard::layout::{BLOCKS, Class, Range, Shape, head, scalar};
 use std::collections::BTreeMap;
 
@@ -70,8 +71,7 @@ impl Slots {
             return Ok(Range { class, slot, len });
         }
         if self.shapes.is_empty() {
-            self.shapes.extend(FIGURES.map(Shape::new));
-            self.promised = self.shapes.iter().map(|shape| shape.worst_bytes()).sum();
+            FIGURES.into_iter().for_each(|figures| self.push(Shape::new(figures)));
         }
         let slot = match class {
             Class::Scalar => {
@@ -86,12 +86,18 @@ impl Slots {
                 if len > MAX_HISTOGRAMS - self.shapes.len() || promised > shared_bytes - BLOCKS {
                     return Err(too_many("histograms in the process", self.shapes.len()));
                 }
-                self.promised = promised;
-                self.shapes.extend(std::iter::repeat_n(shape, len));
+                (0..len).for_each(|_| self.push(shape));
                 head(self.shapes.len() - len)
             }
         };
         Ok(Range { class, slot, len })
+    }
+
+    /// Adds a histogram, with a region of the shared arena.
+    fn push(&mut self, shape: Shape) {
+        DOMAIN.regions.set(self.shapes.len(), BLOCKS + self.promised);
+        self.promised += shape.worst_bytes();
+        self.shapes.push(shape);
     }
 
     /// Takes a range back that the cutter has zeroed in both banks.

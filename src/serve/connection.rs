@@ -2,9 +2,11 @@
 //!
 //! States, and what leads from one to the next:
 //!
+//! ```text
 //!     Reading ──a whole request──► Asked ──answer()──► Sending ──all sent, keep──► Reading
 //!        │                                                │
 //!        └──not a request, too large, too late──► Sending └──all sent, close──► Closing ──► gone
+//! ```
 //!
 //! Each state has a deadline, so a connection that nobody moves ends: `Reading` at the time limit
 //! for a request (a 408 if it was begun), or between requests at the idle limit; `Sending` at the

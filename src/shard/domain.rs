@@ -5,8 +5,9 @@
 use super::arena::Arena;
 use super::entry::Bank;
 use super::guests::Guests;
-use super::layout::{BANK, BLOCKS};
+use super::layout::{BANK, BLOCKS, Shape};
 use super::list::{List, Node};
+use super::regions::Regions;
 use crate::limits::{ARENA_BYTES, MAX_SHARDS, SHARED_ARENA_BYTES};
 use crate::sync::{AtomicPtr, AtomicUsize, Ordering, barrier};
 use crossbeam_utils::CachePadded;
@@ -18,6 +19,8 @@ pub(crate) struct Domain {
     pub(crate) epoch: CachePadded<AtomicUsize>,
     pub(crate) shards: List,
     pub(crate) guests: Guests,
+    /// Histograms' places in the shared arena.
+    pub(crate) regions: Regions,
     shared: AtomicPtr<Arena>,
 }
 
@@ -27,6 +30,7 @@ pub(crate) static DOMAIN: Domain = Domain {
     epoch: CachePadded::new(AtomicUsize::new(0)),
     shards: List::new(),
     guests: Guests::new(),
+    regions: Regions::new(),
     shared: AtomicPtr::new(std::ptr::null_mut()),
 };
 
@@ -37,6 +41,7 @@ impl Domain {
             epoch: CachePadded::new(AtomicUsize::new(0)),
             shards: List::new(),
             guests: Guests::new(),
+            regions: Regions::new(),
             shared: AtomicPtr::new(std::ptr::null_mut()),
         }
     }
@@ -104,8 +109,12 @@ pub(crate) fn max_shards() -> usize {
 }
 
 fn shared_bytes() -> usize {
-    // A model's has twice the blocks of a shard, so that it can be the shard that runs out of them.
-    if cfg!(tachometer_loom) { 2 * arena_bytes() - BLOCKS } else { SHARED_ARENA_BYTES }
+    match () {
+        _ if !cfg!(tachometer_loom) => SHARED_ARENA_BYTES,
+        // A model either has no histogram, or one.
+        _ if arena_bytes() == BLOCKS => BLOCKS,
+        _ => BLOCKS + Shape::new(2).worst_bytes(),
+    }
 }
 
 /// Sets the limits of shards; the caller has checked them, and that no shard exists yet.

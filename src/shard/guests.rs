@@ -10,7 +10,7 @@
 //! bank's count only falls (but for guests that count themselves in and straight out again).
 
 use super::entry::Bank;
-use crate::sync::weaken::{Site, is_weak};
+use crate::sync::weaken::{Site, is_weak, order};
 use crate::sync::{AtomicU64, AtomicUsize, Ordering};
 
 /// The guests inside, by bank.
@@ -52,7 +52,7 @@ impl Guests {
     /// Counts the calling thread out of `bank`.
     pub(crate) fn leave(&self, bank: Bank) {
         // Release, partner `inside` (acquire): the guest's writes are visible to the cut that waited for it.
-        self.count(bank).fetch_sub(1, Ordering::Release);
+        self.count(bank).fetch_sub(1, order(Site::GuestLeave, Ordering::Release));
     }
 
     /// Whether a guest is inside `bank`.

@@ -16,7 +16,7 @@ use crate::limits::{MAX_HISTOGRAMS, MAX_SCALARS};
 pub(crate) const HEADER: usize = if cfg!(tachometer_loom) { 128 } else { 256 };
 /// The state word: [`super::entry`].
 pub(crate) const STATE: usize = 0;
-/// Bytes of the block area in use. Owner only (in the shared arena: compare-exchange).
+/// Bytes of the block area in use. Owner only; the shared arena has [`super::regions`].
 pub(crate) const CURSOR: usize = 8;
 /// Depth of open groups, and [`ORPHAN`]. Owner only.
 pub(crate) const GROUP_DEPTH: usize = 16;
@@ -32,8 +32,8 @@ pub(crate) const OVERFLOW_SERIES: usize = 72;
 /// In [`GROUP_DEPTH`]: the thread ended while its group was open; the guard hands the shard over.
 pub(crate) const ORPHAN: u64 = 1 << 32;
 
-/// Bytes of one histogram's head in one bank. In a model there is room for the first four octaves.
-pub(crate) const HEAD_BYTES: usize = if cfg!(tachometer_loom) { DIRECTORY + 16 } else { 320 };
+/// Bytes of one histogram's head in one bank. In a model there are two octaves.
+pub(crate) const HEAD_BYTES: usize = if cfg!(tachometer_loom) { DIRECTORY + 8 } else { 320 };
 /// Head: the largest value of the generation.
 pub(crate) const MAX: usize = 0;
 /// Head: the bitwise complement of the smallest value of the generation, so that zero means "none".
@@ -120,7 +120,7 @@ impl Shape {
 
     /// The number of octaves that the 64-bit range has.
     pub(crate) const fn octaves(self) -> usize {
-        (64 - self.half_bits) as usize
+        if cfg!(tachometer_loom) { 2 } else { (64 - self.half_bits) as usize }
     }
 
     /// The octave of `value`.
@@ -161,14 +161,22 @@ impl Shape {
         if octave == 0 { 0 } else { 1 << (self.half_bits + octave as u32) }
     }
 
-    /// Bytes that one histogram can need in both banks, every octave seen.
-    pub(crate) const fn worst_bytes(self) -> usize {
-        let (mut total, mut octave) = (0, 0);
-        while octave < self.octaves() {
-            total += 2 * self.block_bytes(octave);
-            octave += 1;
+    /// Where an octave's block begins in the half, for one bank, of a histogram's region in the shared arena.
+    pub(crate) const fn block_at(self, octave: usize) -> usize {
+        match octave {
+            0 => 0,
+            later => self.block_bytes(0) + (later - 1) * self.block_bytes(1),
         }
-        total
+    }
+
+    /// Bytes that one histogram can need in one bank, every octave seen.
+    pub(crate) const fn bank_bytes(self) -> usize {
+        self.block_at(self.octaves())
+    }
+
+    /// Bytes that one histogram can need in both banks.
+    pub(crate) const fn worst_bytes(self) -> usize {
+        2 * self.bank_bytes()
     }
 }
 

@@ -48,6 +48,7 @@ pub(crate) mod local;
 #[cfg(tachometer_loom)]
 pub(crate) mod modelled;
 pub(crate) mod octave;
+pub(crate) mod regions;
 pub(crate) mod tenancy;
 pub(crate) mod write;
 

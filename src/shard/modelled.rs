@@ -45,12 +45,11 @@ impl Words {
 }
 
 fn is_word(at: usize, bytes: usize) -> bool {
-    match at {
-        ..HEADER => [STATE, CURSOR, OVERFLOW_RECORDS].contains(&at),
-        ..BLOCKS => match in_bank(at).checked_sub(HEADS) {
-            Some(in_heads) => bytes > BLOCKS && in_heads < DIRECTORY,
-            None => true,
-        },
+    if at < HEADER {
+        return [STATE, CURSOR, OVERFLOW_RECORDS].contains(&at);
+    }
+    match in_bank(at).checked_sub(HEADS) {
+        Some(in_heads) if at < BLOCKS => bytes > BLOCKS && in_heads < DIRECTORY,
         _ => true,
     }
 }

@@ -1,11 +1,12 @@
 //! Recording into a histogram: the one bucket, the octave's sum, the generation's minimum and maximum.
 //!
 //! An octave's buckets are allotted from the arena's block area on the octave's first value. In a shard the owner does it
-//! alone; in the shared arena ([`record_shared`]) threads race, the loser's block stays unused. The reader finds octaves
-//! by the head's mask: it reads a bank that stands still, or (in an incomplete cut) relies on the release of the mask's
-//! bit, which comes after the directory entry.
+//! alone; in the shared arena ([`record_shared`]) each has its place beforehand ([`super::regions`]), so that threads have
+//! nothing to race for. The reader finds octaves by the head's mask: it reads a bank that stands still, or (in an
+//! incomplete cut) relies on the release of the mask's bit, which comes after the directory entry.
 
-use super::arena::{Arena, Cells};
+use super::arena::Cells;
+use super::entry::Bank;
 use super::layout::{BLOCKS, CURSOR, DIRECTORY, LOWEST, MASK, MAX, NOT_MIN, Shape, WIDTH};
 use crate::sync::weaken::{Site, order};
 use crate::sync::{Ordering, bump};
@@ -91,58 +92,42 @@ fn allot_own(shard: Cells, head: usize, shape: Shape, octave: u32) -> bool {
     true
 }
 
-/// As [`record_own`], into cells that several threads write. The caller's entry, or its place among the guests, holds
-/// the cut up meanwhile. The registry has made sure that the shared arena has room for every octave of every histogram.
+/// As [`record_own`], into cells of the shared arena, which several threads write. The caller's entry, or its place among
+/// the guests, holds the cut up meanwhile. `region` is the histogram's, `slot` and `bank` make its head.
 #[cold]
 #[inline(never)]
-pub(crate) fn record_shared(shared: &Arena, head: usize, shape: Shape, value: u64, n: u64) {
-    if n == 0 {
+pub(crate) fn record_shared(
+    shared: Cells,
+    region: usize,
+    (slot, bank): (usize, Bank),
+    shape: Shape,
+    value: u64,
+    n: u64,
+) {
+    // Without a region: a sink, in a process in which no histogram has registered yet.
+    if n == 0 || region == 0 {
         return;
     }
     let octave = shape.octave(value);
-    let cells = shared.cells;
-    let entry = cells.entry(head + DIRECTORY + 4 * octave as usize);
-    // Relaxed: it says where the block is and no more; its cells were zero before the arena was published.
-    let mut block = entry.load(Ordering::Relaxed);
-    if block == 0 {
-        block = allot_shared(shared, head, shape, octave);
+    let head = slot + bank;
+    let half = if bank == 0 { region } else { region + shape.bank_bytes() };
+    let block = half + shape.block_at(octave as usize) - shape.bias(octave as usize);
+    let entry = shared.entry(head + DIRECTORY + 4 * octave as usize);
+    // Relaxed, both: all threads write the same, and the cut learns of the entry by the bit.
+    if entry.load(Ordering::Relaxed) == 0 {
+        entry.store(block as u32, Ordering::Relaxed);
     }
-    let block = block as usize;
+    let bit = 1 << octave;
+    let mask = shared.cell(head + MASK);
+    // Relaxed: a bit that is set stays set; whoever set it is waited for by the cut, as this thread is.
+    if mask.load(Ordering::Relaxed) & bit == 0 {
+        // Release, partner `Sums::add_shard` reading moving cells: whoever sees the bit sees the entry.
+        mask.fetch_or(bit, order(Site::OctavePublish, Ordering::Release));
+    }
     // Relaxed, all four: published to the cut by the release that ends the caller's entry (`entry::leave`,
     // `Guests::leave`).
-    cells.cell(block + 8 * (value >> octave) as usize).fetch_add(n, Ordering::Relaxed);
-    cells.cell(block + shape.sum_at()).fetch_add(value.wrapping_mul(n), Ordering::Relaxed);
-    cells.cell(head + MAX).fetch_max(value, Ordering::Relaxed);
-    cells.cell(head + NOT_MIN).fetch_max(!value, Ordering::Relaxed);
-}
-
-#[cold]
-fn allot_shared(shared: &Arena, head: usize, shape: Shape, octave: u32) -> u32 {
-    let cells = shared.cells;
-    let bytes = shape.block_bytes(octave as usize) as u64;
-    // Relaxed: the addition alone makes the block ours.
-    let used = cells.cell(CURSOR).fetch_add(bytes, Ordering::Relaxed) as usize;
-    let biased = (BLOCKS + used - shape.bias(octave as usize)) as u32;
-    let entry = cells.entry(head + DIRECTORY + 4 * octave as usize);
-    // Relaxed, both: as the load in `record_shared`; the cut learns of the entry by the bit below.
-    match entry.compare_exchange(0, biased, Ordering::Relaxed, Ordering::Relaxed) {
-        Ok(_) => {
-            let publish = order(Site::OctavePublish, Ordering::Release);
-            // Release, partner `Sums::add_shard` reading moving cells: whoever sees the bit sees the entry. A cut that
-            // waited for the bank's entries waited for this thread too, hence for the bit.
-            cells.cell(head + MASK).fetch_or(1 << octave, publish);
-            biased
-        }
-        Err(first) => {
-            // The block that lost the race is given back when nothing was allotted since, else it stays unused.
-            let end = (used as u64) + bytes;
-            let _ = cells.cell(CURSOR).compare_exchange(
-                end,
-                used as u64,
-                Ordering::Relaxed,
-                Ordering::Relaxed,
-            );
-            first
-        }
-    }
+    shared.cell(block + 8 * (value >> octave) as usize).fetch_add(n, Ordering::Relaxed);
+    shared.cell(block + shape.sum_at()).fetch_add(value.wrapping_mul(n), Ordering::Relaxed);
+    shared.cell(head + MAX).fetch_max(value, Ordering::Relaxed);
+    shared.cell(head + NOT_MIN).fetch_max(!value, Ordering::Relaxed);
 }

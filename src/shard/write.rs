@@ -2,7 +2,7 @@
 
 use super::arena::Cells;
 use super::entry::Bank;
-use super::layout::{OVERFLOW_RECORDS, Shape};
+use super::layout::{OVERFLOW_RECORDS, Shape, head_index};
 use super::{Domain, octave};
 use crate::sync::{Ordering, bump};
 
@@ -47,7 +47,8 @@ impl Record {
                 shared.cells.cell(slot + bank).fetch_add(n, Ordering::Relaxed);
             }
             Record::Histogram { slot, shape, value, n } => {
-                octave::record_shared(shared, slot + bank, shape, value, n);
+                let region = domain.regions.of(head_index(slot));
+                octave::record_shared(shared.cells, region, (slot, bank), shape, value, n);
             }
         }
     }

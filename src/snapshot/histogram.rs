@@ -50,17 +50,19 @@ impl HistogramSnapshot {
     }
 
     /// The histogram whose cells, by bank, are `banks`, and whose extremes are `seen`; `last` itself if nothing was added
-    /// to it.
+    /// to it. `still` tells whether the cells stood still when they were read.
     pub(crate) fn advance(
         last: &Arc<HistogramSnapshot>,
         banks: [&HeadSums; 2],
         seen: Extremes,
+        still: bool,
     ) -> Arc<HistogramSnapshot> {
         let shape = last.precision.shape();
         let mut next = HistogramSnapshot::empty(last.precision, last.unit);
         next.cells.reserve(last.cells.len());
         for octave in octaves(banks[0].mask | banks[1].mask) {
-            next.push_octave(last, shape, octave, banks.map(|bank| bank.block(shape, octave)));
+            let banks = banks.map(|bank| bank.block(shape, octave));
+            next.push_octave(last, shape, octave, banks, still);
         }
         next.extremes = seen;
         if next.cells == last.cells && next.extremes == last.extremes {
@@ -75,6 +77,7 @@ impl HistogramSnapshot {
         shape: Shape,
         octave: usize,
         banks: [Option<&[u64]>; 2],
+        still: bool,
     ) {
         let (at, buckets) = (self.cells.len(), shape.buckets(octave));
         match banks {
@@ -90,7 +93,7 @@ impl HistogramSnapshot {
             return;
         }
         let low_bits = banks.iter().flatten().fold(0u64, |sum, b| sum.wrapping_add(b[buckets]));
-        let sum = whole_sum(last.octave(octave), low_bits, &self.cells[at..], shape, octave);
+        let sum = whole_sum(last.octave(octave), low_bits, &self.cells[at..], shape, octave, still);
         self.blocks.push(Block { octave: octave as u8, at: at as u32, count, sum });
         self.count += count;
         self.sum += sum;
@@ -205,13 +208,13 @@ impl HistogramSnapshot {
     }
 
     /// For each bound (ascending, in the recorded unit) the number of values in the buckets up to the one that holds it.
-    pub(crate) fn cumulative(&self, bounds: &[u64], mut each: impl FnMut(u64)) {
+    pub(crate) fn cumulative(&self, bounds: &[u64]) -> Arc<[u64]> {
         let shape = self.precision.shape();
         let mut blocks = self.blocks.iter();
         let mut block = blocks.next();
         // Counted so far: whole octaves, and of the current one the first `upto` buckets.
         let (mut below, mut partial, mut upto) = (0, 0, 0);
-        for &bound in bounds {
+        let count = |&bound: &u64| {
             let octave = shape.octave(bound);
             while let Some(done) = block.filter(|b| u32::from(b.octave) < octave) {
                 below += done.count;
@@ -224,8 +227,9 @@ impl HistogramSnapshot {
                 partial += self.buckets_of(here)[upto..end].iter().sum::<u64>();
                 upto = end;
             }
-            each(below + partial);
-        }
+            below + partial
+        };
+        bounds.iter().map(count).collect()
     }
 
     /// Adds another histogram's values.
@@ -374,13 +378,15 @@ fn bucket_bounds(shape: Shape, octave: usize, index: usize) -> (u64, u64) {
 /// An octave's sum without the wrap at 2⁶⁴.
 ///
 /// The cells keep it modulo 2⁶⁴. The counts say which bucket each new value is in, so what was added lies between known
-/// bounds; if they are less than 2⁶⁴ apart, exactly one number between them has the right remainder.
+/// bounds; if they are less than 2⁶⁴ apart, exactly one number between them has the right remainder. Of cells that moved
+/// while they were read, the sum may be behind the counts: then the lower bound must do.
 fn whole_sum(
     last: Option<(Block, &[u64])>,
     low_bits: u64,
     cells: &[u64],
     shape: Shape,
     octave: usize,
+    still: bool,
 ) -> u128 {
     let (base, before) = last.map_or((0, &[][..]), |(block, buckets)| (block.sum, buckets));
     let added = u128::from(low_bits.wrapping_sub(base as u64));
@@ -401,5 +407,7 @@ fn whole_sum(
             u128::from(low) * u128::from(now.saturating_sub(*then))
         })
         .sum();
-    base + floor + (added.wrapping_sub(floor) & u128::from(u64::MAX))
+    let above = (added as u64).wrapping_sub(floor as u64);
+    let behind = !still && above > u64::MAX / 2;
+    base + floor + if behind { 0 } else { u128::from(above) }
 }

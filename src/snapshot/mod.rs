@@ -34,6 +34,9 @@ pub struct Snapshot {
     /// By `SeriesLayout::value`: counts, two's complement, or the bits of a float, as the kind says.
     pub(crate) scalars: Box<[u64]>,
     pub(crate) histograms: Box<[Arc<HistogramSnapshot>]>,
+    /// For each histogram the number of values up to each bound that it exports. Counted while its cells are at hand; a
+    /// histogram that did not change keeps its counts from the snapshot before.
+    pub(crate) cumulative: Box<[Arc<[u64]>]>,
     /// Largest and smallest value of this generation alone.
     pub(crate) extremes: Box<[crate::aggregate::sums::Extremes]>,
     pub(crate) rejected: Vec<(String, u64)>,
@@ -50,6 +53,7 @@ impl Snapshot {
             layout: Arc::default(),
             scalars: Box::default(),
             histograms: Box::default(),
+            cumulative: Box::default(),
             extremes: Box::default(),
             rejected: Vec::new(),
         }
@@ -104,7 +108,8 @@ impl Snapshot {
             Kind::Histogram => Value::Histogram(&self.histograms[series.value]),
         };
         let extremes = (definition.kind == Kind::Histogram).then(|| self.extremes[series.value]);
-        SeriesView { definition, labels: &series.labels, value, extremes }
+        let identity = series.identity();
+        SeriesView { definition, labels: &series.labels, value, extremes, identity }
     }
 
     /// The series of `name` that carry all of `labels`.

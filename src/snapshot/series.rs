@@ -2,6 +2,7 @@
 
 use crate::Definition;
 use crate::aggregate::sums::Extremes;
+use crate::registry::layout::Identity;
 use crate::snapshot::HistogramSnapshot;
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ pub struct SeriesView<'a> {
     /// The value.
     pub value: Value<'a>,
     pub(crate) extremes: Option<Extremes>,
+    pub(crate) identity: Identity,
 }
 
 impl SeriesView<'_> {

@@ -27,6 +27,8 @@ pub enum Site {
     OctavePublish,
     /// A guest's second look at the epoch (`shard::guests::enter`).
     GuestRecheck,
+    /// The release by which a guest counts itself out (`shard::guests::leave`).
+    GuestLeave,
     /// The check of a series' tenancy inside the entry (`shard::tenancy`).
     Tenancy,
     /// The swap of a snapshot (`aggregate::publish`).

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use tachometer::Registry;
 
+use crate::bench::BenchArgs;
 use crate::listen::Listen;
 use crate::raft::config::{ClusterConfig, LogKind};
 use crate::raft::kills;
@@ -24,6 +26,8 @@ pub struct Cli {
 pub enum Command {
     /// Run a three-node Raft cluster under load (the default).
     Raft(RaftArgs),
+    /// Measure every recording path against its hardware baseline.
+    Bench(BenchArgs),
 }
 
 impl Cli {
@@ -88,9 +92,28 @@ pub struct RaftArgs {
 }
 
 impl RaftArgs {
-    /// The cluster that the flags ask for, measured or not.
-    pub fn cluster(&self, metrics: bool) -> ClusterConfig {
+    /// The flags of a comparison of an in-memory cluster with and without metrics.
+    pub fn comparison(clients: usize, rounds: u32, leg: Duration) -> Self {
+        Self {
+            clients,
+            log: LogKind::Memory,
+            folder: None,
+            duration: Some(leg),
+            kill_leader_every: None,
+            snapshot_every: None,
+            listen: Listen::Off,
+            no_metrics: false,
+            compare: true,
+            rounds,
+            json: false,
+            workers: 2,
+        }
+    }
+
+    /// The cluster that the flags ask for, measured into `metrics` if that is given.
+    pub fn cluster(&self, metrics: Option<&Registry>) -> ClusterConfig {
         let parent_folder = self.folder.clone();
+        let metrics = metrics.cloned();
         ClusterConfig { metrics, parent_folder, ..ClusterConfig::new(self.log) }
     }
 }
@@ -131,8 +154,10 @@ mod tests {
 
     fn raft(line: &str) -> Result<RaftArgs, clap::Error> {
         let cli = Cli::try_parse_from(line.split_whitespace())?;
-        let Command::Raft(args) = cli.command();
-        Ok(args)
+        match cli.command() {
+            Command::Raft(args) => Ok(args),
+            Command::Bench(_) => panic!("{line} is not the raft command"),
+        }
     }
 
     #[test]

@@ -1,10 +1,7 @@
-//! Time stamps for measuring: nanoseconds since the process first asked, in one word.
+//! Time stamps that travel inside commands: the engine's own, as a plain number.
 //!
-//! A stamp travels inside a command through log, network and state machine of every node; that is
-//! sound here because all nodes live in one process and share one clock.
-
-use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+//! A stamp goes through log, network and state machine of every node; that is sound here because
+//! all nodes live in one process and share one clock.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,23 +11,29 @@ use serde::{Deserialize, Serialize};
 pub struct Stamp(u64);
 
 impl Stamp {
-    /// The stamp of code that does not measure; [`now`] never returns it.
+    /// The stamp of code that does not measure; [`Stamp::now`] never returns it.
     pub const NONE: Stamp = Stamp(0);
 
+    /// The current moment.
+    #[inline]
+    pub fn now() -> Stamp {
+        Stamp(tachometer::Stamp::now().to_bits().max(1))
+    }
+
     /// Nanoseconds from `earlier` to `self`; zero when they are out of order.
-    pub fn nanoseconds_since(self, earlier: Stamp) -> u64 {
-        self.0.saturating_sub(earlier.0)
+    #[inline]
+    pub fn ns_since(self, earlier: Stamp) -> u64 {
+        let [now, then] = [self, earlier].map(|stamp| tachometer::Stamp::from_bits(stamp.0));
+        now.ns_since(then)
     }
 
-    /// The time from `earlier` to `self`; zero when they are out of order.
-    pub fn since(self, earlier: Stamp) -> Duration {
-        Duration::from_nanos(self.nanoseconds_since(earlier))
+    /// The stamp as a number.
+    pub fn to_bits(self) -> u64 {
+        self.0
     }
-}
 
-/// The current moment.
-pub fn now() -> Stamp {
-    static START: OnceLock<Instant> = OnceLock::new();
-    // One is added so that no moment equals `Stamp::NONE`.
-    Stamp(START.get_or_init(Instant::now).elapsed().as_nanos() as u64 + 1)
+    /// The inverse of [`Stamp::to_bits`].
+    pub fn from_bits(bits: u64) -> Stamp {
+        Stamp(bits)
+    }
 }

@@ -8,9 +8,12 @@ use std::fmt;
 use std::time::Duration;
 
 use anyhow::bail;
+use rustix::time::ClockId;
 use serde::Serialize;
 
 use crate::cli::RaftArgs;
+use crate::listen::Listen;
+use crate::monitor::Monitor;
 use crate::raft::cluster::Cluster;
 use crate::raft::config::LogKind;
 use crate::raft::load::Load;
@@ -18,24 +21,57 @@ use crate::run::{End, ended};
 use crate::text::{grouped, rate};
 use crate::timeline::Timeline;
 
+/// Which legs of a round are measured.
+const ORDER: [bool; 4] = [true, false, false, true];
+
 /// How long each leg takes without `--for`.
 const LEG: Duration = Duration::from_secs(5);
 
 /// How long each leg runs before it is measured.
 const WARM_UP: Duration = Duration::from_millis(500);
 
-/// The throughput of one round.
+/// The throughput of one round, in writes per second, and what a write cost.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Round {
     pub with_metrics: f64,
     pub without_metrics: f64,
+    /// Processor time of the whole process. It varies less than throughput where other processes
+    /// want the machine too.
+    pub with_metrics_ns: f64,
+    pub without_metrics_ns: f64,
 }
 
 impl Round {
+    fn new(legs: [Leg; ORDER.len()]) -> Self {
+        let mean = |metrics: bool, of: fn(&Leg) -> f64| {
+            let chosen = ORDER.iter().zip(&legs).filter(|(with, _)| **with == metrics);
+            chosen.map(|(_, leg)| of(leg)).sum::<f64>() / (ORDER.len() / 2) as f64
+        };
+        Self {
+            with_metrics: mean(true, |leg| leg.writes_per_second),
+            without_metrics: mean(false, |leg| leg.writes_per_second),
+            with_metrics_ns: mean(true, |leg| leg.processor_ns),
+            without_metrics_ns: mean(false, |leg| leg.processor_ns),
+        }
+    }
+
     /// Throughput with metrics as a part of throughput without.
     pub fn ratio(&self) -> f64 {
         self.with_metrics / self.without_metrics
     }
+
+    /// Processor time that metrics take, per write.
+    pub fn extra_ns(&self) -> f64 {
+        self.with_metrics_ns - self.without_metrics_ns
+    }
+}
+
+/// What one leg came to.
+#[derive(Clone, Copy, Debug, Default)]
+struct Leg {
+    writes_per_second: f64,
+    /// Per write.
+    processor_ns: f64,
 }
 
 /// All rounds.
@@ -47,37 +83,60 @@ pub struct Comparison {
     pub median_ratio: f64,
     pub least_ratio: f64,
     pub greatest_ratio: f64,
+    /// Processor time that metrics take, per write.
+    pub median_extra_ns: f64,
 }
 
 impl Comparison {
     fn new(args: &RaftArgs, rounds: Vec<Round>) -> anyhow::Result<Self> {
-        let mut ratios: Vec<f64> = rounds.iter().map(Round::ratio).collect();
-        ratios.sort_unstable_by(f64::total_cmp);
-        let (Some(&least_ratio), Some(&greatest_ratio)) = (ratios.first(), ratios.last()) else {
+        if rounds.is_empty() {
             bail!("ended before the first round was complete; nothing to compare");
-        };
-        let (low, high) = (ratios[(ratios.len() - 1) / 2], ratios[ratios.len() / 2]);
-        let median_ratio = f64::midpoint(low, high);
-        let (log, clients) = (args.log, args.clients);
-        Ok(Self { log, clients, rounds, median_ratio, least_ratio, greatest_ratio })
+        }
+        let ratios = sorted(rounds.iter().map(Round::ratio));
+        let extra = sorted(rounds.iter().map(Round::extra_ns));
+        Ok(Self {
+            log: args.log,
+            clients: args.clients,
+            median_ratio: median(&ratios),
+            least_ratio: ratios[0],
+            greatest_ratio: ratios[ratios.len() - 1],
+            median_extra_ns: median(&extra),
+            rounds,
+        })
     }
+}
+
+fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_unstable_by(f64::total_cmp);
+    values
+}
+
+/// The middle of `sorted`, which is not empty.
+fn median(sorted: &[f64]) -> f64 {
+    f64::midpoint(sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2])
 }
 
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} clients, log {}", grouped(self.clients as u64), self.log)?;
-        writeln!(f, "{:>8}{:>18}{:>18}{:>10}", "round", "with metrics", "without", "ratio")?;
+        writeln!(f, "{:8}{:>40}{:>32}", "", "writes/s", "processor ns a write")?;
+        let (with, without) = ("with metrics", "without");
+        writeln!(f, "{:>8}{with:>16}{without:>14}{:>10}{with:>18}{without:>14}", "round", "ratio")?;
         for (number, round) in self.rounds.iter().enumerate() {
             let (with, without) = (round.with_metrics as u64, round.without_metrics as u64);
             let (with, without) = (grouped(with), grouped(without));
-            writeln!(f, "{:>8}{with:>18}{without:>18}{:>10.4}", number + 1, round.ratio())?;
+            write!(f, "{:>8}{with:>16}{without:>14}{:>10.4}", number + 1, round.ratio())?;
+            let (with, without) = (round.with_metrics_ns, round.without_metrics_ns);
+            writeln!(f, "{with:>18.1}{without:>14.1}")?;
         }
-        let Self { median_ratio, least_ratio, greatest_ratio, .. } = self;
+        let Self { median_ratio, least_ratio, greatest_ratio, median_extra_ns, .. } = self;
         writeln!(
             f,
             "writes/s with metrics ÷ without: median {median_ratio:.4}, \
              from {least_ratio:.4} to {greatest_ratio:.4}"
-        )
+        )?;
+        writeln!(f, "processor time with metrics: median {median_extra_ns:+.1} ns a write")
     }
 }
 
@@ -86,34 +145,47 @@ pub async fn compare(args: &RaftArgs) -> anyhow::Result<Comparison> {
     let leg = args.duration.unwrap_or(LEG);
     let mut rounds = Vec::new();
     while rounds.len() < args.rounds as usize {
-        let mut sums = [0.0; 2];
-        for metrics in [true, false, false, true] {
+        let mut legs = [Leg::default(); ORDER.len()];
+        for (metrics, result) in ORDER.into_iter().zip(&mut legs) {
             let Some(measured) = measure(args, metrics, leg).await? else {
                 return Comparison::new(args, rounds);
             };
             let name = if metrics { "with" } else { "without" };
-            eprintln!("{name:>8} metrics: {:>9} writes/s", grouped(measured as u64));
-            sums[usize::from(metrics)] += measured;
+            let writes = grouped(measured.writes_per_second as u64);
+            eprintln!("{name:>8} metrics: {writes:>9} writes/s");
+            *result = measured;
         }
-        let [without_metrics, with_metrics] = sums.map(|sum| sum / 2.0);
-        rounds.push(Round { with_metrics, without_metrics });
+        rounds.push(Round::new(legs));
     }
     Comparison::new(args, rounds)
 }
 
-/// The writes per second of one leg, on a cluster of its own; `None` if it was cut short.
-async fn measure(args: &RaftArgs, metrics: bool, leg: Duration) -> anyhow::Result<Option<f64>> {
-    let cluster = Cluster::start(args.cluster(metrics)).await?;
+/// Runs one leg on a cluster of its own; `None` if it was cut short.
+async fn measure(args: &RaftArgs, metrics: bool, leg: Duration) -> anyhow::Result<Option<Leg>> {
+    let monitor = if metrics { Some(Monitor::start(Listen::Off)?) } else { None };
+    let registry = monitor.as_ref().map(Monitor::registry);
+    let cluster = Cluster::start(args.cluster(registry)).await?;
     let load = Load::start(&cluster, args.clients);
     tokio::time::sleep(WARM_UP).await;
-    let (before, timeline) = (load.totals(), Timeline::begin());
+    let (before, timeline, busy_before) = (load.totals(), Timeline::begin(), processor_time());
     let over = ended(Some(leg)).await;
     let (after, took) = (load.totals(), timeline.elapsed());
+    let busy = processor_time().saturating_sub(busy_before);
     load.stop().await;
     let healthy = cluster.check().await;
     healthy.and(cluster.shutdown().await)?;
-    let measured = rate(after.acknowledged - before.acknowledged, took);
+    let writes = after.acknowledged - before.acknowledged;
+    let measured = Leg {
+        writes_per_second: rate(writes, took),
+        processor_ns: busy.as_nanos() as f64 / writes.max(1) as f64,
+    };
     Ok((over? == End::Over).then_some(measured))
+}
+
+/// What all threads of this process have used so far.
+fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 #[cfg(test)]
@@ -124,7 +196,12 @@ mod tests {
     use crate::cli::Cli;
 
     fn comparison(ratios: &[f64]) -> anyhow::Result<Comparison> {
-        let round = |ratio: &f64| Round { with_metrics: 1e5 * ratio, without_metrics: 1e5 };
+        let round = |ratio: &f64| Round {
+            with_metrics: 1e5 * ratio,
+            without_metrics: 1e5,
+            with_metrics_ns: 907.5,
+            without_metrics_ns: 900.0,
+        };
         Comparison::new(&Cli::parse_from(["tacho"]).raft, ratios.iter().map(round).collect())
     }
 
@@ -136,7 +213,9 @@ mod tests {
         assert_eq!((even.median_ratio, even.least_ratio), (1.0, 0.75));
         let one = comparison(&[0.5]).unwrap();
         assert_eq!((one.least_ratio, one.median_ratio, one.greatest_ratio), (0.5, 0.5, 0.5));
-        assert!(odd.to_string().contains("median 0.9900, from 0.9800 to 1.0100"));
+        let text = odd.to_string();
+        assert!(text.contains("median 0.9900, from 0.9800 to 1.0100"), "{text}");
+        assert!(text.contains("processor time with metrics: median +7.5 ns a write"), "{text}");
     }
 
     #[test]

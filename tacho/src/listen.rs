@@ -1,10 +1,11 @@
 //! Where metrics are served: `--listen`, bound before a run starts so that a busy port is told at
 //! once.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::str::FromStr;
 
 use anyhow::Context;
+use tachometer::{Engine, Listener};
 
 /// An address, or nowhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,10 +36,10 @@ impl std::fmt::Display for Listen {
 }
 
 impl Listen {
-    /// Takes the address; `None` when nothing is to be served.
-    pub fn bind(self) -> anyhow::Result<Option<TcpListener>> {
+    /// Takes the address and serves `engine` there; `None` when nothing is to be served.
+    pub fn serve(self, engine: &Engine) -> anyhow::Result<Option<Listener>> {
         let Self::At(address) = self else { return Ok(None) };
-        let listener = TcpListener::bind(address).with_context(|| {
+        let listener = Listener::bind(engine, address).with_context(|| {
             format!(
                 "metrics cannot be served at {address}; choose another address with \
                  --listen ADDRESS:PORT, or --listen off"
@@ -62,8 +63,10 @@ mod tests {
 
     #[test]
     fn a_busy_port_says_what_to_do() {
-        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-        let error = Listen::At(taken.local_addr().unwrap()).bind().unwrap_err();
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let registry = tachometer::Registry::new();
+        let engine = Engine::builder().registry(&registry).start().unwrap();
+        let error = Listen::At(taken.local_addr().unwrap()).serve(&engine).unwrap_err();
         assert!(error.to_string().contains("--listen off"), "{error}");
     }
 }

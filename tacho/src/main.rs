@@ -8,11 +8,18 @@ use anyhow::Context;
 use clap::Parser;
 use serde::Serialize;
 use tacho::cli::{Cli, Command, RaftArgs};
-use tacho::{compare, run};
+use tacho::{bench, compare, run};
+
+/// Counts allocations, for `tacho bench`; about a nanosecond each.
+#[global_allocator]
+static ALLOCATOR: bench::CountingAllocator = bench::CountingAllocator;
 
 fn main() -> ExitCode {
-    let Command::Raft(args) = Cli::parse().command();
-    match raft(&args) {
+    let result = match Cli::parse().command() {
+        Command::Raft(args) => raft(&args),
+        Command::Bench(args) => bench::run(&args).and_then(|report| print(&report, args.json)),
+    };
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("tacho: {error:#}");

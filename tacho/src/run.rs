@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use tachometer::Snapshot;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -11,11 +12,13 @@ use tokio::time::MissedTickBehavior;
 
 use crate::cli::RaftArgs;
 use crate::live::{Display, Reading};
+use crate::monitor::Monitor;
 use crate::raft::cluster::Cluster;
 use crate::raft::config::NODES;
 use crate::raft::kills;
 use crate::raft::load::{Load, Totals};
 use crate::raft::probe::SnapshotTrigger;
+use crate::report;
 use crate::summary::Summary;
 use crate::text::rate;
 use crate::timeline::Timeline;
@@ -26,16 +29,21 @@ const REFRESH: Duration = Duration::from_secs(1);
 /// Runs until `--for` is over or the process is asked to end, and returns what it came to.
 pub async fn run(args: &RaftArgs) -> anyhow::Result<Summary> {
     let metrics = !args.no_metrics;
-    // Bound first, so that a busy port is told before a cluster is started. Nothing is measured
-    // without metrics, so there is nothing to serve either.
-    let _listener = if metrics { args.listen.bind()? } else { None };
-    let cluster = Arc::new(Cluster::start(args.cluster(metrics)).await?);
+    // First, so that a busy port is told before a cluster is started. Nothing is measured without
+    // metrics, so there is nothing to serve either.
+    let monitor = if metrics { Some(Monitor::start(args.listen)?) } else { None };
+    if let Some(address) = monitor.as_ref().and_then(Monitor::address) {
+        eprintln!("metrics at http://{address}/metrics");
+    }
+    let registry = monitor.as_ref().map(Monitor::registry);
+    let cluster = Arc::new(Cluster::start(args.cluster(registry)).await?);
     let timeline = Arc::new(Timeline::begin());
     let (stop, stopped) = watch::channel(false);
     let mut tasks = disturb(args, &cluster, &timeline, &stopped);
     let load = Load::start(&cluster, args.clients);
 
-    let watched = watch_run(args, &cluster, &load, &timeline, &mut tasks).await;
+    let line = Line::new(monitor.as_ref());
+    let watched = watch_run(args, line, &cluster, &load, &timeline, &mut tasks).await;
 
     let (totals, duration) = (load.totals(), timeline.elapsed());
     load.stop().await;
@@ -48,9 +56,12 @@ pub async fn run(args: &RaftArgs) -> anyhow::Result<Summary> {
     if totals.acknowledged == 0 {
         bail!("no write was acknowledged in {duration:.1?}; give the run more time with --for");
     }
+    let measured = monitor.map(Monitor::finish).unwrap_or_default();
     let (events, events_not_kept) = (timeline.since(0), timeline.not_kept());
     Ok(Summary {
         metrics,
+        distributions: measured.distributions,
+        engine: measured.engine,
         events,
         events_not_kept,
         ..Summary::new(args.log, args.clients, duration, totals)
@@ -101,13 +112,13 @@ async fn take_snapshots(
 /// Shows the run until it is to end, or ends it early with the error that broke it.
 async fn watch_run(
     args: &RaftArgs,
+    mut line: Line<'_>,
     cluster: &Cluster,
     load: &Load,
     timeline: &Timeline,
     tasks: &mut Tasks,
 ) -> anyhow::Result<()> {
     let display = Display::on_standard_error();
-    let mut line = Line::default();
     let end = ended(args.duration);
     tokio::pin!(end);
     let mut ticks = tokio::time::interval(REFRESH);
@@ -129,14 +140,33 @@ async fn watch_run(
 }
 
 /// What has been shown so far.
-#[derive(Default)]
-struct Line {
+struct Line<'a> {
+    monitor: Option<&'a Monitor>,
+    snapshot: Option<Arc<Snapshot>>,
+    commit_p99: Option<Duration>,
     moments: usize,
     totals: Totals,
     elapsed: Duration,
 }
 
-impl Line {
+impl<'a> Line<'a> {
+    fn new(monitor: Option<&'a Monitor>) -> Self {
+        let snapshot = monitor.map(Monitor::snapshot);
+        let (totals, elapsed) = (Totals::default(), Duration::ZERO);
+        Self { monitor, snapshot, commit_p99: None, moments: 0, totals, elapsed }
+    }
+
+    /// The 99th percentile of what was committed between the last two snapshots.
+    fn commit_p99(&mut self) -> Option<Duration> {
+        let latest = self.monitor?.snapshot();
+        let shown = self.snapshot.replace(latest.clone())?;
+        // The engine's seconds are not the line's: at times there is no new snapshot yet.
+        if shown.generation() < latest.generation() {
+            self.commit_p99 = report::commit_p99(&shown, &latest);
+        }
+        self.commit_p99
+    }
+
     async fn refresh(
         &mut self,
         display: &Display,
@@ -150,13 +180,14 @@ impl Line {
         let reading = Reading {
             elapsed,
             writes_per_second: rate(written, elapsed - self.elapsed),
-            commit_p99: None,
+            commit_p99: self.commit_p99(),
             cluster: cluster.view().await,
             retried: totals.retried - self.totals.retried,
             failed: totals.failed - self.totals.failed,
         };
         display.show(&moments, &reading);
-        *self = Self { moments: self.moments + moments.len(), totals, elapsed };
+        self.moments += moments.len();
+        (self.totals, self.elapsed) = (totals, elapsed);
     }
 }
 

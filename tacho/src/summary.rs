@@ -3,28 +3,43 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use tachometer::Unit;
 
 use crate::raft::config::LogKind;
 use crate::raft::load::Totals;
+use crate::report::shown;
 use crate::text::{as_seconds, grouped, rate, short};
 use crate::timeline::Moment;
 
-/// One latency's distribution over the whole run.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct LatencyRow {
+/// One distribution over the whole run, its values in the unit that was recorded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Distribution {
     pub name: String,
+    pub unit: Unit,
     pub count: u64,
-    #[serde(serialize_with = "as_seconds")]
-    pub p50: Duration,
-    #[serde(serialize_with = "as_seconds")]
-    pub p90: Duration,
-    #[serde(serialize_with = "as_seconds")]
-    pub p99: Duration,
-    #[serde(serialize_with = "as_seconds")]
-    pub p999: Duration,
-    #[serde(serialize_with = "as_seconds")]
-    pub max: Duration,
+    pub p50: u64,
+    pub p90: u64,
+    pub p99: u64,
+    pub p999: u64,
+    pub max: u64,
+}
+
+impl Serialize for Distribution {
+    /// Values are numbers of seconds, bytes, or things.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let value = |value| value as f64 / self.unit.divisor() as f64;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("name", &self.name)?;
+        map.serialize_entry("unit", self.unit.suffix().unwrap_or("count"))?;
+        map.serialize_entry("count", &self.count)?;
+        let values = [self.p50, self.p90, self.p99, self.p999, self.max];
+        for (name, recorded) in ["p50", "p90", "p99", "p999", "max"].into_iter().zip(values) {
+            map.serialize_entry(name, &value(recorded))?;
+        }
+        map.end()
+    }
 }
 
 /// A figure with its name, as the engine reports on itself.
@@ -46,7 +61,7 @@ pub struct Summary {
     pub failed: u64,
     pub retried: u64,
     pub writes_per_second: f64,
-    pub latencies: Vec<LatencyRow>,
+    pub distributions: Vec<Distribution>,
     /// What measuring cost; empty without metrics.
     pub engine: Vec<Fact>,
     pub events: Vec<Moment>,
@@ -66,7 +81,7 @@ impl Summary {
             failed: totals.failed,
             retried: totals.retried,
             writes_per_second: rate(totals.acknowledged, duration),
-            latencies: Vec::new(),
+            distributions: Vec::new(),
             engine: Vec::new(),
             events: Vec::new(),
             events_not_kept: 0,
@@ -88,7 +103,7 @@ impl fmt::Display for Summary {
         for (name, value) in rows {
             writeln!(f, "  {name:<28}{value:>14}")?;
         }
-        write_latencies(f, &self.latencies)?;
+        write_distributions(f, &self.distributions)?;
         if !self.engine.is_empty() {
             writeln!(f, "\nthe engine")?;
         }
@@ -106,11 +121,11 @@ impl fmt::Display for Summary {
     }
 }
 
-fn write_latencies(f: &mut fmt::Formatter<'_>, rows: &[LatencyRow]) -> fmt::Result {
+fn write_distributions(f: &mut fmt::Formatter<'_>, rows: &[Distribution]) -> fmt::Result {
     if rows.is_empty() {
         return Ok(());
     }
-    write!(f, "\n{:<30}", "latency")?;
+    write!(f, "\n{:<30}", "distribution")?;
     for name in ["count", "p50", "p90", "p99", "p99.9", "max"] {
         write!(f, "{name:>11}")?;
     }
@@ -118,7 +133,7 @@ fn write_latencies(f: &mut fmt::Formatter<'_>, rows: &[LatencyRow]) -> fmt::Resu
     for row in rows {
         write!(f, "  {:<28}{:>11}", row.name, grouped(row.count))?;
         for quantile in [row.p50, row.p90, row.p99, row.p999, row.max] {
-            write!(f, "{:>11}", short(quantile))?;
+            write!(f, "{:>11}", shown(quantile, row.unit))?;
         }
         writeln!(f)?;
     }
@@ -132,14 +147,15 @@ mod tests {
 
     fn summary() -> Summary {
         let totals = Totals { acknowledged: 1_234_567, failed: 0, retried: 12 };
-        let row = LatencyRow {
+        let row = Distribution {
             name: "proposal to commit".to_owned(),
+            unit: Unit::Nanoseconds,
             count: 1_234_000,
-            p50: Duration::from_micros(101),
-            p90: Duration::from_micros(202),
-            p99: Duration::from_micros(303),
-            p999: Duration::from_micros(1_500),
-            max: Duration::from_millis(612),
+            p50: 101_000,
+            p90: 202_000,
+            p99: 303_000,
+            p999: 1_500_000,
+            max: 612_000_000,
         };
         let killed = Moment {
             at: Duration::from_millis(1_500),
@@ -147,7 +163,7 @@ mod tests {
         };
         Summary {
             metrics: true,
-            latencies: vec![row],
+            distributions: vec![row],
             engine: vec![Fact { name: "processor".to_owned(), value: "0.1 %".to_owned() }],
             events: vec![killed],
             ..Summary::new(LogKind::Disk, 64, Duration::from_secs(10), totals)
@@ -164,7 +180,7 @@ mod tests {
   writes failed                            0
   retries                                 12
 
-latency                             count        p50        p90        p99      p99.9        max
+distribution                        count        p50        p90        p99      p99.9        max
   proposal to commit            1,234,000     101 µs     202 µs     303 µs    1.50 ms     612 ms
 
 the engine
@@ -181,7 +197,8 @@ events
         let json = serde_json::to_value(summary()).unwrap();
         assert_eq!(json["seconds"], 10.0);
         assert_eq!(json["acknowledged"], 1_234_567);
-        assert_eq!(json["latencies"][0]["p99"], 303e-6);
+        assert_eq!(json["distributions"][0]["p99"], 303e-6);
+        assert_eq!(json["distributions"][0]["unit"], "seconds");
         assert_eq!(json["events"][0]["event"], "leader_killed");
     }
 }

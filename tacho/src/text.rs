@@ -30,6 +30,11 @@ pub fn short(duration: Duration) -> String {
     format!("{value:.digits$} {unit}")
 }
 
+/// Bytes as `12.5 MiB`.
+pub fn mebibytes(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+}
+
 /// `count` per second over `duration`; 0 over no time.
 pub fn rate(count: u64, duration: Duration) -> f64 {
     if duration.is_zero() { 0.0 } else { count as f64 / duration.as_secs_f64() }

@@ -2,23 +2,29 @@
 
 mod common;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use common::page::{Page, Sample};
 use common::{agreed_state, cluster, cluster_with, until};
 use openraft::network::{RPCOption, RaftNetwork, RaftNetworkFactory};
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse};
+use tacho::clock::Stamp;
+use tacho::listen::Listen;
+use tacho::monitor::Monitor;
 use tacho::raft::cluster::Cluster;
 use tacho::raft::config::{ClusterConfig, LogKind, NODES};
 use tacho::raft::elections::Elections;
 use tacho::raft::kills;
 use tacho::raft::load::Load;
 use tacho::raft::network::Network;
-use tacho::raft::probe::{Event, NodeProbe, SnapshotTrigger};
+use tacho::raft::probe::{NodeProbe, SnapshotTrigger};
 use tacho::raft::types::{NodeId, Value, Vote};
 use tacho::timeline::Timeline;
+use tachometer::catalogue::raft::RaftMetrics;
 use tokio::task::JoinSet;
 
 type Writes = BTreeMap<u64, Value>;
@@ -146,8 +152,12 @@ fn tear_tail(cluster: &Cluster, id: NodeId) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_isolated_follower_catches_up_by_snapshot() {
-    let config =
-        ClusterConfig { snapshot_after_entries: 300, ..ClusterConfig::new(LogKind::Memory) };
+    let monitor = Monitor::start(Listen::Off).expect("the engine starts");
+    let config = ClusterConfig {
+        snapshot_after_entries: 300,
+        metrics: Some(monitor.registry().clone()),
+        ..ClusterConfig::new(LogKind::Memory)
+    };
     let cluster = cluster_with(config).await;
     let leader = cluster.leader().expect("there is a leader");
     let isolated = leader % NODES + 1;
@@ -162,69 +172,76 @@ async fn an_isolated_follower_catches_up_by_snapshot() {
 
     cluster.set_isolated(isolated, false);
     assert_eq!(agreed_state(&cluster).await.values.len(), 2_000);
-    let probe = cluster.probe(isolated).await.expect("there is a probe");
-    assert!(probe.occurrences(Event::SnapshotInstalled) >= 1);
     cluster.shutdown().await.expect("the cluster stops");
+    let measured = monitor.finish();
+    let rows = |name| measured.distributions.iter().filter(move |row| row.name == name);
+    assert!(rows("snapshot installed").next().is_some_and(|row| row.count >= 1));
+    assert!(rows("proposal to commit").next().is_some_and(|row| row.count >= 2_000));
 }
 
-/// Every hook point is reached when everything happens that a cluster goes through.
+/// Every series of the catalogue tells something when everything happens that a cluster goes
+/// through, and no page contradicts itself meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_hook_point_is_reached() {
-    use Event::*;
-    let config = ClusterConfig { snapshot_after_entries: 200, ..ClusterConfig::new(LogKind::Disk) };
+async fn every_metric_of_the_catalogue_is_filled() {
+    let monitor = Monitor::start(Listen::At(([127, 0, 0, 1], 0).into())).expect("it is served");
+    let address = monitor.address().expect("there is a page");
+    let config = ClusterConfig {
+        snapshot_after_entries: 200,
+        metrics: Some(monitor.registry().clone()),
+        ..ClusterConfig::new(LogKind::Disk)
+    };
     let cluster = cluster_with(config).await;
     let leader = cluster.leader().expect("there is a leader");
     let follower = leader % NODES + 1;
     cluster.take_snapshot(leader, SnapshotTrigger::Manual).await.expect("the node runs");
     cluster.set_isolated(follower, true);
     let load = Load::start(&cluster, 4);
+    let mut missing: BTreeSet<&str> = RaftMetrics::NAMES.iter().copied().collect();
     until("the leader has purged what the follower lacks", async || {
+        scrape(address, &mut missing);
         let seen = cluster.metrics(leader).await;
         seen.and_then(|seen| seen.purged).is_some_and(|purged| purged.index > 100)
     })
     .await;
     cluster.set_isolated(follower, false);
     until("the follower has the snapshot", async || {
-        cluster.probe(follower).await.is_some_and(|probe| probe.occurrences(SnapshotInstalled) > 0)
+        let page = scrape(address, &mut missing);
+        let installed = "raft_snapshot_apply_duration_seconds_count";
+        page.sum_of(installed, |series| series.has("replica", &follower.to_string())) > 0.0
     })
     .await;
     load.stop().await;
     send_stale_entries(&cluster, leader, follower).await;
+    let stale = |series: &Sample| series.has("reason", "stale_term");
+    assert!(Page::scrape(address).sum_of("raft_append_entries_rejected_total", stale) > 0.0);
     kills::kill_leader(&cluster, &Timeline::begin()).await.expect("another node leads");
 
-    let mut probes = Vec::new();
-    for id in 1..=NODES {
-        probes.extend(cluster.probe(id).await);
-    }
-    let events = [
-        NodeStarted,
-        NodeStopped,
-        NodeObserved,
-        CommitIndexRose,
-        ConfigChanged,
-        VoteReceived,
-        ElectionFinished,
-        LeaderChanged,
-        FollowerAcked,
-        Committed,
-        ProposalsFinished,
-        Applied,
-        WriteFinished,
-        SnapshotBuilt,
-        SnapshotInstalled,
-        SnapshotTransferred,
-        RpcFinished,
-        AppendEntriesSent,
-        AppendEntriesReceived,
-        AppendEntriesRejected,
-        LogAppended,
-        LogCompacted,
-    ];
-    for event in events {
-        let reached: u64 = probes.iter().map(|probe| probe.occurrences(event)).sum();
-        assert!(reached > 0, "{event:?}");
-    }
+    let page = Page::scrape(address);
+    page.assert_histograms_hold_together();
+    missing.retain(|name| !page.tells(&format!("raft_{name}")));
+    assert!(missing.is_empty(), "never filled: {missing:?}");
+    let every = |series: &Sample| series.has("group", "demo/0") && series.has("cluster", "tacho");
+    assert!(page.samples("raft_running").all(every));
+    assert_eq!(page.samples("raft_running").count(), NODES as usize);
     cluster.shutdown().await.expect("the cluster stops");
+    assert_eq!(Page::scrape(address).sum("raft_running"), 0.0);
+}
+
+/// Looks at the page while the cluster works. What happened later is never there without what it
+/// followed from, though different threads of different nodes recorded the two.
+fn scrape(address: SocketAddr, missing: &mut BTreeSet<&str>) -> Page {
+    let page = Page::scrape(address);
+    missing.retain(|name| !page.tells(&format!("raft_{name}")));
+    let sent = page.sum("raft_append_entries_sent_total");
+    let received = page.sum("raft_append_entries_received_total");
+    assert!(received <= sent, "{received} calls received of {sent} sent");
+    let is_append = |series: &Sample| series.has("rpc", "append_entries");
+    let finished = page.sum_of("raft_rpc_requests_total", is_append);
+    assert!(finished <= sent, "{finished} calls ended of {sent} sent");
+    let committed = page.sum("raft_commit_latency_seconds_count");
+    let acknowledged = page.sum_of("raft_proposals_total", |series| series.has("result", "ok"));
+    assert!(acknowledged <= committed, "{acknowledged} acknowledged, {committed} committed");
+    page
 }
 
 /// Calls `follower` as a leader of long ago would.
@@ -245,14 +262,14 @@ async fn send_stale_entries(cluster: &Cluster, leader: NodeId, follower: NodeId)
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_without_metrics_measures_nothing() {
-    let config = ClusterConfig { metrics: false, ..ClusterConfig::new(LogKind::Memory) };
+    let config = ClusterConfig { metrics: None, ..ClusterConfig::new(LogKind::Memory) };
     let cluster = cluster_with(config).await;
     cluster.client().put(1, [1; 16]).await.expect("the cluster works");
     let state = agreed_state(&cluster).await;
     assert_eq!(state.values.len(), 1);
     for id in 1..=NODES {
         let probe = cluster.probe(id).await.expect("there is a probe");
-        assert_eq!((probe.is_measuring(), probe.occurrences(Event::Applied)), (false, 0));
+        assert!(!probe.is_measuring() && probe.stamp() == Stamp::NONE);
     }
     cluster.shutdown().await.expect("the cluster stops");
 }

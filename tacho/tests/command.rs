@@ -1,9 +1,15 @@
 //! The `tacho` command as a user runs it.
 
-use std::net::TcpListener;
+#[path = "common/page.rs"]
+mod page;
+
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
+
+use page::Page;
 
 fn tacho(line: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tacho"));
@@ -42,6 +48,69 @@ fn the_summary_can_be_json() {
     let summary: serde_json::Value = serde_json::from_str(&out).expect("JSON");
     assert_eq!(summary["metrics"], false);
     assert!(summary["acknowledged"].as_u64().is_some_and(|writes| writes > 0), "{out}");
+}
+
+#[test]
+fn a_measured_run_has_figures_in_its_summary() {
+    let line = "--clients 8 --log memory --for 1500ms --listen off --json";
+    let (output, out, err) = output(tacho(line));
+    assert!(output.status.success(), "{err}");
+    let summary: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    let rows = summary["distributions"].as_array().expect("rows");
+    let row = |name| rows.iter().find(|row| row["name"] == name).expect(name);
+    let commit = row("proposal to commit");
+    assert_eq!(commit["unit"], "seconds");
+    assert!(commit["count"].as_u64() >= summary["acknowledged"].as_u64(), "{out}");
+    let [p50, p99, max] = ["p50", "p99", "max"].map(|name| commit[name].as_f64().expect(name));
+    assert!(0.0 < p50 && p50 <= p99 && p99 <= max && max < 1.5, "{commit}");
+    for name in ["client write", "apply", "log append", "append_entries call"] {
+        assert!(row(name)["count"].as_u64() > Some(0), "{out}");
+    }
+    let facts = summary["engine"].as_array().expect("facts");
+    let fact = |name| facts.iter().find(|fact| fact["name"] == name).expect(name)["value"].clone();
+    assert_eq!((fact("incomplete cuts"), fact("overflow records")), ("0".into(), "0".into()));
+    assert!(err.contains("commit p99"), "{err}");
+}
+
+/// Starts a run and waits for the line of its standard error that `wanted` finds something in.
+fn started<T>(line: &str, wanted: impl Fn(&str) -> Option<T>) -> (Child, T) {
+    let mut command = tacho(line);
+    let mut child =
+        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the command runs");
+    let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+    let found = lines.find_map(|line| wanted(&line.expect("text"))).expect("the line comes");
+    // The rest is read too, so that the run can go on writing.
+    std::thread::spawn(move || lines.for_each(drop));
+    (child, found)
+}
+
+#[test]
+fn metrics_are_served_while_a_run_goes_on() {
+    let line = "--clients 8 --log memory --for 2s --listen 127.0.0.1:0";
+    let (mut child, address) = started(line, |line| {
+        let address = line.strip_prefix("metrics at http://")?.strip_suffix("/metrics")?;
+        Some(address.parse::<SocketAddr>().expect("an address"))
+    });
+    std::thread::sleep(Duration::from_secs(1));
+    let page = Page::scrape(address);
+    assert!(page.sum("raft_commit_latency_seconds_count") > 0.0);
+    assert!(page.sum("tachometer_generations_total") > 0.0);
+    page.assert_histograms_hold_together();
+    assert!(child.wait().expect("it ends").success());
+    assert!(TcpStream::connect(address).is_err());
+}
+
+#[test]
+fn without_metrics_nothing_is_served() {
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = free.local_addr().expect("its address");
+    drop(free);
+    let line = format!("--clients 8 --log memory --for 2s --no-metrics --listen {address}");
+    let (mut child, line) =
+        started(&line, |line| line.contains("writes/s").then(|| line.to_owned()));
+    assert!(!line.contains("commit p99"), "{line}");
+    assert!(TcpStream::connect(address).is_err());
+    assert!(child.wait().expect("it ends").success());
 }
 
 #[test]

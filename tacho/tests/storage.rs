@@ -7,6 +7,7 @@ use std::sync::Arc;
 use openraft::storage::{RaftLogReader, RaftLogStorage, RaftLogStorageExt};
 use openraft::testing::{StoreBuilder, Suite};
 use openraft::{CommittedLeaderId, EntryPayload};
+use tacho::clock::Stamp;
 use tacho::raft::elections::Elections;
 use tacho::raft::log::{LogStore, OpenLog, RecoveryError};
 use tacho::raft::probe::NodeProbe;
@@ -66,7 +67,7 @@ fn log_id(index: u64) -> LogId {
 }
 
 fn entry(index: u64) -> Entry {
-    let command = |key| Command { proposed_at: tacho::clock::now(), key, value: [index as u8; 16] };
+    let command = |key| Command { proposed_at: Stamp::now(), key, value: [index as u8; 16] };
     let payload = EntryPayload::Normal((0..200).map(command).collect());
     Entry { log_id: log_id(index), payload }
 }

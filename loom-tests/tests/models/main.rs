@@ -1,4 +1,12 @@
-//! The models, one file a protocol.
+//! The models, one file a protocol. Canaries weaken one ordering and must fail.
 #![cfg(tachometer_loom)]
 
 mod cut;
+mod expiry;
+mod guests;
+mod hand_over;
+mod idle;
+mod incomplete;
+mod octave;
+mod publish;
+mod register;

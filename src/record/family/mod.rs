@@ -21,7 +21,7 @@ use std::marker::PhantomData;
 ///
 /// Sealed: the engine knows these four.
 pub trait Metric: sealed::Sealed + fmt::Debug + Sized + 'static {
-    /// What a look-up in an [`EnumFamily`] gives.
+    /// What a look-up in an [`EnumFamily`](crate::EnumFamily) gives.
     type Ref<'a>: Copy + fmt::Debug;
     #[doc(hidden)]
     const KIND: Kind;

@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
+use super::probe::ONE_WRITE_IN;
 use super::router::{Endpoint, Router};
+use super::sampler::Sampler;
 use super::types::{Command, Value};
 use crate::clock::Stamp;
 
@@ -51,6 +53,7 @@ impl std::error::Error for GivenUp {}
 pub struct Client {
     router: Arc<Router>,
     leader: Option<Arc<Endpoint>>,
+    sampler: Sampler<ONE_WRITE_IN>,
     patience: Pin<Box<Sleep>>,
     attempts: u64,
     patience_started_at_attempt: u64,
@@ -65,7 +68,14 @@ impl fmt::Debug for Client {
 impl Client {
     pub fn new(router: Arc<Router>) -> Self {
         let patience = Box::pin(tokio::time::sleep(PATIENCE));
-        Self { router, leader: None, patience, attempts: 0, patience_started_at_attempt: 0 }
+        Self {
+            router,
+            leader: None,
+            sampler: Sampler::default(),
+            patience,
+            attempts: 0,
+            patience_started_at_attempt: 0,
+        }
     }
 
     /// Stores `value` under `key`; returns when it is committed and applied.
@@ -75,7 +85,9 @@ impl Client {
         let mut retries = 0;
         loop {
             if let Some(revision) = self.attempt(key, value, &mut first_proposed_at).await {
-                if let Some(leader) = &self.leader {
+                if let Some(leader) = &self.leader
+                    && self.sampler.draw()
+                {
                     leader.probe.write_finished(first_proposed_at);
                 }
                 return Ok(Written { revision, retries });

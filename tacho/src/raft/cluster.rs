@@ -56,15 +56,19 @@ impl Cluster {
             LogKind::Disk => Some(temporary_folder(config.parent_folder.as_deref())?),
             LogKind::Memory => None,
         };
-        let slots = (1..=NODES).map(|id| {
+        let slot = |id| {
             let storage = match &folder {
                 Some(folder) => Storage::Disk { folder: node_folder(folder.path(), id) },
                 None => Storage::in_memory(),
             };
-            let probe = if config.metrics { NodeProbe::measuring(id) } else { NodeProbe::off() };
-            (id, Slot { storage, probe, node: None })
-        });
-        let slots = Mutex::new(slots.collect());
+            let probe = match &config.metrics {
+                Some(registry) => NodeProbe::measuring(registry, id)?,
+                None => NodeProbe::off(),
+            };
+            Ok((id, Slot { storage, probe, node: None }))
+        };
+        let slots = (1..=NODES).map(slot).collect::<Result<_, tachometer::Error>>();
+        let slots = Mutex::new(slots.context("the nodes' metrics cannot be registered")?);
         let router = Arc::new(Router::new(NODES));
         let cluster = Self { config: Arc::new(config), router, slots, folder };
         if let Err(error) = cluster.form().await {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use openraft::SnapshotPolicy;
+use tachometer::Registry;
 
 /// Nodes are numbered from 1 to this.
 pub const NODES: u64 = 3;
@@ -53,8 +54,8 @@ pub struct ClusterConfig {
     pub log: LogKind,
     /// Where the run's temporary folder is made; the system's choice when `None`.
     pub parent_folder: Option<PathBuf>,
-    /// Whether the probes measure; without, no time stamp is taken.
-    pub metrics: bool,
+    /// Where nodes register what they measure; `None`: nothing is measured, no time stamp taken.
+    pub metrics: Option<Registry>,
     pub snapshot_after_entries: u64,
     pub snapshot_after_bytes: u64,
 }
@@ -64,7 +65,7 @@ impl ClusterConfig {
         Self {
             log,
             parent_folder: None,
-            metrics: true,
+            metrics: Some(Registry::new()),
             snapshot_after_entries: SNAPSHOT_AFTER_ENTRIES,
             snapshot_after_bytes: SNAPSHOT_AFTER_BYTES,
         }

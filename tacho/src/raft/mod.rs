@@ -10,12 +10,14 @@
 //!
 //! `load` writes as fast as the cluster takes it, `kills` takes leaders down meanwhile.
 //! `cluster` starts, kills, restarts and isolates nodes; `node` puts one node together; `probe` is
-//! the only file that knows how events become metrics, and everything above calls it.
+//! the only file that knows how events become metrics, and everything above calls it; it records
+//! through the handles that `handles` registers.
 
 pub mod client;
 pub mod cluster;
 pub mod config;
 pub mod elections;
+pub mod handles;
 pub mod kills;
 pub mod load;
 pub mod log;
@@ -25,6 +27,7 @@ pub mod observer;
 pub mod probe;
 pub mod proposals;
 pub mod router;
+pub mod sampler;
 pub mod snapshots;
 pub mod state_machine;
 pub mod types;

@@ -22,9 +22,10 @@ use openraft::raft::{
 };
 
 use super::elections::Elections;
-use super::probe::{Direction, NodeProbe, Outcome, Rejection, Rpc, RpcError};
+use super::probe::{Direction, NodeProbe, ONE_IN, Outcome, Rejection, Rpc, RpcError};
 use super::router::{Endpoint, Router};
-use super::types::{NodeId, Snapshot, Types, Vote, payload_bytes, proposed_at};
+use super::sampler::Sampler;
+use super::types::{NodeId, Snapshot, Types, Vote};
 use crate::clock::Stamp;
 
 /// How long a leader waits before it calls a peer again that could not be reached.
@@ -45,7 +46,7 @@ impl RaftNetworkFactory<Types> for Network {
     type Network = Link;
 
     async fn new_client(&mut self, peer: NodeId, _: &()) -> Link {
-        Link { peer, local: self.clone() }
+        Link { peer, local: self.clone(), sampler: Sampler::default() }
     }
 }
 
@@ -54,12 +55,19 @@ impl RaftNetworkFactory<Types> for Network {
 pub struct Link {
     peer: NodeId,
     local: Network,
+    sampler: Sampler<ONE_IN>,
 }
 
 impl Link {
-    fn call(&self, rpc: Rpc, limit: Duration) -> Call<'_> {
-        let started = self.local.probe.stamp();
-        Call { link: self, rpc, limit, started, is_finished: false }
+    fn call(&self, rpc: Rpc, limit: Duration, weight: u32) -> Call<'_> {
+        Call {
+            link: self,
+            rpc,
+            limit,
+            started: self.local.probe.stamp(),
+            weight,
+            is_finished: false,
+        }
     }
 
     fn reach(&self) -> Result<Arc<Endpoint>, RpcError> {
@@ -73,19 +81,18 @@ impl RaftNetwork<Types> for Link {
         request: AppendEntriesRequest<Types>,
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<NodeId>, CallError<RaftError<NodeId>>> {
-        let call = self.call(Rpc::AppendEntries, option.hard_ttl());
-        let sent = Sent::new(self, &request);
-        let response = match self.reach() {
+        let weight = if self.sampler.draw() { ONE_IN } else { 0 };
+        let call = self.call(Rpc::AppendEntries, option.hard_ttl(), weight);
+        self.local.probe.append_entries_sent(self.peer, &request.entries);
+        match self.reach() {
             Ok(peer) => {
-                peer.probe.append_entries_received(self.local.node, request.entries.len() as u64);
+                peer.probe.append_entries_received(self.local.node);
                 let response = peer.raft.append_entries(request).await;
                 report_rejection(&peer.probe, &response);
                 call.answered(response)
             }
             Err(error) => call.unreachable(error),
-        };
-        sent.report_ack(self, &response);
-        response
+        }
     }
 
     async fn vote(
@@ -93,7 +100,7 @@ impl RaftNetwork<Types> for Link {
         request: VoteRequest<NodeId>,
         option: RPCOption,
     ) -> Result<VoteResponse<NodeId>, CallError<RaftError<NodeId>>> {
-        let call = self.call(Rpc::Vote, option.hard_ttl());
+        let call = self.call(Rpc::Vote, option.hard_ttl(), 1);
         let term = request.vote.leader_id().term;
         let response = match self.reach() {
             Ok(peer) => call.answered(peer.raft.vote(request).await),
@@ -112,7 +119,7 @@ impl RaftNetwork<Types> for Link {
         option: RPCOption,
     ) -> Result<InstallSnapshotResponse<NodeId>, CallError<RaftError<NodeId, InstallSnapshotError>>>
     {
-        let call = self.call(Rpc::InstallSnapshot, option.hard_ttl());
+        let call = self.call(Rpc::InstallSnapshot, option.hard_ttl(), 1);
         match self.reach() {
             Ok(peer) => call.answered(peer.raft.install_snapshot(request).await),
             Err(error) => call.unreachable(error),
@@ -148,7 +155,7 @@ impl Link {
         snapshot: Snapshot,
         limit: Duration,
     ) -> Result<SnapshotResponse<NodeId>, StreamingError<Types, Fatal<NodeId>>> {
-        let mut call = self.call(Rpc::InstallSnapshot, limit);
+        let mut call = self.call(Rpc::InstallSnapshot, limit, 1);
         let peer = match self.reach() {
             Ok(peer) => peer,
             Err(error) => {
@@ -174,6 +181,8 @@ struct Call<'a> {
     rpc: Rpc,
     limit: Duration,
     started: Stamp,
+    /// How many calls this one's time stands for; zero if it is not recorded.
+    weight: u32,
     is_finished: bool,
 }
 
@@ -195,7 +204,7 @@ impl Call<'_> {
     fn finish(&mut self, result: Result<(), RpcError>) {
         self.is_finished = true;
         let probe = &self.link.local.probe;
-        probe.rpc_finished(self.rpc, self.link.peer, result, self.started);
+        probe.rpc_finished(self.rpc, self.link.peer, result, self.started, self.weight);
     }
 }
 
@@ -204,7 +213,8 @@ impl Drop for Call<'_> {
         if self.is_finished || self.started == Stamp::NONE {
             return;
         }
-        if self.link.local.probe.stamp().since(self.started) >= self.limit {
+        let waited = self.link.local.probe.stamp().ns_since(self.started);
+        if Duration::from_nanos(waited) >= self.limit {
             self.finish(Err(RpcError::Timeout));
         }
     }
@@ -216,45 +226,6 @@ fn outcome<T, E>(result: &Result<T, E>) -> Outcome {
 
 fn down() -> Unreachable {
     Unreachable::new(&io::Error::from(io::ErrorKind::ConnectionRefused))
-}
-
-/// What is kept of a request to report its acknowledgement.
-struct Sent {
-    last_index: u64,
-    oldest: Option<Stamp>,
-}
-
-impl Sent {
-    fn new(link: &Link, request: &AppendEntriesRequest<Types>) -> Self {
-        if !link.local.probe.is_measuring() {
-            return Self { last_index: 0, oldest: None };
-        }
-        let bytes = request.entries.iter().map(payload_bytes).sum();
-        let entries = request.entries.len() as u64;
-        link.local.probe.append_entries_sent(link.peer, entries, bytes);
-        let last = request.entries.last().map(|entry| entry.log_id).or(request.prev_log_id);
-        Self {
-            last_index: last.map_or(0, |last| last.index),
-            oldest: request.entries.iter().find_map(proposed_at),
-        }
-    }
-
-    fn report_ack<E: std::error::Error>(
-        &self,
-        link: &Link,
-        response: &Result<AppendEntriesResponse<NodeId>, CallError<E>>,
-    ) {
-        let matched_index = match response {
-            Ok(AppendEntriesResponse::Success) => self.last_index,
-            Ok(AppendEntriesResponse::PartialSuccess(matched)) => {
-                matched.map_or(0, |matched| matched.index)
-            }
-            Ok(AppendEntriesResponse::Conflict | AppendEntriesResponse::HigherVote(_)) | Err(_) => {
-                return;
-            }
-        };
-        link.local.probe.follower_acked(link.peer, matched_index, self.oldest);
-    }
 }
 
 fn report_rejection<E>(probe: &NodeProbe, response: &Result<AppendEntriesResponse<NodeId>, E>) {

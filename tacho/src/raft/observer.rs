@@ -66,11 +66,12 @@ impl Observer {
     fn view(&self, seen: &RaftMetrics) -> NodeView {
         let (log_entries, log_bytes) = self.log.look(|log| (log.len() as u64, log.bytes()));
         NodeView {
-            state: state(seen.state),
+            nodes: self.members(seen),
             term: seen.current_term,
             leader: seen.current_leader,
             running: seen.running_state.is_ok(),
             last_log_index: seen.last_log_index.unwrap_or(0),
+            commit_index: self.log.commit_index(),
             last_applied: index(seen.last_applied),
             snapshot_index: index(seen.snapshot),
             purged_index: index(seen.purged),
@@ -79,6 +80,20 @@ impl Observer {
             cluster_size: seen.membership_config.membership().voter_ids().count() as u64,
             leading: self.leader_view(seen),
         }
+    }
+
+    /// What each member is: this node by its own word, the leader by everybody's, others by the
+    /// membership.
+    fn members(&self, seen: &RaftMetrics) -> Vec<(NodeId, NodeState)> {
+        let membership = seen.membership_config.membership();
+        let is_voter = |id| membership.voter_ids().any(|voter| voter == id);
+        let member = |id| match id {
+            _ if id == self.node => (id, state(seen.state)),
+            _ if Some(id) == seen.current_leader => (id, NodeState::Leader),
+            _ if is_voter(id) => (id, NodeState::Follower),
+            _ => (id, NodeState::Learner),
+        };
+        membership.nodes().map(|(id, ())| member(*id)).collect()
     }
 
     fn leader_view(&self, seen: &RaftMetrics) -> Option<LeaderView> {
@@ -106,7 +121,8 @@ impl Observer {
             let purged = log.purged().map_or(0, |purged| purged.index + 1);
             log.entry(first_missing.max(purged)).and_then(proposed_at)
         });
-        oldest.map_or(Duration::ZERO, |oldest| self.probe.stamp().since(oldest))
+        let age = |oldest| Duration::from_nanos(self.probe.stamp().ns_since(oldest));
+        oldest.map_or(Duration::ZERO, age)
     }
 }
 

@@ -2,217 +2,269 @@
 //!
 //! This is the only file that knows how an event becomes a metric. A probe that does not measure
 //! costs its callers one branch: it hands out [`Stamp::NONE`] and no clock is read.
+//!
+//! What happens once for each command is kept cheap: a command is stamped where it is proposed, and
+//! recorded in one group with all others of its entry. Everything else happens once for each entry
+//! or call, that is, for some hundred commands. Of what every node does for every entry, all is
+//! counted, but only one in [`ONE_IN`] is timed, and counts as so many.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::types::NodeId;
+use tachometer::{Histogram, Registry, group};
+
+use super::handles::Handles;
+use super::sampler::Sampler;
+use super::types::{Command, Entry, NodeId, payload_bytes};
 pub use super::vocabulary::{
     ConfigChange, Direction, ElectionResult, FollowerView, LeaderView, NodeState, NodeView,
     Outcome, Rejection, Rpc, RpcError, SnapshotTrigger,
 };
-use crate::clock::{self, Stamp};
+use crate::clock::Stamp;
+
+/// One in this many appends, applications and `append_entries` calls is timed.
+pub const ONE_IN: u32 = 32;
+
+/// One in this many writes is timed from end to end.
+pub const ONE_WRITE_IN: u32 = 256;
 
 /// One node's hook points. A clone is the same probe.
 #[derive(Clone, Debug)]
 pub struct NodeProbe {
-    events: Option<Arc<EventCounts>>,
+    handles: Option<Arc<Handles>>,
 }
 
 impl NodeProbe {
-    /// A probe that measures.
-    pub fn measuring(_node: NodeId) -> Self {
-        Self { events: Some(Arc::default()) }
+    /// A probe that measures, into `registry`.
+    pub fn measuring(registry: &Registry, node: NodeId) -> Result<Self, tachometer::Error> {
+        Ok(Self { handles: Some(Arc::new(Handles::register(registry, node)?)) })
     }
 
     /// A probe that does nothing.
     pub fn off() -> Self {
-        Self { events: None }
+        Self { handles: None }
     }
 
     /// Whether events are recorded; what is only needed for an event may be skipped if not.
+    #[inline]
     pub fn is_measuring(&self) -> bool {
-        self.events.is_some()
+        self.handles.is_some()
     }
 
     /// Now, to hand to a later event; [`Stamp::NONE`] when nothing is measured.
+    #[inline]
     pub fn stamp(&self) -> Stamp {
-        if self.is_measuring() { clock::now() } else { Stamp::NONE }
+        if self.is_measuring() { Stamp::now() } else { Stamp::NONE }
+    }
+
+    /// Now, if this event is one of those that are timed; else [`Stamp::NONE`].
+    #[inline]
+    pub fn stamp_sampled<const ONE_IN: u32>(&self, sampler: &mut Sampler<ONE_IN>) -> Stamp {
+        if self.is_measuring() && sampler.draw() { Stamp::now() } else { Stamp::NONE }
     }
 
     // ---- node and cluster ----
 
     /// The node has started and serves calls.
     pub fn node_started(&self) {
-        self.count(Event::NodeStarted);
+        if let Some(handles) = &self.handles {
+            handles.raft.running.set(1.0);
+        }
     }
 
     /// The node was shut down.
     pub fn node_stopped(&self) {
-        self.count(Event::NodeStopped);
+        if let Some(handles) = &self.handles {
+            handles.stopped();
+        }
     }
 
     /// The node's state was read.
-    pub fn node_observed(&self, _view: &NodeView) {
-        self.count(Event::NodeObserved);
-    }
-
-    /// The commit index rose by `entries`, all committed at once.
-    pub fn commit_index_rose(&self, _index: u64, _entries: u64) {
-        self.count(Event::CommitIndexRose);
+    pub fn node_observed(&self, view: &NodeView) {
+        if let Some(handles) = &self.handles {
+            handles.observe(view);
+        }
     }
 
     /// A cluster member was added or removed by an applied entry.
-    pub fn config_changed(&self, _change: ConfigChange) {
-        self.count(Event::ConfigChanged);
+    pub fn config_changed(&self, change: ConfigChange) {
+        if let Some(handles) = &self.handles {
+            handles.raft.config_changes.at(change).inc();
+        }
     }
 
     // ---- elections ----
 
-    /// A peer granted its vote; `votes` of this campaign are for this node now.
-    pub fn vote_received(&self, _votes: u64) {
-        self.count(Event::VoteReceived);
+    /// A campaign has `votes` for this node now.
+    pub fn vote_received(&self, votes: u64) {
+        if let Some(handles) = &self.handles {
+            handles.raft.votes_received.set(votes as f64);
+        }
     }
 
     /// A campaign of this node ended.
-    pub fn election_finished(&self, _result: ElectionResult, _started: Stamp) {
-        self.count(Event::ElectionFinished);
+    pub fn election_finished(&self, result: ElectionResult, started: Stamp) {
+        if let Some(handles) = &self.handles {
+            let took = Stamp::now().ns_since(started);
+            let group = group();
+            group.add(handles.raft.elections.at(result), 1);
+            group.record(&handles.raft.election_duration, took);
+        }
     }
 
     /// This node has learned of a leader that it did not follow before.
-    pub fn leader_changed(&self, _leader: NodeId, _term: u64) {
-        self.count(Event::LeaderChanged);
-    }
-
-    // ---- replication ----
-
-    /// `peer` confirmed a call; `oldest` is the oldest command that came with it, if any did.
-    pub fn follower_acked(&self, _peer: NodeId, _matched_index: u64, _oldest: Option<Stamp>) {
-        self.count(Event::FollowerAcked);
+    pub fn leader_changed(&self, leader: NodeId, term: u64) {
+        if let Some(handles) = &self.handles {
+            handles.raft.leader_changes.inc();
+            handles.raft.current_leader.set(leader as f64);
+            handles.raft.current_term.set(term as f64);
+        }
     }
 
     // ---- commit ----
 
-    /// A command was found committed at `now`, on the node that leads.
-    pub fn committed(&self, _now: Stamp, _proposed_at: Stamp) {
-        self.count(Event::Committed);
+    /// `commands`, all of one entry, were found committed at `now`, on the node that leads.
+    #[inline]
+    pub fn committed(&self, now: Stamp, commands: &[Command]) {
+        if let Some(handles) = &self.handles {
+            let group = group();
+            for command in commands {
+                group.record(&handles.raft.commit_latency, now.ns_since(command.proposed_at));
+            }
+        }
     }
 
-    /// Commands that were proposed here got their answer: committed, or refused.
-    pub fn proposals_finished(&self, _outcome: Outcome, _commands: u64) {
-        self.count(Event::ProposalsFinished);
+    /// How many commands one application found committed, on the node that leads.
+    ///
+    /// An entry of the log carries many commands; what elsewhere is an entry is a command here.
+    #[inline]
+    pub fn committed_together(&self, commands: u64) {
+        if let Some(handles) = &self.handles {
+            handles.raft.commit_batch.record(commands);
+        }
     }
 
-    /// Entries went through the state machine.
-    pub fn applied(&self, _entries: u64, _started: Stamp) {
-        self.count(Event::Applied);
+    /// Commands that were proposed here got their answer.
+    pub fn proposals_finished(&self, outcome: Outcome, commands: u64) {
+        if let Some(handles) = &self.handles {
+            handles.raft.proposals.at(outcome).add(commands);
+        }
     }
 
-    /// A client that proposed here has its answer, retries included.
-    pub fn write_finished(&self, _first_proposed_at: Stamp) {
-        self.count(Event::WriteFinished);
+    /// Entries went through the state machine. One in [`ONE_IN`] such events has a stamp.
+    #[inline]
+    pub fn applied(&self, started: Stamp) {
+        self.sampled(|handles| &handles.raft.apply_duration, started, ONE_IN);
+    }
+
+    /// A client that proposed here has its answer, retries included. One in [`ONE_WRITE_IN`] has a
+    /// stamp.
+    #[inline]
+    pub fn write_finished(&self, first_proposed_at: Stamp) {
+        self.sampled(|handles| &handles.write_duration, first_proposed_at, ONE_WRITE_IN);
+    }
+
+    /// Records the time since `started`, if there is a stamp, with weight `one_in`.
+    #[inline]
+    fn sampled(&self, which: impl FnOnce(&Handles) -> &Histogram, started: Stamp, one_in: u32) {
+        if started != Stamp::NONE
+            && let Some(handles) = &self.handles
+        {
+            which(handles).record_n(Stamp::now().ns_since(started), one_in.into());
+        }
     }
 
     // ---- snapshots ----
 
     /// A snapshot was taken and stored.
-    pub fn snapshot_built(&self, _trigger: SnapshotTrigger, _bytes: u64, _started: Stamp) {
-        self.count(Event::SnapshotBuilt);
+    pub fn snapshot_built(&self, trigger: SnapshotTrigger, bytes: u64, started: Stamp) {
+        if let Some(handles) = &self.handles {
+            let took = Stamp::now().ns_since(started);
+            let group = group();
+            group.add(handles.raft.snapshots_created.at(trigger), 1);
+            group.record(&handles.raft.snapshot_create_duration, took);
+            group.record(&handles.raft.snapshot_size, bytes);
+        }
     }
 
     /// A snapshot from the leader replaced the state.
-    pub fn snapshot_installed(&self, _bytes: u64, _started: Stamp) {
-        self.count(Event::SnapshotInstalled);
+    pub fn snapshot_installed(&self, started: Stamp) {
+        if let Some(handles) = &self.handles {
+            handles.raft.snapshot_apply_duration.record(Stamp::now().ns_since(started));
+        }
     }
 
     /// A snapshot's transfer ended.
-    pub fn snapshot_transferred(&self, _direction: Direction, _outcome: Outcome) {
-        self.count(Event::SnapshotTransferred);
+    pub fn snapshot_transferred(&self, direction: Direction, outcome: Outcome) {
+        if let Some(handles) = &self.handles {
+            handles.raft.snapshot_transfers.at((direction, outcome)).inc();
+        }
     }
 
     // ---- calls ----
 
-    /// A call to `peer` ended.
+    /// A call to `peer` ended. Its time counts `weight` times; zero if it is none of the sample.
+    /// Only one that was answered says how long an answer takes.
     pub fn rpc_finished(
         &self,
-        _rpc: Rpc,
-        _peer: NodeId,
-        _result: Result<(), RpcError>,
-        _started: Stamp,
+        rpc: Rpc,
+        peer: NodeId,
+        result: Result<(), RpcError>,
+        started: Stamp,
+        weight: u32,
     ) {
-        self.count(Event::RpcFinished);
+        let Some(handles) = &self.handles else { return };
+        let Some(peer) = handles.peer(peer) else { return };
+        let requests = peer.metrics.requests(rpc);
+        match result {
+            Ok(()) => {
+                requests.ok.inc();
+                peer.answered(started);
+                if weight > 0 {
+                    let took = Stamp::now().ns_since(started);
+                    handles.raft.rpc_duration.at(rpc).record_n(took, weight.into());
+                }
+            }
+            Err(error) => requests.failed(error),
+        }
     }
 
-    /// Entries are on their way to `peer`; a heartbeat has none.
-    pub fn append_entries_sent(&self, _peer: NodeId, _entries: u64, _bytes: u64) {
-        self.count(Event::AppendEntriesSent);
+    /// `entries` are on their way to `peer`; a heartbeat has none.
+    pub fn append_entries_sent(&self, peer: NodeId, entries: &[Entry]) {
+        if let Some(peer) = self.handles.as_ref().and_then(|handles| handles.peer(peer)) {
+            let group = group();
+            group.add(&peer.metrics.append_entries_sent, 1);
+            let bytes = entries.iter().map(payload_bytes).sum();
+            group.add(&peer.metrics.append_entries_sent_bytes, bytes);
+        }
     }
 
     /// Entries came from `peer`, the leader.
-    pub fn append_entries_received(&self, _peer: NodeId, _entries: u64) {
-        self.count(Event::AppendEntriesReceived);
+    pub fn append_entries_received(&self, peer: NodeId) {
+        if let Some(peer) = self.handles.as_ref().and_then(|handles| handles.peer(peer)) {
+            peer.metrics.append_entries_received.inc();
+        }
     }
 
     /// This node refused the leader's entries.
-    pub fn append_entries_rejected(&self, _reason: Rejection) {
-        self.count(Event::AppendEntriesRejected);
+    pub fn append_entries_rejected(&self, reason: Rejection) {
+        if let Some(handles) = &self.handles {
+            handles.raft.append_entries_rejected.at(reason).inc();
+        }
     }
 
     // ---- log ----
 
-    /// Entries were appended and are durable, as far as the kind of log promises.
-    pub fn log_appended(&self, _entries: u64, _bytes: u64, _started: Stamp) {
-        self.count(Event::LogAppended);
+    /// Entries were appended and are durable, as far as the kind of log promises. One in
+    /// [`ONE_IN`] such events has a stamp.
+    #[inline]
+    pub fn log_appended(&self, started: Stamp) {
+        self.sampled(|handles| &handles.raft.log_append_duration, started, ONE_IN);
     }
 
     /// Entries that a snapshot holds were removed from the log.
-    pub fn log_compacted(&self, _entries: u64) {
-        self.count(Event::LogCompacted);
-    }
-
-    /// How often `event` happened; 0 when nothing is measured.
-    pub fn occurrences(&self, event: Event) -> u64 {
-        // Relaxed: a statistic that publishes nothing else.
-        self.events.as_ref().map_or(0, |events| events.0[event as usize].load(Ordering::Relaxed))
-    }
-
-    #[inline]
-    fn count(&self, event: Event) {
-        if let Some(events) = &self.events {
-            // Relaxed: a statistic that publishes nothing else.
-            events.0[event as usize].fetch_add(1, Ordering::Relaxed);
+    pub fn log_compacted(&self) {
+        if let Some(handles) = &self.handles {
+            handles.raft.log_compactions.inc();
         }
     }
 }
-
-/// The events, one for each method of [`NodeProbe`] that reports one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
-    NodeStarted,
-    NodeStopped,
-    NodeObserved,
-    CommitIndexRose,
-    ConfigChanged,
-    VoteReceived,
-    ElectionFinished,
-    LeaderChanged,
-    FollowerAcked,
-    Committed,
-    ProposalsFinished,
-    Applied,
-    WriteFinished,
-    SnapshotBuilt,
-    SnapshotInstalled,
-    SnapshotTransferred,
-    RpcFinished,
-    AppendEntriesSent,
-    AppendEntriesReceived,
-    AppendEntriesRejected,
-    LogAppended,
-    LogCompacted,
-}
-
-const EVENTS: usize = Event::LogCompacted as usize + 1;
-
-#[derive(Debug, Default)]
-struct EventCounts([AtomicU64; EVENTS]);

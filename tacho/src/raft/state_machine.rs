@@ -14,7 +14,8 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use super::elections::Elections;
-use super::probe::{ConfigChange, NodeProbe, SnapshotTrigger};
+use super::probe::{ConfigChange, NodeProbe, ONE_IN, SnapshotTrigger};
+use super::sampler::Sampler;
 use super::snapshots::{Kept, Snapshots};
 use super::types::{
     Batch, Entry, LogId, Membership, NodeId, Snapshot, SnapshotMeta, StorageError, Types, Value,
@@ -67,6 +68,7 @@ pub struct StateMachine {
     snapshots: Arc<Snapshots>,
     elections: Arc<Elections>,
     probe: NodeProbe,
+    sampler: Sampler<ONE_IN>,
 }
 
 impl StateMachine {
@@ -82,7 +84,7 @@ impl StateMachine {
         };
         let trigger = Arc::new(AtomicU8::new(SnapshotTrigger::Size as u8));
         let handle = StateHandle { state: Arc::new(Mutex::new(state)), trigger };
-        Ok(Self { handle, snapshots, elections, probe })
+        Ok(Self { handle, snapshots, elections, probe, sampler: Sampler::default() })
     }
 
     pub fn handle(&self) -> StateHandle {
@@ -97,9 +99,7 @@ impl StateMachine {
             state.values.insert(command.key, command.value);
         }
         if committed != Stamp::NONE {
-            for command in batch.commands() {
-                self.probe.committed(committed, command.proposed_at);
-            }
+            self.probe.committed(committed, batch.commands());
         }
         first
     }
@@ -126,12 +126,13 @@ impl RaftStateMachine<Types> for StateMachine {
         I: IntoIterator<Item = Entry> + OptionalSend,
         I::IntoIter: OptionalSend,
     {
-        let started = self.probe.stamp();
+        let started = self.probe.stamp_sampled(&mut self.sampler);
         // Only the leader measures commit latency, so that each command is counted once.
-        let committed = if self.elections.is_leader() { started } else { Stamp::NONE };
+        let committed = if self.elections.is_leader() { self.probe.stamp() } else { Stamp::NONE };
         let entries = entries.into_iter();
         let mut revisions = Vec::with_capacity(entries.size_hint().0);
         let mut state = self.handle.state.lock();
+        let before = state.revision;
         for entry in entries {
             state.applied = Some(entry.log_id);
             revisions.push(match entry.payload {
@@ -144,8 +145,12 @@ impl RaftStateMachine<Types> for StateMachine {
                 }
             });
         }
+        let commands = state.revision - before;
         drop(state);
-        self.probe.applied(revisions.len() as u64, started);
+        if committed != Stamp::NONE && commands > 0 {
+            self.probe.committed_together(commands);
+        }
+        self.probe.applied(started);
         Ok(revisions)
     }
 
@@ -173,11 +178,11 @@ impl RaftStateMachine<Types> for StateMachine {
         let failed =
             |error| StorageIOError::write_snapshot(Some(meta.signature()), AnyError::new(&error));
         let state = decode(meta, &bytes).map_err(failed)?;
-        let (size, snapshots) = (bytes.len() as u64, self.snapshots.clone());
+        let snapshots = self.snapshots.clone();
         let kept = Kept { meta: meta.clone(), state: bytes.into() };
         blocking(move || snapshots.save(kept)).await.map_err(failed)?;
         *self.handle.state.lock() = state;
-        self.probe.snapshot_installed(size, started);
+        self.probe.snapshot_installed(started);
         Ok(())
     }
 

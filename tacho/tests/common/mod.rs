@@ -1,5 +1,7 @@
 //! What the tests of a cluster share.
 
+pub mod page;
+
 use std::time::Duration;
 
 use tacho::raft::cluster::Cluster;

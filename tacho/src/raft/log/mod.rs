@@ -17,6 +17,7 @@ use std::io;
 use std::ops::RangeBounds;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use openraft::storage::{LogFlushed, LogState, RaftLogReader, RaftLogStorage};
 use openraft::{AnyError, OptionalSend, StorageIOError};
@@ -27,9 +28,9 @@ pub use self::recovery::RecoveryError;
 pub use self::segment::sync_folder;
 use self::writer::{Appended, Writer};
 use super::elections::Elections;
-use super::probe::NodeProbe;
-use super::types::{Entry, LogId, StorageError, Types, Vote, payload_bytes};
-use crate::clock::Stamp;
+use super::probe::{NodeProbe, ONE_IN};
+use super::sampler::Sampler;
+use super::types::{Entry, LogId, StorageError, Types, Vote};
 
 /// A log that is open but has no node yet.
 #[derive(Debug)]
@@ -54,7 +55,8 @@ impl OpenLog {
     /// Gives the log to the node that `elections` and `probe` belong to.
     pub fn attach(self, elections: Arc<Elections>, probe: NodeProbe) -> LogStore {
         let reader = LogReader { entries: self.entries };
-        LogStore { reader, writer: self.writer, elections, probe, commit_index: 0 }
+        let (sampler, commit_index) = (Sampler::default(), Arc::default());
+        LogStore { reader, writer: self.writer, elections, probe, sampler, commit_index }
     }
 }
 
@@ -65,22 +67,15 @@ pub struct LogStore {
     writer: Option<Arc<Writer>>,
     elections: Arc<Elections>,
     probe: NodeProbe,
-    commit_index: u64,
+    sampler: Sampler<ONE_IN>,
+    commit_index: Arc<AtomicU64>,
 }
 
 impl LogStore {
     /// What stays in hand when openraft owns the store: to close the log and to look at it.
     pub fn handle(&self) -> LogHandle {
-        LogHandle { reader: self.reader.clone(), writer: self.writer.clone() }
-    }
-
-    fn started_append(&self, entries: &[Entry]) -> Appended {
-        let (bytes, started) = if self.probe.is_measuring() {
-            (entries.iter().map(payload_bytes).sum(), self.probe.stamp())
-        } else {
-            (0, Stamp::NONE)
-        };
-        Appended { probe: self.probe.clone(), entries: entries.len() as u64, bytes, started }
+        let (reader, writer) = (self.reader.clone(), self.writer.clone());
+        LogHandle { reader, writer, commit_index: self.commit_index.clone() }
     }
 }
 
@@ -89,6 +84,7 @@ impl LogStore {
 pub struct LogHandle {
     reader: LogReader,
     writer: Option<Arc<Writer>>,
+    commit_index: Arc<AtomicU64>,
 }
 
 impl LogHandle {
@@ -97,6 +93,12 @@ impl LogHandle {
         if let Some(writer) = &self.writer {
             writer.close();
         }
+    }
+
+    /// How far the log is known to be committed; 0 until the node has heard.
+    pub fn commit_index(&self) -> u64 {
+        // Relaxed: a statistic that publishes nothing else.
+        self.commit_index.load(Ordering::Relaxed)
     }
 
     /// Looks at the entries; the node waits while `look` runs.
@@ -161,12 +163,8 @@ impl RaftLogStorage<Types> for LogStore {
 
     /// Only observed: a restarted node learns from the leader how far the log is committed.
     async fn save_committed(&mut self, committed: Option<LogId>) -> Result<(), StorageError> {
-        let index = committed.map_or(0, |id| id.index);
-        let risen = index.saturating_sub(self.commit_index);
-        if risen > 0 {
-            self.commit_index = index;
-            self.probe.commit_index_rose(index, risen);
-        }
+        // Relaxed: a statistic that publishes nothing else.
+        self.commit_index.store(committed.map_or(0, |id| id.index), Ordering::Relaxed);
         Ok(())
     }
 
@@ -176,16 +174,17 @@ impl RaftLogStorage<Types> for LogStore {
         I::IntoIter: OptionalSend,
     {
         let entries: Vec<Entry> = entries.into_iter().collect();
-        let appended = self.started_append(&entries);
+        let started = self.probe.stamp_sampled(&mut self.sampler);
         match &self.writer {
             None => {
                 self.reader.entries.lock().append(entries);
-                appended.report();
+                self.probe.log_appended(started);
                 done.log_io_completed(Ok(()));
             }
             Some(writer) => {
                 self.reader.entries.lock().append(entries.clone());
-                writer.append(entries, appended, done);
+                let probe = self.probe.clone();
+                writer.append(entries, Appended { probe, started }, done);
             }
         }
         Ok(())
@@ -200,11 +199,11 @@ impl RaftLogStorage<Types> for LogStore {
     }
 
     async fn purge(&mut self, upto: LogId) -> Result<(), StorageError> {
-        let removed = self.reader.entries.lock().purge(upto);
+        self.reader.entries.lock().purge(upto);
         if let Some(writer) = &self.writer {
             writer.purge(upto).await.map_err(write_failed)?;
         }
-        self.probe.log_compacted(removed);
+        self.probe.log_compacted();
         Ok(())
     }
 }

@@ -96,14 +96,14 @@ pub(super) mod tests {
 
     use super::super::super::types::Command;
     use super::*;
-    use crate::clock;
+    use crate::clock::Stamp;
 
     pub fn log_id(term: u64, index: u64) -> LogId {
         LogId::new(CommittedLeaderId::new(term, 1), index)
     }
 
     pub fn entry(term: u64, index: u64, commands: u64) -> Entry {
-        let proposed_at = clock::now();
+        let proposed_at = Stamp::now();
         let command =
             |n: u64| Command { proposed_at, key: index * 1_000 + n, value: [n as u8; 16] };
         let payload = EntryPayload::Normal((0..commands).map(command).collect());

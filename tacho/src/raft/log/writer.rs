@@ -25,14 +25,12 @@ const JOBS_PER_COMMIT: usize = 64;
 #[derive(Debug)]
 pub struct Appended {
     pub probe: NodeProbe,
-    pub entries: u64,
-    pub bytes: u64,
     pub started: Stamp,
 }
 
 impl Appended {
     pub fn report(&self) {
-        self.probe.log_appended(self.entries, self.bytes, self.started);
+        self.probe.log_appended(self.started);
     }
 }
 

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Builds every fuzz target once and runs each for a moment, from the inputs in seeds/ and with a fixed seed. Fails on any
+# finding, which it leaves in artifacts/. Arguments: the targets to run; all by default.
+#
+#   TACHOMETER_FUZZ_SECONDS    how long each runs; 20
+#   TACHOMETER_FUZZ_SEED       of the fuzzer's choices; 1
+#   TACHOMETER_FUZZ_SANITIZER  `address` to run with AddressSanitizer, which takes longer to build and to run; `none`
+#   CARGO_TARGET_DIR           where to build; fuzz/target
+#
+# Needs a C++ compiler for libFuzzer; clang is not needed. A stable toolchain will do.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+seconds=${TACHOMETER_FUZZ_SECONDS:-20}
+seed=${TACHOMETER_FUZZ_SEED:-1}
+sanitizer=${TACHOMETER_FUZZ_SANITIZER:-none}
+target_dir=${CARGO_TARGET_DIR:-$PWD/target}
+triple=$(rustc -vV | sed -n 's/^host: //p')
+# Sanitizer flags are unstable; this has a stable compiler take them.
+export RUSTC_BOOTSTRAP=1
+# Shards are never given back, on purpose.
+export ASAN_OPTIONS="detect_leaks=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
+
+if ! cargo fuzz --version >/dev/null 2>&1; then
+    echo "installing cargo-fuzz"
+    cargo install --locked --quiet cargo-fuzz
+fi
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+if ! cargo fuzz build --sanitizer "$sanitizer" --target-dir "$target_dir" >"$scratch/build" 2>&1; then
+    cat "$scratch/build" >&2
+    exit 1
+fi
+
+# Runs target $1 under the name $2.
+smoke() {
+    local target=$1 name=$2 log="$scratch/$2.log"
+    mkdir -p "$scratch/$name" "artifacts/$target"
+    local began=$SECONDS verdict="no finding"
+    "$target_dir/$triple/release/$target" "$scratch/$name" "seeds/$target" \
+        -max_total_time="$seconds" -seed="$seed" -timeout=60 -print_final_stats=1 \
+        -artifact_prefix="artifacts/$target/" >"$log" 2>&1 || verdict="A FINDING"
+    local runs kept took=$((SECONDS - began))
+    runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+    kept=$(find "$scratch/$name" -type f | wc -l)
+    echo "$name: ${runs:-0} runs in $took s, $kept inputs kept, $verdict"
+    if [[ $verdict != "no finding" ]]; then
+        grep -v -E '^#[0-9]+' "$log" | tail -n 60 >&2
+        echo "to see what it did: cargo fuzz fmt $target <the file named above>" >&2
+        failed=1
+    fi
+}
+
+failed=0
+targets=("$@")
+((${#targets[@]})) || targets=(operations histogram exposition family_key)
+for target in "${targets[@]}"; do
+    smoke "$target" "$target"
+    if [[ $target == operations ]]; then
+        TACHOMETER_FUZZ_FENCE=1 smoke "$target" "operations-without-membarrier"
+    fi
+done
+exit "$failed"

@@ -1,0 +1,22 @@
+//! Fuzz targets of `tachometer`. Each has an oracle: what must come out is worked out a second time, by other means.
+//!
+//! | target | what goes in | what must come out |
+//! |---|---|---|
+//! | [`operations`] | any interleaving of records, groups, families, handles, threads, cuts, registries | what a single-threaded model of maps and additions says |
+//! | [`histogram`] | any values | what the `hdrhistogram` crate says, and exact sums and extremes |
+//! | [`exposition`] | any definitions, labels and values | a page that an independent strict parser reads back |
+//! | [`family_key`] | any label values | one series for each, no two in one |
+//!
+//! `./smoke.sh` runs each for a moment from the inputs in `seeds/`; `cargo fuzz run <target>` (with `RUSTC_BOOTSTRAP=1` on
+//! a stable toolchain) runs one for as long as you let it, and `cargo fuzz fmt <target> <input>` shows what an input says.
+//! The targets are libraries' functions, so `cargo test` here runs the seeds, and any input left in `artifacts/`, without
+//! libFuzzer.
+
+pub mod exposition;
+pub mod family_key;
+pub mod histogram;
+pub mod operations;
+
+mod naive;
+mod page;
+mod text;

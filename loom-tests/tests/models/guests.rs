@@ -1,0 +1,105 @@
+//! Guests: threads without a shard, which record in the shared cells; a thread whose thread-local is gone is one.
+
+use crate::cut::last;
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicUsize, Ordering};
+use loom::thread;
+use loom_tests::{bounded, canary};
+use tachometer::model::{A, B, Generation, Process, Site, Thread};
+
+/// One thread starts something and hands a token on, another finishes it.
+fn started_and_finished(process: &Process, starter: Thread, finisher: Thread) {
+    let token = Arc::new(AtomicUsize::new(0));
+    let handed = token.clone();
+    let starts = thread::spawn(move || {
+        starter.add(A, 1);
+        handed.store(1, Ordering::Release);
+    });
+    let finishes = thread::spawn(move || {
+        let has_token = token.load(Ordering::Acquire) == 1;
+        if has_token {
+            finisher.add(B, 1);
+        }
+        has_token
+    });
+    let mut aggregator = process.aggregator();
+    let mut before = Generation::default();
+    for _ in 0..2 {
+        let now = aggregator.cut();
+        assert!(now.b <= now.a, "finished more than was started");
+        assert!(now.a >= before.a && now.b >= before.b, "a counter went back");
+        before = now;
+    }
+    starts.join().unwrap();
+    let finished = finishes.join().unwrap();
+    let now = last(&mut aggregator);
+    assert_eq!((now.a, now.b), (1, u64::from(finished)), "lost or doubled");
+}
+
+fn guest_and_owner() {
+    let process = Process::new(1, 0).open_shared();
+    let (starter, finisher) = (process.guest(), process.thread());
+    started_and_finished(&process, starter, finisher);
+}
+
+fn owner_and_guest() {
+    let process = Process::new(1, 0).open_shared();
+    let (starter, finisher) = (process.thread(), process.guest());
+    started_and_finished(&process, starter, finisher);
+}
+
+fn two_guests() {
+    let process = Process::new(0, 0).open_shared();
+    let (starter, finisher) = (process.thread(), process.thread());
+    assert!(!starter.has_shard() && !finisher.has_shard(), "beyond the limit of shards");
+    started_and_finished(&process, starter, finisher);
+}
+
+#[test]
+fn never_more_finished_by_an_owner_than_started_by_a_guest() {
+    bounded(4, guest_and_owner);
+}
+
+#[test]
+fn never_more_finished_by_a_guest_than_started_by_an_owner() {
+    bounded(4, owner_and_guest);
+}
+
+#[test]
+fn never_more_finished_than_started_by_guests() {
+    bounded(4, two_guests);
+}
+
+#[test]
+fn canary_guest_recheck() {
+    canary(Site::GuestRecheck, "finished more than was started", Some(3), guest_and_owner);
+}
+
+#[test]
+fn canary_guest_leave() {
+    canary(Site::GuestLeave, "finished more than was started", Some(4), guest_and_owner);
+}
+
+/// A thread records, ends, and records once more while its thread-locals are destroyed; another has its shard by then.
+#[test]
+fn a_record_after_the_thread_local_is_gone_counts() {
+    bounded(3, || {
+        let process = Process::new(1, 0).open_shared();
+        let lives = [(); 2].map(|()| {
+            let process = process.clone();
+            thread::spawn(move || {
+                let thread = process.thread();
+                thread.add(A, 1);
+                thread.exit();
+                process.guest().add(A, 1);
+            })
+        });
+        let mut aggregator = process.aggregator();
+        let now = aggregator.cut();
+        assert!(now.a <= 4, "counts from nowhere");
+        for life in lives {
+            life.join().unwrap();
+        }
+        assert!(last(&mut aggregator).a == 4, "lost or doubled");
+    });
+}

@@ -1,0 +1,95 @@
+//! The engine of one run: a registry of its own, snapshots every second, and the page if one is
+//! served.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use tachometer::{Engine, Listener, Registry, Snapshot};
+
+use crate::listen::Listen;
+use crate::report;
+use crate::summary::{Distribution, Fact};
+
+/// How often the engine makes a snapshot.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// The name of the engine's thread.
+const AGGREGATOR: &str = "tachometer";
+
+/// What measures a run.
+#[derive(Debug)]
+pub struct Monitor {
+    registry: Registry,
+    engine: Engine,
+    listener: Option<Listener>,
+    started: Instant,
+}
+
+/// What a run came to, by the engine's last snapshot.
+#[derive(Debug, Default)]
+pub struct Measured {
+    pub distributions: Vec<Distribution>,
+    pub engine: Vec<Fact>,
+}
+
+impl Monitor {
+    /// Starts the engine, and serves it where `listen` says.
+    pub fn start(listen: Listen) -> anyhow::Result<Self> {
+        let registry = Registry::new();
+        let engine = Engine::builder().registry(&registry).label("cluster", "tacho");
+        let engine = engine.interval(INTERVAL).start().context("the engine cannot be started")?;
+        let listener = listen.serve(&engine)?;
+        Ok(Self { registry, engine, listener, started: Instant::now() })
+    }
+
+    /// Where nodes register what they measure.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Where the page is served, if it is.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.listener.as_ref().map(Listener::local_addr)
+    }
+
+    /// The latest of the snapshots that come every second.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.engine.snapshot()
+    }
+
+    /// Stops the engine, once nobody records any more, and sums the run up.
+    pub fn finish(self) -> Measured {
+        let cost = Cost { processor: aggregator_time(), wall: self.started.elapsed() };
+        drop(self.listener);
+        let last = self.engine.stop();
+        Measured { distributions: report::distributions(&last), engine: report::facts(&last, cost) }
+    }
+}
+
+/// What the engine's thread took.
+#[derive(Clone, Copy, Debug)]
+pub struct Cost {
+    /// Its time on a processor; `None` where the system does not say.
+    pub processor: Option<Duration>,
+    /// How long it ran.
+    pub wall: Duration,
+}
+
+/// The time that threads of the engine's name were on a processor.
+fn aggregator_time() -> Option<Duration> {
+    let is_aggregator = |name: String| name.trim_end() == AGGREGATOR;
+    let mut total = None;
+    for thread in fs::read_dir("/proc/self/task").ok()?.flatten() {
+        let read = |file| fs::read_to_string(thread.path().join(file)).ok();
+        if !read("comm").is_some_and(is_aggregator) {
+            continue;
+        }
+        // Nanoseconds on a processor, nanoseconds of waiting for one, time slices.
+        let ns: u64 = read("schedstat")?.split_whitespace().next()?.parse().ok()?;
+        *total.get_or_insert(Duration::ZERO) += Duration::from_nanos(ns);
+    }
+    total
+}

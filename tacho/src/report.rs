@@ -1,0 +1,118 @@
+//! From a run's last snapshot to the figures of its summary.
+
+use std::fs;
+use std::time::Duration;
+
+use tachometer::{Snapshot, Unit, Value};
+
+use crate::monitor::Cost;
+use crate::summary::{Distribution, Fact};
+use crate::text::{grouped, mebibytes, short};
+
+/// Name in the summary, name of the histogram, labels that choose among its series.
+type Row = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+/// The rows of the summary, in its order.
+const ROWS: &[Row] = &[
+    ("client write", "tacho_write_duration_seconds", &[]),
+    ("proposal to commit", "raft_commit_latency_seconds", &[]),
+    ("apply", "raft_apply_duration_seconds", &[]),
+    ("log append", "raft_log_append_duration_seconds", &[]),
+    ("append_entries call", "raft_rpc_duration_seconds", &[("rpc", "append_entries")]),
+    ("vote call", "raft_rpc_duration_seconds", &[("rpc", "vote")]),
+    ("install_snapshot call", "raft_rpc_duration_seconds", &[("rpc", "install_snapshot")]),
+    ("election", "raft_election_duration_seconds", &[]),
+    ("snapshot taken", "raft_snapshot_create_duration_seconds", &[]),
+    ("snapshot installed", "raft_snapshot_apply_duration_seconds", &[]),
+    ("snapshot size", "raft_snapshot_size_bytes", &[]),
+    ("commands a commit", "raft_commit_batch_entries", &[]),
+];
+
+/// The distributions of a run, all replicas merged; those without a value are left out.
+pub fn distributions(last: &Snapshot) -> Vec<Distribution> {
+    let row = |(title, name, labels): &Row| {
+        let found = last.histogram_with(name, labels).ok()?;
+        let quantile = |q| found.quantile(q);
+        Some(Distribution {
+            name: (*title).to_owned(),
+            unit: found.unit(),
+            count: found.count(),
+            p50: quantile(0.5)?,
+            p90: quantile(0.9)?,
+            p99: quantile(0.99)?,
+            p999: quantile(0.999)?,
+            max: found.max()?,
+        })
+    };
+    ROWS.iter().filter_map(row).collect()
+}
+
+/// The 99th percentile from proposal to commit between two snapshots, of all replicas: only the
+/// leader records it.
+pub fn commit_p99(earlier: &Snapshot, later: &Snapshot) -> Option<Duration> {
+    let name = "raft_commit_latency_seconds";
+    later.since(earlier).histogram(name).ok()?.quantile_duration(0.99)
+}
+
+/// What the engine says of itself.
+pub fn facts(last: &Snapshot, cost: Cost) -> Vec<Fact> {
+    let counter = |name: &str| grouped(last.counter(name).unwrap_or(0));
+    let gauge = |name: &str| last.gauge(name).unwrap_or(0.0) as u64;
+    let p99 = |name: &str| {
+        let found = last.histogram(name).ok().and_then(|found| found.quantile_duration(0.99));
+        found.map_or("none".to_owned(), short)
+    };
+    let mut facts = vec![
+        ("values in histograms", grouped(values(last))),
+        ("series", grouped(last.len() as u64)),
+        ("cuts", counter("tachometer_generations_total")),
+        ("incomplete cuts", counter("tachometer_incomplete_cuts_total")),
+        ("cut wait, p99", p99("tachometer_cut_wait_seconds")),
+        ("generation, p99", p99("tachometer_generation_seconds")),
+        ("processor time", processor(last, cost)),
+        ("shards", grouped(gauge("tachometer_shards"))),
+        ("address space reserved", mebibytes(gauge("tachometer_arena_bytes"))),
+        ("overflow records", counter("tachometer_overflow_records_total")),
+    ];
+    if let Some(resident) = resident_bytes() {
+        facts.push(("process memory", mebibytes(resident)));
+    }
+    facts.into_iter().map(|(name, value)| Fact { name: name.to_owned(), value }).collect()
+}
+
+/// How many values the histograms of the run hold.
+fn values(last: &Snapshot) -> u64 {
+    let count = |value| match value {
+        Value::Histogram(histogram) => histogram.count(),
+        _ => 0,
+    };
+    last.series().map(|series| count(series.value)).sum()
+}
+
+/// The share of one processor that the engine's thread took: as the system counts it, else by how
+/// long its generations took.
+fn processor(last: &Snapshot, cost: Cost) -> String {
+    let generations = || {
+        let found = last.histogram("tachometer_generation_seconds");
+        found.map_or(0.0, |found| found.sum_exported())
+    };
+    let seconds = cost.processor.map_or_else(generations, |time| time.as_secs_f64());
+    format!("{:.3} % of one", 100.0 * seconds / cost.wall.as_secs_f64())
+}
+
+/// The memory of this process that is in RAM; `None` where the system does not say.
+fn resident_bytes() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: u64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
+/// A value of `unit`, as people read it.
+pub fn shown(value: u64, unit: Unit) -> String {
+    match unit {
+        Unit::Nanoseconds => short(Duration::from_nanos(value)),
+        Unit::Bytes => format!("{:.1} KiB", value as f64 / 1024.0),
+        _ => grouped(value),
+    }
+}

@@ -1,0 +1,266 @@
+//! After a thread's first record of a kind, recording allocates nothing: not for a new octave of a histogram, not for a
+//! timer, a group, a look-up in a family, nor for a thread without a shard. Neither does asking for the latest snapshot,
+//! nor writing a page once the encoder has seen the series.
+//!
+//! An allocator counts what the measuring thread asks for.
+
+mod common;
+
+use common::by_hand;
+use common::process::own_process;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::num::NonZeroU32;
+use std::time::Duration;
+use tachometer::{
+    Counter, EnumFamily, Family, Gauge, Histogram, Mode, Precision, ProcessSettings, Registry,
+    Stamp, TextEncoder, UpDownCounter, group, labels,
+};
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+fn count_one() {
+    // In a thread that ends, the counter may be gone before the last allocation.
+    let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+}
+
+// SAFETY: hands everything to the system's allocator, as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count_one();
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count_one();
+        // SAFETY: as above.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count_one();
+        // SAFETY: as above.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// How often `work` allocates on this thread.
+fn allocations(work: impl FnOnce()) -> u64 {
+    let before = ALLOCATIONS.get();
+    work();
+    ALLOCATIONS.get() - before
+}
+
+labels! {
+    /// A closed set.
+    enum Color("color") { Red = "red", Blue = "blue" }
+}
+
+struct Metrics {
+    registry: Registry,
+    counter: Counter,
+    up_down: UpDownCounter,
+    gauge: Gauge,
+    histograms: [Histogram; 3],
+    colors: EnumFamily<Counter, Color>,
+    shades: EnumFamily<Histogram, (Color, Color2)>,
+    peers: Family<Counter, 2>,
+    sizes: Family<Histogram, 1>,
+    levels: Family<Gauge, 1>,
+}
+
+labels! {
+    /// Another one.
+    enum Color2("background") { Black = "black", White = "white" }
+}
+
+impl Metrics {
+    fn new() -> Self {
+        let registry = Registry::new();
+        let precision = [Precision::One, Precision::Two, Precision::Three];
+        Metrics {
+            counter: registry.counter("count_total", "Counted.").unwrap(),
+            up_down: registry.up_down_counter("balance", "Up and down.").unwrap(),
+            gauge: registry.gauge("level", "Set.").unwrap(),
+            histograms: precision.map(|precision| {
+                let name = format!("values_{}", precision.figures());
+                registry.metric(name, "Values.").precision(precision).histogram().unwrap()
+            }),
+            colors: registry.metric("colors_total", "By color.").enum_family().unwrap(),
+            shades: registry.metric("shades", "By colors.").enum_family().unwrap(),
+            peers: registry.metric("peers_total", "By peer.").family(["peer", "kind"]).unwrap(),
+            sizes: registry.metric("sizes", "By peer.").family(["peer"]).unwrap(),
+            levels: registry.metric("levels", "By peer.").family(["peer"]).unwrap(),
+            registry,
+        }
+    }
+
+    fn scalars(&self, n: u64) {
+        self.counter.inc();
+        self.counter.add(n);
+        self.up_down.add(-(n as i64));
+        self.gauge.set(n as f64);
+        self.gauge.add(1.0);
+        assert!(self.gauge.value() > n as f64);
+    }
+
+    fn values(&self, n: u64) {
+        for histogram in &self.histograms {
+            histogram.record(n);
+            histogram.record_n(n, 3);
+            histogram.record_duration(Duration::from_nanos(n));
+        }
+    }
+
+    fn timers(&self) {
+        let one_in = NonZeroU32::new(3).unwrap();
+        for histogram in &self.histograms {
+            drop(histogram.start());
+            histogram.start().stop();
+            histogram.start_sampled(one_in).stop();
+            drop(histogram.start_sampled(one_in));
+            histogram.time(|| ());
+            histogram.record(Stamp::now().elapsed_ns());
+        }
+    }
+
+    fn families(&self, n: u64) {
+        self.colors.at(Color::Red).inc();
+        self.colors.at(Color::Blue).add(n);
+        self.shades.at((Color::Blue, Color2::White)).record(n);
+        self.shades.at((Color::Red, Color2::Black)).record(n);
+        self.peers.at(["node-1", "vote"]).inc();
+        self.peers.at(["node-2", "a somewhat longer value than most"]).add(n);
+        self.sizes.at(["node-1"]).record(n);
+        self.levels.at(["node-1"]).set(n as f64);
+    }
+
+    fn groups(&self, n: u64) {
+        let outer = group();
+        outer.add(&self.counter, n);
+        outer.add_signed(&self.up_down, -1);
+        outer.record(&self.histograms[1], n);
+        outer.add(self.colors.at(Color::Red), 1);
+        let inner = group();
+        inner.record(&self.histograms[2], n);
+        drop(inner);
+        // Plain calls join the group.
+        self.counter.inc();
+        self.histograms[0].record(n);
+        self.peers.at(["node-1", "vote"]).inc();
+    }
+
+    /// Each kind with small values, then with values of every magnitude.
+    fn check(&self) {
+        let steps: [(&str, &dyn Fn(u64)); 5] = [
+            ("scalars", &|n| self.scalars(n)),
+            ("values", &|n| self.values(n)),
+            ("timers", &|_| self.timers()),
+            ("families", &|n| self.families(n)),
+            ("groups", &|n| self.groups(n)),
+        ];
+        for (name, step) in steps {
+            step(1);
+            let again = allocations(|| (0..100).for_each(step));
+            assert_eq!(again, 0, "{name}, again");
+            let every = allocations(|| (0..64).for_each(|bit| step(u64::MAX >> bit)));
+            assert_eq!(every, 0, "{name}, of every magnitude");
+        }
+    }
+}
+
+#[test]
+fn recording_does_not_allocate() {
+    let metrics = Metrics::new();
+    let engine = by_hand(&metrics.registry);
+    assert!(allocations(|| drop(std::hint::black_box(Box::new(1)))) == 1, "the allocator counts");
+    for _ in 0..3 {
+        // On fresh threads, which take shards over, with cuts in between.
+        std::thread::scope(|scope| {
+            scope.spawn(|| metrics.check()).join().unwrap();
+        });
+        engine.refresh();
+        metrics.check();
+        engine.refresh();
+    }
+}
+
+#[test]
+fn a_thread_without_a_shard_does_not_allocate_either() {
+    own_process("a_thread_without_a_shard_does_not_allocate_either", || {
+        ProcessSettings::new().max_shards(0).apply().unwrap();
+        Metrics::new().check();
+    });
+}
+
+#[test]
+fn nor_does_one_that_passes_fences() {
+    own_process("nor_does_one_that_passes_fences", || {
+        ProcessSettings::new().barrier(Mode::Fence).apply().unwrap();
+        Metrics::new().check();
+    });
+}
+
+#[test]
+fn nor_does_one_whose_arena_is_full() {
+    own_process("nor_does_one_whose_arena_is_full", || {
+        ProcessSettings::new().arena_bytes(ProcessSettings::MIN_ARENA_BYTES).apply().unwrap();
+        Metrics::new().check();
+    });
+}
+
+#[test]
+fn a_warm_page_does_not_allocate() {
+    let metrics = Metrics::new();
+    for peer in 0..200 {
+        let peer = format!("node-{peer} \"quoted\"");
+        metrics.peers.at([&peer, "append"]).inc();
+        metrics.sizes.at([&peer]).record(peer.len() as u64);
+        metrics.levels.at([&peer]).set(0.1);
+    }
+    let engine = by_hand(&metrics.registry);
+    let mut encoder = TextEncoder::new();
+    let mut page = Vec::with_capacity(1 << 20);
+    encoder.encode(&engine.refresh(), &mut page);
+    let cold = page.len();
+    assert!(cold > 50_000, "a page worth measuring: {cold} bytes");
+    for round in 1..5u64 {
+        metrics.values(round << 40);
+        metrics.scalars(round << 40);
+        metrics.gauge.set(1.0 / round as f64);
+        let now = engine.refresh();
+        page.clear();
+        assert_eq!(allocations(|| encoder.encode(&now, &mut page)), 0, "round {round}");
+    }
+    assert_ne!(page.len(), cold, "other numbers");
+}
+
+#[test]
+fn looking_at_the_latest_snapshot_does_not_allocate() {
+    let metrics = Metrics::new();
+    metrics.scalars(5);
+    let engine = by_hand(&metrics.registry);
+    engine.refresh();
+    drop(engine.snapshot());
+    let looked = allocations(|| {
+        for _ in 0..100 {
+            let now = engine.snapshot();
+            assert_eq!(now.counter("count_total").unwrap(), 6);
+            assert_eq!(now.series().count(), now.len());
+        }
+    });
+    assert_eq!(looked, 0);
+}
