@@ -167,7 +167,7 @@ bundle! {
 
         /// Entries that a follower lacks, as its leader sees it.
         pub follower_lag_entries: Family<Gauge, 1> = "follower_lag_entries", keys(["follower"]);
-        /// Age of the oldest entry that a follower acknowledged last, when it did.
+        /// Age of the oldest entry that a follower lacks, as its leader sees it; zero if it lacks none.
         pub follower_lag_seconds: Family<Gauge, 1> =
             "follower_lag_seconds", unit(Unit::Seconds), keys(["follower"]);
         /// When a follower last answered, in seconds since 1970.
@@ -255,7 +255,7 @@ pub struct PeerMetrics {
     pub append_entries_received: Counter,
     /// Entries that it lacks.
     pub lag_entries: Gauge,
-    /// Age of the oldest entry that it acknowledged last, when it did.
+    /// Age of the oldest entry that it lacks; zero if it lacks none.
     pub lag_seconds: Gauge,
     /// When it last answered, in seconds since 1970.
     pub last_heartbeat: Gauge,

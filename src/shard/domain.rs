@@ -109,12 +109,11 @@ pub(crate) fn max_shards() -> usize {
 }
 
 fn shared_bytes() -> usize {
-    match () {
-        _ if !cfg!(tachometer_loom) => SHARED_ARENA_BYTES,
-        // A model either has no histogram, or one.
-        _ if arena_bytes() == BLOCKS => BLOCKS,
-        _ => BLOCKS + Shape::new(2).worst_bytes(),
+    if !cfg!(tachometer_loom) {
+        return SHARED_ARENA_BYTES;
     }
+    // A model has one histogram, or, without room for blocks, none.
+    if arena_bytes() == BLOCKS { BLOCKS } else { BLOCKS + Shape::new(2).worst_bytes() }
 }
 
 /// Sets the limits of shards; the caller has checked them, and that no shard exists yet.

@@ -14,11 +14,11 @@ type Row = (&'static str, &'static str, &'static [(&'static str, &'static str)])
 
 /// The rows of the summary, in its order.
 const ROWS: &[Row] = &[
-    ("client write", "tacho_write_duration_seconds", &[]),
+    ("client write, sampled", "tacho_write_duration_seconds", &[]),
     ("proposal to commit", "raft_commit_latency_seconds", &[]),
-    ("apply", "raft_apply_duration_seconds", &[]),
-    ("log append", "raft_log_append_duration_seconds", &[]),
-    ("append_entries call", "raft_rpc_duration_seconds", &[("rpc", "append_entries")]),
+    ("apply, sampled", "raft_apply_duration_seconds", &[]),
+    ("log append, sampled", "raft_log_append_duration_seconds", &[]),
+    ("append_entries call, sampled", "raft_rpc_duration_seconds", &[("rpc", "append_entries")]),
     ("vote call", "raft_rpc_duration_seconds", &[("rpc", "vote")]),
     ("install_snapshot call", "raft_rpc_duration_seconds", &[("rpc", "install_snapshot")]),
     ("election", "raft_election_duration_seconds", &[]),

@@ -17,7 +17,7 @@ impl Random {
 
     /// From zero to `below`, which is left out.
     pub fn below(&mut self, below: u64) -> u64 {
-        (u128::from(self.next()) * u128::from(below) >> 64) as u64
+        ((u128::from(self.next()) * u128::from(below)) >> 64) as u64
     }
 
     /// A value of up to `bits` bits, every number of bits as likely as any other.

@@ -24,10 +24,13 @@ labels! {
     enum Outcome("outcome") { Ok = "ok", Late = "late", Refused = "refused", Broken = "broken" }
 }
 
+/// One path: rounds and registry in, its row out.
+type Bench = fn(u32, &Registry) -> Row;
+
 /// Runs the paths whose name is wanted.
 pub fn run(rounds: u32, wanted: &impl Fn(&str) -> bool, rows: &mut Vec<Row>) {
     let registry = Registry::new();
-    let benches: [(&str, fn(u32, &Registry) -> Row); 8] = [
+    let benches: [(&str, Bench); 8] = [
         ("counter_64_in_turn", counter_64),
         ("counter_same", counter_same),
         ("counter_same_2_threads", counter_two_threads),
