@@ -17,6 +17,7 @@ pub mod family_key;
 pub mod histogram;
 pub mod operations;
 
+mod landmarks;
 mod naive;
 mod page;
 mod text;

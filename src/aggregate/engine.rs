@@ -420,7 +420,9 @@ impl Core {
         {
             match &series.source {
                 Source::Cells(slot) => scalars[series.value] = cutter.scalar(*slot),
-                Source::Shared(slot) => scalars[series.value] = shared_value(*slot),
+                Source::Shared(at) | Source::Process(at) => {
+                    scalars[series.value] = shared_value(*at);
+                }
                 Source::Callback(read) => callbacks.push((series.value, read.clone())),
                 Source::Head(slot) => {
                     let seen = cutter.take_extremes(*slot);
@@ -508,9 +510,9 @@ pub(crate) fn reclaim() -> bool {
     any
 }
 
-fn shared_value(slot: usize) -> u64 {
-    // Relaxed: a gauge publishes nothing but itself.
-    DOMAIN.shared().map_or(0, |shared| shared.cells.cell(slot).load(Ordering::Relaxed))
+fn shared_value(at: usize) -> u64 {
+    // Relaxed: a gauge, or a statistic, publishes nothing but itself.
+    DOMAIN.shared().map_or(0, |shared| shared.cells.cell(at).load(Ordering::Relaxed))
 }
 
 /// How often something was recorded at `slot` (or, for a scalar, its value).

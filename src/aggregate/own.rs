@@ -7,9 +7,8 @@ use super::cutter::Cut;
 use crate::registry::{Registry, Unit};
 use crate::shard::layout::{OVERFLOW_RECORDS, OVERFLOW_SERIES};
 use crate::shard::{DOMAIN, domain};
-use crate::sync::{Ordering, barrier};
+use crate::sync::barrier;
 use crate::{Counter, Error, Gauge, Histogram};
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 #[derive(Debug)]
@@ -27,31 +26,6 @@ pub(crate) struct OwnMetrics {
     arena_bytes: Gauge,
     series: Gauge,
     rejected: Gauge,
-    overflow_records: Rise,
-    overflow_series: Rise,
-}
-
-/// A counter that follows a total kept elsewhere in the process.
-#[derive(Debug)]
-struct Rise {
-    counter: Counter,
-    /// Offset of the total in the shared arena, and what it was at the last look.
-    at: usize,
-    last: AtomicU64,
-}
-
-impl Rise {
-    fn new(counter: Counter, at: usize) -> Self {
-        Rise { counter, at, last: AtomicU64::new(0) }
-    }
-
-    fn follow(&self) {
-        let Some(shared) = DOMAIN.shared() else { return };
-        // Relaxed, both: statistics; one generation is made at a time.
-        let now = shared.cells.cell(self.at).load(Ordering::Relaxed);
-        let last = self.last.swap(now, Ordering::Relaxed);
-        self.counter.add(now.saturating_sub(last));
-    }
 }
 
 impl OwnMetrics {
@@ -67,6 +41,16 @@ impl OwnMetrics {
             .label("clock", crate::record::clock::name())
             .label("version", env!("CARGO_PKG_VERSION"));
         info.gauge()?.set(1.0);
+        registry.bind_process(
+            "tachometer_overflow_records_total",
+            "Records that went to shared cells: a full arena, or a thread without a shard.",
+            OVERFLOW_RECORDS,
+        )?;
+        registry.bind_process(
+            "tachometer_overflow_series_records_total",
+            "Records of full families, or with a label value that is too long.",
+            OVERFLOW_SERIES,
+        )?;
         Ok(OwnMetrics {
             generations: counter("tachometer_generations_total", "Snapshots published.")?,
             incomplete: counter(
@@ -108,20 +92,6 @@ impl OwnMetrics {
                 "tachometer_rejected_registrations",
                 "Static handles that could not be registered as they stand; see tachometer_rejected_records_total.",
             )?,
-            overflow_records: Rise::new(
-                counter(
-                    "tachometer_overflow_records_total",
-                    "Records that went to shared cells: a full arena, or a thread without a shard.",
-                )?,
-                OVERFLOW_RECORDS,
-            ),
-            overflow_series: Rise::new(
-                counter(
-                    "tachometer_overflow_series_records_total",
-                    "Records of full families, or with a label value that is too long.",
-                )?,
-                OVERFLOW_SERIES,
-            ),
         })
     }
 
@@ -138,8 +108,6 @@ impl OwnMetrics {
         self.arena_bytes.set((cut.shards * domain::arena_bytes()) as f64);
         self.series.set(series as f64);
         self.rejected.set(rejected as f64);
-        self.overflow_records.follow();
-        self.overflow_series.follow();
     }
 
     pub(crate) fn drop_ticks(&self, ticks: u64) {

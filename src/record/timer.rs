@@ -2,6 +2,7 @@
 
 use super::clock;
 use super::histogram::HistogramRef;
+use crate::shard::arena::Cells;
 use crate::shard::layout::{RANDOM, SKIP};
 use crate::shard::local::fast;
 use crate::sync::Ordering;
@@ -63,10 +64,10 @@ impl Drop for Timer<'_> {
 
 /// A timer on one call in N on average, recorded with weight N. For paths too hot to time each call.
 ///
-/// Which calls are timed is drawn at random (gaps uniform from 1 to 2N − 1), separately for each histogram and thread, so
-/// that a workload with a period of its own is not sampled in step with it. Count and sum are unbiased estimates of what
-/// timing every call would give; the draw costs about a nanosecond a call. A thread without a shard of its own times
-/// every call.
+/// Which calls are timed is drawn at random (gaps uniform from 1 to 2N − 1, the first one as if many calls had gone
+/// before), separately for each histogram and thread, so that a workload with a period of its own is not sampled in step
+/// with it. Count and sum are unbiased estimates of what timing every call would give, for a timer that is rarely started
+/// too; the draw costs about a nanosecond a call. A thread without a shard of its own times every call.
 #[derive(Debug)]
 #[must_use = "a timer that is dropped at once measures nothing"]
 pub struct SampledTimer<'a> {
@@ -132,32 +133,44 @@ fn draw(slot: usize, one_in: u32) -> u32 {
 #[inline(never)]
 fn next_gap(slot: usize, one_in: u32, left: u64) -> u32 {
     let Some(cells) = fast() else { return 1 };
+    let skip = cells.cell(slot + SKIP);
+    let n = u64::from(one_in);
+    let sampled = match left as u32 {
+        // The first call of this thread on this histogram: it is sampled only if the first gap says so.
+        0 => match first_gap(random(cells), n) {
+            1 => one_in,
+            gap => {
+                skip.store(n << 32 | (gap - 1), Ordering::Relaxed);
+                return 0;
+            }
+        },
+        _ => (left >> 32) as u32,
+    };
+    let gap = 1 + (random(cells) >> 32) % (2 * n - 1);
+    skip.store(n << 32 | gap, Ordering::Relaxed);
+    sampled
+}
+
+/// The first gap, so that the first call is as likely to be sampled as any later one: in the midst of gaps that are
+/// uniform from 1 to 2N - 1, one is k calls from the next sample with probability (2N - k) / N(2N - 1). That is how the
+/// smaller of two different numbers from 1 to 2N is distributed.
+fn first_gap(random: u64, n: u64) -> u64 {
+    let one = (random >> 32) % (2 * n);
+    let other = u64::from(random as u32) % (2 * n - 1);
+    1 + one.min(if other < one { other } else { other + 1 })
+}
+
+/// The next number of the thread's own generator: xorshift64 (Marsaglia 2003).
+fn random(cells: Cells) -> u64 {
     let random = cells.cell(RANDOM);
     // Zero in a fresh shard: start the generator from the shard's address and the clock.
     let mut x = match random.load(Ordering::Relaxed) {
         0 => (cells.as_ptr() as u64 ^ clock::ticks().rotate_left(32)) | 1,
         seeded => seeded,
     };
-    // xorshift64 (Marsaglia 2003).
     x ^= x << 13;
     x ^= x >> 7;
     x ^= x << 17;
     random.store(x, Ordering::Relaxed);
-    let gap = 1 + (x >> 32) % (2 * u64::from(one_in) - 1);
-    let skip = cells.cell(slot + SKIP);
-    match left as u32 {
-        // The first call of this thread on this histogram: it is sampled only if the first gap says so.
-        0 if gap > 1 => {
-            skip.store(u64::from(one_in) << 32 | (gap - 1), Ordering::Relaxed);
-            0
-        }
-        0 => {
-            skip.store(0, Ordering::Relaxed);
-            one_in
-        }
-        _ => {
-            skip.store(u64::from(one_in) << 32 | gap, Ordering::Relaxed);
-            (left >> 32) as u32
-        }
-    }
+    x
 }

@@ -17,6 +17,8 @@ pub(crate) enum Source {
     Cells(usize),
     /// One shared cell, read after the cut.
     Shared(usize),
+    /// A statistic of the process: a word of the shared arena's header, read after the cut.
+    Process(usize),
     /// A histogram's head.
     Head(usize),
     /// A function of the host's, called after the cut.
@@ -29,6 +31,7 @@ impl fmt::Debug for Source {
             Source::Cells(slot) => write!(f, "Cells({slot})"),
             Source::Shared(slot) => write!(f, "Shared({slot})"),
             Source::Head(slot) => write!(f, "Head({slot})"),
+            Source::Process(word) => write!(f, "Process({word})"),
             Source::Callback(_) => write!(f, "Callback"),
         }
     }
@@ -46,7 +49,7 @@ impl Source {
     pub(crate) fn slot(&self) -> Option<usize> {
         match self {
             Source::Cells(slot) | Source::Shared(slot) | Source::Head(slot) => Some(*slot),
-            Source::Callback(_) => None,
+            Source::Process(_) | Source::Callback(_) => None,
         }
     }
 }

@@ -254,6 +254,34 @@ impl Registry {
         Ok(())
     }
 
+    /// Registers a counter that shows a statistic of the process, or finds it registered alike.
+    pub(crate) fn bind_process(&self, name: &str, help: &str, word: usize) -> Result<(), Error> {
+        let definition = Definition {
+            name: name.to_owned(),
+            help: help.to_owned(),
+            kind: Kind::Counter,
+            unit: Unit::None,
+            precision: Precision::Two,
+            buckets: Buckets::Auto,
+        };
+        let labels = self.scope.clone();
+        let _setup = locks::setup();
+        let mut state = self.inner.lock();
+        let there = state.family(&definition)?.series.get(&labels).map(|series| &series.source);
+        match there {
+            Some(Source::Process(_)) => Ok(()),
+            Some(_) => {
+                let existing = format!("{definition} of the program's own");
+                Err(Error::Conflict { existing, refused: definition.to_string() })
+            }
+            None => {
+                let series = Series { source: Source::Process(word), life: Arc::new(Life(None)) };
+                state.insert(&definition, labels, series);
+                Ok(())
+            }
+        }
+    }
+
     /// Binds a `static` handle, which cannot report an error: one that is refused gets slots of its own, whose records
     /// are shown under another name, beside the reason.
     #[cold]

@@ -22,7 +22,7 @@ mod world;
 pub use plan::{Amount, Plan};
 
 use model::Model;
-use plan::{Step, TENANTS, WORKERS, What};
+use plan::{Step, TENANTS, WORKERS};
 use shape::Shape;
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use tachometer::{Mode, ProcessSettings};
@@ -53,16 +53,13 @@ pub fn run(plan: &Plan) {
     let mut model = Model::new();
     let mut shape = Shape::new();
     let steps = &plan.steps[..plan.steps.len().min(MOST_STEPS)];
-    for run in steps.chunk_by(|a, b| a.worker() == b.worker() && !a.ends_thread()) {
-        let tasks = run.iter().flat_map(|step| shape.resolve(step)).collect();
-        perform(workers, &world, &mut model, run[0].worker(), tasks);
-    }
-    for worker in 0..WORKERS {
-        let tasks = (0..shape.open[worker]).map(|_| Task::Close(0)).collect();
-        perform(workers, &world, &mut model, worker, tasks);
-    }
-    for tenant in (0..TENANTS).chain(0..TENANTS) {
-        perform(workers, &world, &mut model, 0, vec![Task::Cut(tenant)]);
+    let mut tasks: Vec<_> = steps.iter().flat_map(|step| shape.resolve(step)).collect();
+    tasks.extend(shape.close_all());
+    tasks.extend((0..TENANTS).chain(0..TENANTS).map(|tenant| (0, Task::Cut(tenant))));
+    let together = |a: &(usize, Task), b: &(usize, Task)| a.0 == b.0 && !a.1.ends_thread();
+    for run in tasks.chunk_by(together) {
+        let tasks = run.iter().map(|(_, task)| task.clone()).collect();
+        perform(workers, &world, &mut model, run[0].0, tasks);
     }
 }
 
@@ -73,9 +70,6 @@ fn perform(
     worker: usize,
     tasks: Vec<Task>,
 ) {
-    if tasks.is_empty() {
-        return;
-    }
     let outcome = workers.perform(worker, world, tasks.clone());
     for (task, snapshot) in tasks.iter().zip(&outcome) {
         model.follow(worker, task, snapshot.as_ref());
@@ -99,9 +93,5 @@ fn prepare() {
 impl Step {
     pub fn worker(&self) -> usize {
         usize::from(self.worker) % WORKERS
-    }
-
-    fn ends_thread(&self) -> bool {
-        matches!(self.what, What::Exit(_))
     }
 }

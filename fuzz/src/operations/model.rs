@@ -9,6 +9,7 @@ use super::plan::{Amount, Farewell, Metric, TENANTS, WORKERS};
 use super::tenant::{Change, Key, Tenant};
 use super::value::Value;
 use super::world::Task;
+use crate::landmarks::Event;
 use std::sync::Arc;
 use tachometer::Snapshot;
 
@@ -84,6 +85,7 @@ impl Model {
             Task::Cut(tenant) => self.check(tenant, snapshot),
             Task::Restart(tenant) => {
                 self.check(tenant, snapshot);
+                self.tenants[tenant].note_all(Event::EngineRestarted);
                 self.tenants[tenant].generation = 0;
                 self.tenants[tenant].fresh_is_known = false;
             }
@@ -110,6 +112,8 @@ impl Model {
             false => delta.record(amount, way == Way::Group && !is_looked_up(metric)),
         }
         let incarnation = tenant.incarnation;
+        let open = self.open[worker] > 0;
+        tenant.note(&key, if open { Event::RecordedInGroup } else { Event::Recorded });
         self.change(worker, Change { incarnation, key, delta });
     }
 
@@ -156,14 +160,17 @@ impl Model {
         if let Some((family, labels)) = &member {
             tenant.families[*family].hold(labels);
         }
+        tenant.note(&key, Event::Taken);
         let (incarnation, zero) = (tenant.incarnation, tenant.series[&key].zero());
         self.kept.push(Kept { incarnation, key, zero, member });
     }
 
     fn drop_kept(&mut self, at: usize) {
-        let Kept { incarnation, member, .. } = self.kept.remove(at);
+        let Kept { incarnation, member, key, .. } = self.kept.remove(at);
         let tenant = self.tenants.iter_mut().find(|t| t.incarnation == incarnation);
-        if let (Some(tenant), Some((family, labels))) = (tenant, member) {
+        let Some(tenant) = tenant else { return };
+        tenant.note(&key, Event::LetGo);
+        if let Some((family, labels)) = member {
             tenant.families[family].let_go(&labels);
         }
     }
@@ -173,6 +180,7 @@ impl Model {
         self.record(worker, tenant, farewell.in_group.0, farewell.in_group.1, way);
         self.open[worker] = 0;
         self.settle(worker);
+        self.tenants.iter_mut().for_each(|tenant| tenant.note_all(Event::ThreadEnded));
         let (metric, amount) = farewell.after_groups;
         self.record(worker, tenant, metric, amount, Way::Plain);
     }
@@ -186,6 +194,7 @@ impl Model {
         assert!(complete || open || self.disturbed, "incomplete without an open group");
         let unsure = if complete { self.all_is_sure() } else { self.unsure() };
         let tenant = &mut self.tenants[index];
+        tenant.note_all(if complete { Event::Cut } else { Event::IncompleteCut });
         tenant.check(snapshot, unsure.as_deref());
         tenant.expire(snapshot, complete);
         tenant.fresh_is_known = complete;

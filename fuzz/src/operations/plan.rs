@@ -37,7 +37,7 @@ pub enum What {
     Cut,
     /// Moves the clock on by so many seconds.
     Advance(u8),
-    /// Moves it on and cuts, until every series that nobody uses has expired.
+    /// Closes every group, moves the clock on and cuts, until every series that nobody uses has expired.
     Expire,
     /// Registers a metric, or finds it registered.
     Register(Subject),
@@ -97,8 +97,8 @@ impl<'a> Arbitrary<'a> for What {
         Ok(match u.arbitrary::<u8>()? % 32 {
             0..=5 => What::Record(u.arbitrary()?, u.arbitrary()?),
             6..=7 => What::InGroup(u.arbitrary()?, u.arbitrary()?, u.arbitrary()?),
-            8..=10 => What::Open,
-            11..=13 => What::Close(u.arbitrary()?),
+            8..=9 => What::Open,
+            10..=13 => What::Close(u.arbitrary()?),
             14..=16 => What::Cut,
             17 => What::Advance(u.arbitrary()?),
             18..=19 => What::Expire,

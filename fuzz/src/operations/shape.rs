@@ -13,7 +13,7 @@ const MOST_PAST: usize = 4;
 /// What has to be known of the world to resolve the indices of a step.
 pub struct Shape {
     /// By worker: its open groups.
-    pub open: [usize; WORKERS],
+    open: [usize; WORKERS],
     kept: usize,
     past: usize,
     /// The registry and the metric that were meant last.
@@ -25,15 +25,25 @@ impl Shape {
         Shape { open: [0; WORKERS], kept: 0, past: 0, last: (0, Metric::Counter(0)) }
     }
 
-    /// What a step means now; nothing if it asks for what there is not.
-    pub fn resolve(&mut self, step: &Step) -> Vec<Task> {
-        if matches!(step.what, What::Expire) {
-            // Seen active, seen idle, gone after that.
-            let tenant = self.last.0;
-            let moved = Task::Advance(tenant, LONGEST_EXPIRY);
-            return vec![Task::Cut(tenant), moved, Task::Cut(tenant), Task::Cut(tenant)];
+    /// What a step means now, and which worker does it; nothing if it asks for what there is not.
+    pub fn resolve(&mut self, step: &Step) -> Vec<(usize, Task)> {
+        let worker = step.worker();
+        if !matches!(step.what, What::Expire) {
+            return self.resolve_one(step).map(|task| (worker, task)).into_iter().collect();
         }
-        self.resolve_one(step).into_iter().collect()
+        // Seen active, seen idle, gone after that; with no group open, since only complete cuts let series go.
+        let mut tasks = self.close_all();
+        let tenant = self.last.0;
+        let moved = Task::Advance(tenant, LONGEST_EXPIRY);
+        let expire = [Task::Cut(tenant), moved, Task::Cut(tenant), Task::Cut(tenant)];
+        tasks.extend(expire.map(|task| (worker, task)));
+        tasks
+    }
+
+    /// Closes every group.
+    pub fn close_all(&mut self) -> Vec<(usize, Task)> {
+        let open = std::mem::take(&mut self.open).into_iter().enumerate();
+        open.flat_map(|(worker, open)| (0..open).map(move |_| (worker, Task::Close(0)))).collect()
     }
 
     fn resolve_one(&mut self, step: &Step) -> Option<Task> {

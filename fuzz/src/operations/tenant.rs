@@ -7,6 +7,7 @@ use super::metrics::{
 use super::plan::Metric;
 use super::value::Value;
 use super::world::NODE;
+use crate::landmarks::{Event, History};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tachometer::{LabelEnum, Snapshot};
@@ -31,6 +32,8 @@ pub struct Tenant {
     pub generation: u64,
     pub series: BTreeMap<Key, Value>,
     pub families: [FamilyModel; FAMILIES.len()],
+    /// What happened to each series, those that are gone included.
+    histories: BTreeMap<Key, History>,
     /// Whether `generation_extremes` of the next snapshot are those of all records since the last.
     pub fresh_is_known: bool,
 }
@@ -44,6 +47,7 @@ impl Tenant {
             generation: 0,
             series: BTreeMap::new(),
             families: std::array::from_fn(|at| FamilyModel::new(&FAMILIES[at])),
+            histories: BTreeMap::new(),
             fresh_is_known: false,
         }
     }
@@ -149,6 +153,19 @@ impl Tenant {
         }
     }
 
+    /// Notes what happened to a series, for the fuzzer.
+    pub fn note(&mut self, key: &Key, event: Event) {
+        // By the first letters of the name: the type, and the family's number.
+        let class = key.0.bytes().take(2).fold(0, |class, byte| class * 31 + usize::from(byte));
+        self.histories.entry(key.clone()).or_default().add(class, event);
+    }
+
+    /// Notes what happened to all series.
+    pub fn note_all(&mut self, event: Event) {
+        let keys: Vec<_> = self.histories.keys().cloned().collect();
+        keys.iter().for_each(|key| self.note(key, event));
+    }
+
     /// Compares; `unsure` is what an incomplete snapshot may have or not.
     pub fn check(&mut self, snapshot: &Snapshot, unsure: Option<&[Change]>) {
         self.generation += 1;
@@ -175,6 +192,7 @@ impl Tenant {
     /// Lets idle members of families go, by what the snapshot shows of them.
     pub fn expire(&mut self, snapshot: &Snapshot, complete: bool) {
         let constant = (self.index == 1).then_some(NODE);
+        let mut left = Vec::new();
         for (family, rule) in self.families.iter_mut().zip(&FAMILIES) {
             let gone = family.expire(self.elapsed, complete, |values| {
                 let pairs: Vec<_> = rule.keys.iter().copied().zip(values.iter().copied()).collect();
@@ -185,8 +203,12 @@ impl Tenant {
                 let own = rule.keys.iter().copied().zip(values).chain(constant);
                 let mut labels: Vec<_> = own.map(|(k, v)| (k.to_string(), v.to_string())).collect();
                 labels.sort();
-                self.series.remove(&(rule.name.to_owned(), labels)).expect("a member has a series");
+                left.push((rule.name.to_owned(), labels));
             }
+        }
+        for key in left {
+            self.series.remove(&key).expect("a member has a series");
+            self.note(&key, Event::Gone);
         }
     }
 }

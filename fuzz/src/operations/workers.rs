@@ -37,7 +37,7 @@ impl Workers {
         world: &Arc<Mutex<World>>,
         tasks: Vec<Task>,
     ) -> Outcome {
-        let ends = matches!(tasks.last(), Some(Task::Exit(..)));
+        let ends = tasks.last().is_some_and(Task::ends_thread);
         let alive = self.0[worker].get_or_insert_with(begin);
         alive.orders.send((world.clone(), tasks)).expect("the worker is there");
         let outcome = alive.done.recv().expect("the worker did not panic");

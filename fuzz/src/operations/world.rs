@@ -30,6 +30,13 @@ pub enum Task {
     Past(usize, Metric, Amount),
 }
 
+impl Task {
+    /// Whether the worker's thread ends with it.
+    pub fn ends_thread(&self) -> bool {
+        matches!(self, Task::Exit(..))
+    }
+}
+
 #[derive(Debug)]
 struct Tenant {
     metrics: Metrics,

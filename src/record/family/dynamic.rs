@@ -232,6 +232,18 @@ impl<M: Metric, const N: usize> Lookup<'_, M, N> {
     #[cold]
     #[inline(never)]
     fn record_slow(self, members: &Members, hash: u64, record: impl Fn(usize) -> Record) {
+        // What the thread remembers is as good inside a group, in a process of fences, for a thread without a shard.
+        if let Some(hit) = cache::find(members.id, hash, &self.values) {
+            let access = enter_slow();
+            let valid = members.tenancy.valid(hit.version);
+            if valid {
+                access.apply(record(hit.slot));
+            }
+            access.leave();
+            if valid {
+                return;
+            }
+        }
         loop {
             let Resolved { slot, version, overflow } = members.resolve(&self.values);
             let access = enter_slow();
