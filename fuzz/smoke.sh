@@ -38,8 +38,9 @@ fi
 smoke() {
     local target=$1 name=$2 log="$scratch/$2.log"
     mkdir -p "$scratch/$name" "artifacts/$target"
-    local began=$SECONDS verdict="no finding"
-    "$target_dir/$triple/release/$target" "$scratch/$name" "seeds/$target" \
+    local began=$SECONDS verdict="no finding" inputs=("$scratch/$name")
+    if [[ -d seeds/$target ]]; then inputs+=("seeds/$target"); fi
+    "$target_dir/$triple/release/$target" "${inputs[@]}" \
         -max_total_time="$seconds" -seed="$seed" -timeout=60 -print_final_stats=1 \
         -artifact_prefix="artifacts/$target/" >"$log" 2>&1 || verdict="A FINDING"
     local runs kept took=$((SECONDS - began))
