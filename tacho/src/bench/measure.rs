@@ -53,8 +53,9 @@ impl Pair {
         let (mut ours, mut theirs, mut allocations) = (Vec::new(), Vec::new(), 0);
         for _ in 0..rounds {
             let before = allocated();
-            ours.push(stretch(self.calls, &mut path));
+            let ns = stretch(self.calls, &mut path);
             allocations = allocated() - before;
+            ours.push(ns);
             theirs.push(stretch(self.calls, &mut baseline));
         }
         self.row(ours, theirs, Some(allocations))
