@@ -7,15 +7,12 @@
 mod common;
 
 use common::process::own_process;
-use common::{causality, conservation, stress_time};
+use common::{by_hand_with_own_metrics, causality, conservation, stress_time};
 use std::time::Duration;
 use tachometer::limits::{ARENA_BYTES, MAX_SHARDS};
-use tachometer::{Engine, Error, ManualClock, Precision, ProcessSettings, Registry};
-
-fn by_hand_with_own_metrics(registry: &Registry) -> Engine {
-    let clock = ManualClock::at(Duration::ZERO);
-    Engine::builder().registry(registry).manual(&clock).own_metrics(true).start().unwrap()
-}
+use tachometer::{
+    Counter, Engine, Error, Histogram, ManualClock, Precision, ProcessSettings, Registry,
+};
 
 fn cutting(registry: &Registry) -> Engine {
     Engine::builder().registry(registry).interval(Duration::from_millis(1)).start().unwrap()
@@ -140,7 +137,9 @@ fn a_group_left_open_by_a_thread_without_a_shard() {
     own_process("a_group_left_open_by_a_thread_without_a_shard", || {
         ProcessSettings::new().max_shards(0).apply().unwrap();
         let registry = Registry::new();
-        let engine = by_hand_with_own_metrics(&registry);
+        // Not one that waits for as long as it takes: it would wait for ever.
+        let engine = Engine::builder().registry(&registry).manual(&ManualClock::at(Duration::ZERO));
+        let engine = engine.start().unwrap();
         let counter = registry.counter("count_total", "Counted.").unwrap();
         let values = registry.histogram("values", "Values.").unwrap();
         for round in 1..=4 {
@@ -165,6 +164,42 @@ fn a_group_left_open_by_a_thread_without_a_shard() {
             assert_eq!(now.histogram("values").unwrap().sum(), 7 * u128::from(round));
         }
     });
+}
+
+static NOWHERE: Counter = Counter::new("nowhere_total", "There is no cell for it.");
+static NOWHERE_VALUES: Histogram = Histogram::new("nowhere", "There is no cell for it.");
+
+#[test]
+#[cfg(target_os = "linux")]
+fn no_address_space_at_all() {
+    own_process("no_address_space_at_all", || {
+        limit_address_space(4 << 20);
+        let error = Registry::new().counter("count_total", "Counted.").unwrap_err();
+        assert_eq!(error, Error::OutOfAddressSpace);
+        assert!(error.to_string().contains("raise RLIMIT_AS (ulimit -v)"), "{error}");
+        // Recording does not fail, and says where it cannot count.
+        for value in 0..100 {
+            NOWHERE.inc();
+            NOWHERE_VALUES.record(value << (value % 60));
+            let group = tachometer::group();
+            group.add(&NOWHERE, 1);
+            group.record(&NOWHERE_VALUES, value);
+        }
+        let rejected = Registry::global().rejected();
+        let error = |name| &rejected.iter().find(|r| r.name == name).unwrap().error;
+        assert_eq!(*error("nowhere_total"), Error::OutOfAddressSpace);
+        assert_eq!(*error("nowhere"), Error::OutOfAddressSpace);
+    });
+}
+
+/// Leaves the process `more` bytes of address space beside what it has.
+#[cfg(target_os = "linux")]
+fn limit_address_space(more: u64) {
+    let limit = common::process::virtual_bytes() + more;
+    let limits = libc::rlimit { rlim_cur: limit, rlim_max: limit };
+    // SAFETY: a valid structure.
+    let set = unsafe { libc::setrlimit(libc::RLIMIT_AS, &limits) };
+    assert_eq!(set, 0, "{}", std::io::Error::last_os_error());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! A layout is made when the registry has changed since the last one and shared by all snapshots until it changes again.
 
 use super::{Definition, Inner, Kind, Life};
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -109,6 +110,22 @@ fn with_constant(labels: &Labels, constant: &Labels) -> Labels {
     all.into()
 }
 
+/// The labels of each series of a family, with the constant ones. A series whose text would then be that of another goes
+/// without them: two lines of one text are no page.
+fn with_constants<'a>(
+    own: impl Iterator<Item = &'a Labels> + Clone,
+    constant: &Labels,
+) -> Vec<Labels> {
+    let all: Vec<Labels> = own.clone().map(|labels| with_constant(labels, constant)).collect();
+    let unchanged = own.clone().zip(&all).filter(|(own, all)| own == all);
+    let mut taken: HashSet<Labels> = unchanged.map(|(_, all)| all.clone()).collect();
+    let free = |(own, all): (&Labels, Labels)| match *own == all || taken.insert(all.clone()) {
+        true => all,
+        false => own.clone(),
+    };
+    own.zip(all).map(free).collect()
+}
+
 impl Layout {
     /// The layout of `registry` now; `last` if nothing changed since.
     ///
@@ -131,11 +148,12 @@ impl Layout {
                 Kind::Histogram => &mut histograms,
                 _ => &mut scalars,
             };
-            let mut series: Vec<_> = family
-                .series
-                .iter()
+            let labels = with_constants(family.series.keys(), constant);
+            let mut series: Vec<_> = labels
+                .into_iter()
+                .zip(family.series.values())
                 .map(|(labels, series)| SeriesLayout {
-                    labels: with_constant(labels, constant),
+                    labels,
                     source: series.source.clone(),
                     life: Arc::downgrade(&series.life),
                     value: 0,

@@ -17,6 +17,10 @@ pub fn stress_time() -> Duration {
     Duration::from_secs(seconds.unwrap_or(3))
 }
 
+/// How long cuts of engines that are driven by hand wait: as long as a busy machine may leave another test's thread
+/// without a processor in the middle of a record.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// An engine without a thread: snapshots by `refresh` alone, no metrics of its own.
 pub fn by_hand(registry: &Registry) -> Engine {
     by_hand_with(registry, &ManualClock::at(Duration::from_secs(1_700_000_000)))
@@ -24,7 +28,15 @@ pub fn by_hand(registry: &Registry) -> Engine {
 
 /// As [`by_hand`], on a clock that the test moves.
 pub fn by_hand_with(registry: &Registry, clock: &ManualClock) -> Engine {
-    Engine::builder().registry(registry).manual(clock).start().expect("a registry of its own")
+    let builder = Engine::builder().registry(registry).manual(clock).cut_timeout(PATIENCE);
+    builder.start().expect("a registry of its own")
+}
+
+/// As [`by_hand`], with the engine's own metrics.
+pub fn by_hand_with_own_metrics(registry: &Registry) -> Engine {
+    let clock = ManualClock::at(Duration::ZERO);
+    let builder = Engine::builder().registry(registry).manual(&clock).cut_timeout(PATIENCE);
+    builder.own_metrics(true).start().expect("a registry of its own")
 }
 
 /// The text page of the engine's next snapshot.

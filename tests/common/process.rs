@@ -1,6 +1,5 @@
 //! A test in a process of its own: for settings and limits of the whole process, and for tests that stop threads.
 
-use std::io::Read as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -58,20 +57,23 @@ fn text_of(from: &mut impl std::io::Read) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Pages of memory that the process has resident, in bytes.
+/// Memory that the process has resident, in bytes.
 #[cfg(target_os = "linux")]
 pub fn resident_bytes() -> u64 {
-    let mut statm = String::new();
-    let mut file = std::fs::File::open("/proc/self/statm").expect("Linux has it");
-    file.read_to_string(&mut statm).expect("it is text");
-    let pages: u64 = statm.split(' ').nth(1).and_then(|s| s.parse().ok()).expect("a number");
-    pages * page_size::get()
+    pages(1)
 }
 
+/// Address space that the process uses, in bytes.
 #[cfg(target_os = "linux")]
-mod page_size {
-    pub fn get() -> u64 {
-        // SAFETY: asks for a constant.
-        unsafe { libc::sysconf(libc::_SC_PAGESIZE) as u64 }
-    }
+pub fn virtual_bytes() -> u64 {
+    pages(0)
+}
+
+/// One of the numbers of `/proc/self/statm`, in bytes.
+#[cfg(target_os = "linux")]
+fn pages(at: usize) -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux has it");
+    let pages: u64 = statm.split(' ').nth(at).and_then(|s| s.parse().ok()).expect("a number");
+    // SAFETY: asks for a constant.
+    pages * unsafe { libc::sysconf(libc::_SC_PAGESIZE) as u64 }
 }
