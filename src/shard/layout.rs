@@ -18,10 +18,9 @@ pub(crate) const HEADER: usize = if cfg!(tachometer_loom) { 128 } else { 256 };
 pub(crate) const STATE: usize = 0;
 /// Bytes of the block area in use. Owner only; the shared arena has [`super::regions`].
 pub(crate) const CURSOR: usize = 8;
-/// Depth of open groups, and [`ORPHAN`]. Owner only.
-pub(crate) const GROUP_DEPTH: usize = 16;
-/// The bank that the open group writes. Owner only.
-pub(crate) const GROUP_BANK: usize = 24;
+/// Of the open group, or of the last one that was: its bank, and how deep groups are nested, in units of
+/// [`GROUP_DEPTH`]; and [`ORPHAN`]. Owner only.
+pub(crate) const GROUP: usize = 16;
 /// State of the generator that spaces sampled timers. Owner only.
 pub(crate) const RANDOM: usize = 32;
 /// Shared arena: records that came through shared cells.
@@ -29,8 +28,12 @@ pub(crate) const OVERFLOW_RECORDS: usize = 64;
 /// Shared arena: records that went to the overflow series of a family.
 pub(crate) const OVERFLOW_SERIES: usize = 72;
 
-/// In [`GROUP_DEPTH`]: the thread ended while its group was open; the guard hands the shard over.
-pub(crate) const ORPHAN: u64 = 1 << 32;
+/// In [`GROUP`], above the bits of a bank: one more group.
+pub(crate) const GROUP_DEPTH: u64 = 1 << 32;
+/// In [`GROUP`]: the thread has no fast path to put back, as the process has no `membarrier`.
+pub(crate) const FENCED: u64 = 1 << 62;
+/// In [`GROUP`]: the thread ended while its group was open; the guard hands the shard over.
+pub(crate) const ORPHAN: u64 = 1 << 63;
 
 /// Bytes of one histogram's head in one bank. In a model there are two octaves.
 pub(crate) const HEAD_BYTES: usize = if cfg!(tachometer_loom) { DIRECTORY + 8 } else { 320 };
@@ -57,6 +60,8 @@ pub(crate) const BANK: usize = (SCALARS + MAX_HISTOGRAMS * HEAD_BYTES).next_mult
 pub(crate) const BLOCKS: usize = (HEADER + 2 * BANK).next_multiple_of(64);
 
 const _: () = assert!(DIRECTORY + 64 * 4 <= HEAD_BYTES || cfg!(tachometer_loom));
+const _: () =
+    assert!((BANK as u64) < GROUP_DEPTH, "a bank has room below the depth in a group word");
 const _: () = assert!(BANK.is_multiple_of(8) && HEADER.is_multiple_of(64));
 const _: () =
     assert!(BLOCKS > Shape::new(3).bias(1), "a biased directory entry is never zero or negative");

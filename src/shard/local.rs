@@ -10,12 +10,12 @@
 
 use super::arena::Cells;
 use super::entry::{Bank, enter, enter_fenced, leave};
-use super::layout::{GROUP_BANK, GROUP_DEPTH, ORPHAN, Shape};
+use super::layout::{FENCED, GROUP, GROUP_DEPTH, ORPHAN, Shape};
 use super::list::Node;
 pub(crate) use super::write::Record;
 use super::{DOMAIN, fork};
+use crate::sync::Ordering;
 use crate::sync::barrier::{Mode, mode};
-use crate::sync::{Ordering, bump};
 use std::cell::Cell;
 use std::ptr::null_mut;
 
@@ -92,16 +92,29 @@ fn enter_guest() -> Access {
 
 fn enter_own(node: &'static Node) -> Access {
     let cells = node.cells();
-    // Relaxed: the owner's own words.
-    if cells.cell(GROUP_DEPTH).load(Ordering::Relaxed) > 0 {
-        let bank = cells.cell(GROUP_BANK).load(Ordering::Relaxed) as usize;
-        return Access { own: Some(cells), bank, ends: false };
+    if let Some(group) = open_groups(cells) {
+        return Access { own: Some(cells), bank: bank_of(group), ends: false };
     }
     let bank = match mode() {
         Mode::Membarrier => enter(cells, &DOMAIN.epoch),
         Mode::Fence => enter_fenced(cells, &DOMAIN.epoch),
     };
     Access { own: Some(cells), bank, ends: true }
+}
+
+/// The group word of the calling thread, who owns `cells`, if a group is open.
+///
+/// The word alone does not say: [`close_group`] leaves it as it is, and puts [`fast`] back. (Without `membarrier`, where
+/// there is never a fast path, groups close the slow way, which clears it.)
+fn open_groups(cells: Cells) -> Option<u64> {
+    // Relaxed: the owner's own word.
+    let group = cells.cell(GROUP).load(Ordering::Relaxed);
+    (fast().is_none() && group != 0).then_some(group)
+}
+
+/// The bank that a group word has.
+fn bank_of(group: u64) -> Bank {
+    group as u32 as Bank
 }
 
 /// A thread's first record: takes a shard, counts and all.
@@ -117,6 +130,8 @@ fn enter_first() -> Access {
         return enter_guest();
     };
     LOCAL.set(Local::Owns(node));
+    // Relaxed: the owner's own word. What it says is of the last owner's groups.
+    node.cells().cell(GROUP).store(0, Ordering::Relaxed);
     if mode() == Mode::Membarrier {
         FAST.set(node.cells().as_ptr());
     }
@@ -157,16 +172,15 @@ pub(crate) fn perform(record: Record) {
     access.leave();
 }
 
-/// An open group: what it writes, and what to put back when it closes.
+/// An open group: what it writes.
 ///
-/// Three words without padding, passed by value: so it stays in registers.
+/// Two words, which functions pass and return in registers.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub(crate) struct Open {
     /// The thread's own cells; `None` for a guest of the shared arena.
     pub(crate) own: Option<Cells>,
     pub(crate) bank: Bank,
-    restore: *mut u8,
 }
 
 /// Opens a group: one entry for many records, with plain records on this thread sent the slow way round into it.
@@ -175,26 +189,28 @@ pub(crate) fn open_group() -> Open {
     let Some(cells) = fast() else { return open_group_slow() };
     let bank = enter(cells, &DOMAIN.epoch);
     FAST.set(null_mut());
-    // Relaxed: the owner's own words.
-    cells.cell(GROUP_DEPTH).store(1, Ordering::Relaxed);
-    cells.cell(GROUP_BANK).store(bank as u64, Ordering::Relaxed);
-    Open { own: Some(cells), bank, restore: cells.as_ptr() }
+    // Relaxed: the owner's own word.
+    cells.cell(GROUP).store(GROUP_DEPTH | bank as u64, Ordering::Relaxed);
+    Open { own: Some(cells), bank }
 }
 
 #[cold]
 #[inline(never)]
 extern "C" fn open_group_slow() -> Open {
     let Access { own, bank, .. } = enter_slow();
-    FAST.set(null_mut());
     let Some(cells) = own else {
         GUEST_GROUP.set((GUEST_GROUP.get().0 + 1, bank));
-        return Open { own, bank, restore: null_mut() };
+        return Open { own, bank };
     };
-    // Relaxed: the owner's own words.
-    bump(cells.cell(GROUP_DEPTH), 1);
-    cells.cell(GROUP_BANK).store(bank as u64, Ordering::Relaxed);
-    let restore = if mode() == Mode::Membarrier { cells.as_ptr() } else { null_mut() };
-    Open { own, bank, restore }
+    let first = match mode() {
+        Mode::Membarrier => bank as u64,
+        Mode::Fence => bank as u64 | FENCED,
+    };
+    let group = open_groups(cells).unwrap_or(first) + GROUP_DEPTH;
+    FAST.set(null_mut());
+    // Relaxed: the owner's own word.
+    cells.cell(GROUP).store(group, Ordering::Relaxed);
+    Open { own, bank }
 }
 
 /// A group's addition that is not the common case: a guest's.
@@ -221,22 +237,20 @@ pub(crate) extern "C" fn record_grouped(
 #[inline(always)]
 pub(crate) fn close_group(open: Open) {
     if let Some(cells) = open.own {
-        let depth = cells.cell(GROUP_DEPTH);
-        // Relaxed: the owner's own word.
-        if depth.load(Ordering::Relaxed) == 1 {
-            depth.store(0, Ordering::Relaxed);
+        // Relaxed: the owner's own word. It says that this is the only group, and that its thread had a fast path.
+        if cells.cell(GROUP).load(Ordering::Relaxed) == GROUP_DEPTH | open.bank as u64 {
             leave(cells, open.bank);
-            FAST.set(open.restore);
+            FAST.set(cells.as_ptr());
             return;
         }
     }
-    close_group_slow(open.own, open.bank, open.restore);
+    close_group_slow(open.own, open.bank);
 }
 
-/// Nested groups closed in any order, a guest's group, a group that outlived its thread's destructors.
+/// Nested groups closed in any order, a guest's group, a group of a thread that has no fast path, or has ended.
 #[cold]
 #[inline(never)]
-extern "C" fn close_group_slow(own: Option<Cells>, bank: Bank, restore: *mut u8) {
+extern "C" fn close_group_slow(own: Option<Cells>, bank: Bank) {
     let Some(cells) = own else {
         let (depth, _) = GUEST_GROUP.get();
         GUEST_GROUP.set((depth - 1, bank));
@@ -245,21 +259,21 @@ extern "C" fn close_group_slow(own: Option<Cells>, bank: Bank, restore: *mut u8)
         }
         return;
     };
-    let depth = cells.cell(GROUP_DEPTH);
-    // Relaxed: the owner's own word.
-    let left = depth.load(Ordering::Relaxed).saturating_sub(1);
-    depth.store(left, Ordering::Relaxed);
-    if left & !ORPHAN > 0 {
-        return;
+    let word = cells.cell(GROUP);
+    // Relaxed: the owner's own word, and that of the guard of a thread that has ended. Zero in a child that was forked
+    // while the group was open.
+    let group = word.load(Ordering::Relaxed).saturating_sub(GROUP_DEPTH);
+    if group & !(ORPHAN | FENCED) >= GROUP_DEPTH {
+        return word.store(group, Ordering::Relaxed);
     }
-    depth.store(0, Ordering::Relaxed);
+    word.store(0, Ordering::Relaxed);
     leave(cells, bank);
-    if left & ORPHAN == 0 {
-        FAST.set(restore);
-        return;
+    if group & ORPHAN != 0 {
+        let mine = DOMAIN.shards.iter().find(|node| node.cells() == cells);
+        mine.into_iter().for_each(Node::release);
+    } else if mode() == Mode::Membarrier {
+        FAST.set(cells.as_ptr());
     }
-    let mine = DOMAIN.shards.iter().find(|node| node.cells() == cells);
-    mine.into_iter().for_each(Node::release);
 }
 
 /// The destructor that hands the shard to the next thread.
@@ -268,13 +282,13 @@ struct Owner;
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        FAST.set(null_mut());
         if let Local::Owns(node) = LOCAL.replace(Local::Gone) {
-            let depth = node.cells().cell(GROUP_DEPTH);
-            // Relaxed: the owner's own word.
-            match depth.load(Ordering::Relaxed) {
-                0 => node.release(),
-                open => depth.store(open | ORPHAN, Ordering::Relaxed),
+            let group = open_groups(node.cells());
+            FAST.set(null_mut());
+            match group {
+                None => node.release(),
+                // Relaxed: the owner's own word.
+                Some(group) => node.cells().cell(GROUP).store(group | ORPHAN, Ordering::Relaxed),
             }
         }
     }

@@ -4,7 +4,9 @@
 //! that UTF-8 does not have, so that no two sets of values have the same key. Bounded by the family's limit: the overflow
 //! series is never entered. Emptied when the family's tenancy changes.
 
+use foldhash::fast::FixedState;
 use std::cell::RefCell;
+use std::hash::{BuildHasher, Hasher};
 
 thread_local! {
     static TABLES: RefCell<Vec<Table>> = const { RefCell::new(Vec::new()) };
@@ -113,12 +115,43 @@ impl Table {
 #[inline]
 fn is_key<const N: usize>(mut key: &[u8], values: &[&str; N]) -> bool {
     for value in values {
-        match key.strip_prefix(value.as_bytes()) {
-            Some([SEPARATOR, rest @ ..]) => key = rest,
+        let value = value.as_bytes();
+        match key.split_at_checked(value.len()) {
+            Some((own, [SEPARATOR, rest @ ..])) if is_same(own, value) => key = rest,
             _ => return false,
         }
     }
     key.is_empty()
+}
+
+/// Whether two texts of the same length are equal: up to sixteen bytes without a call, by their first and last bytes, which
+/// may overlap.
+#[inline(always)]
+fn is_same(a: &[u8], b: &[u8]) -> bool {
+    let ends_by = |same: [bool; 2]| same == [true; 2];
+    match a.len() {
+        17.. => a == b,
+        8.. => ends_by([
+            a.first_chunk::<8>() == b.first_chunk(),
+            a.last_chunk::<8>() == b.last_chunk(),
+        ]),
+        4.. => ends_by([
+            a.first_chunk::<4>() == b.first_chunk(),
+            a.last_chunk::<4>() == b.last_chunk(),
+        ]),
+        _ => a.iter().eq(b),
+    }
+}
+
+/// Nothing is secret in it, and tables are bounded: one seed for all threads.
+const HASHER: FixedState = FixedState::with_seed(0x7461_6368_6F6D_6574);
+
+/// The hash of `values`. Each goes in with its length, as `write` has it: no separator is needed.
+#[inline(always)]
+pub(crate) fn hash_of<const N: usize>(values: &[&str; N]) -> u64 {
+    let mut hasher = HASHER.build_hasher();
+    values.iter().for_each(|value| hasher.write(value.as_bytes()));
+    hasher.finish()
 }
 
 const SEPARATOR: u8 = 0xFF;
@@ -143,6 +176,19 @@ mod tests {
         assert!(!is_key(&key_of(&["ab", "c"]), &["a", "bc"]));
         assert!(!is_key(&key_of(&["a", ""]), &["a"]));
         assert!(!is_key(&key_of(&["a"]), &["a", ""]));
+    }
+
+    #[test]
+    fn short_and_long_texts_are_compared_to_their_last_byte() {
+        for length in 0..40 {
+            let text = vec![b'x'; length];
+            assert!(is_same(&text, &text.clone()));
+            for at in 0..length {
+                let mut other = text.clone();
+                other[at] = b'y';
+                assert!(!is_same(&text, &other), "byte {at} of {length}");
+            }
+        }
     }
 
     #[test]

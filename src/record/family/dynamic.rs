@@ -1,6 +1,6 @@
 //! Families whose label values are strings known at run time only.
 
-use super::cache::{self, Hit, key_of};
+use super::cache::{self, Hit, hash_of, key_of};
 use super::{At, Metric};
 use crate::limits::DEFAULT_FAMILY_LIMIT;
 use crate::record::counter::Counter;
@@ -13,10 +13,8 @@ use crate::shard::local::{Record, enter_slow, fast, finish};
 use crate::shard::{DOMAIN, entry, octave};
 use crate::sync::bump;
 use crate::{Error, Unit};
-use foldhash::fast::FixedState;
 use once_cell::race::OnceBox;
 use std::fmt;
-use std::hash::BuildHasher;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
@@ -200,14 +198,11 @@ pub struct Lookup<'a, M: Metric, const N: usize> {
     values: [&'a str; N],
 }
 
-/// Nothing is secret in it, and tables are bounded: one seed for all threads.
-const HASHER: FixedState = FixedState::with_seed(0x7461_6368_6F6D_6574);
-
 impl<M: Metric, const N: usize> Lookup<'_, M, N> {
     #[inline(always)]
     fn apply(self, record: impl Fn(usize) -> Record) {
         let members = self.family.members();
-        let hash = HASHER.hash_one(&self.values[..]);
+        let hash = hash_of(&self.values);
         if let Some(cells) = fast()
             && let Some(hit) = cache::find(members.id, hash, &self.values)
         {
