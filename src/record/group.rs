@@ -57,12 +57,18 @@ impl Group {
     /// Records `value` in a histogram.
     #[inline(always)]
     pub fn record<'a>(&self, histogram: impl Into<HistogramRef<'a>>, value: u64) {
+        self.record_n(histogram, value, 1);
+    }
+
+    /// Records `value` `n` times in a histogram: a sampled value counts as many.
+    #[inline(always)]
+    pub fn record_n<'a>(&self, histogram: impl Into<HistogramRef<'a>>, value: u64, n: u64) {
         let HistogramRef { slot, shape, .. } = histogram.into();
         let Open { own, bank, .. } = self.open;
         let recorded =
-            own.is_some_and(|cells| octave::record_own(cells, slot + bank, shape, value, 1));
+            own.is_some_and(|cells| octave::record_own(cells, slot + bank, shape, value, n));
         if !recorded {
-            record_grouped(own, bank, slot, shape, value);
+            record_grouped(own, bank, slot, shape, value, n);
         }
     }
 

@@ -229,8 +229,9 @@ pub(crate) extern "C" fn record_grouped(
     slot: usize,
     shape: Shape,
     value: u64,
+    n: u64,
 ) {
-    Access { own, bank, ends: false }.apply(Record::Histogram { slot, shape, value, n: 1 });
+    Access { own, bank, ends: false }.apply(Record::Histogram { slot, shape, value, n });
 }
 
 /// Closes a group that [`open_group`] opened.

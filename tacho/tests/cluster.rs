@@ -238,7 +238,7 @@ fn scrape(address: SocketAddr, missing: &mut BTreeSet<&str>) -> Page {
     let is_append = |series: &Sample| series.has("rpc", "append_entries");
     let finished = page.sum_of("raft_rpc_requests_total", is_append);
     assert!(finished <= sent, "{finished} calls ended of {sent} sent");
-    let committed = page.sum("raft_commit_latency_seconds_count");
+    let committed = page.sum("raft_commit_batch_entries_sum");
     let acknowledged = page.sum_of("raft_proposals_total", |series| series.has("result", "ok"));
     assert!(acknowledged <= committed, "{acknowledged} acknowledged, {committed} committed");
     page

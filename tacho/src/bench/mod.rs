@@ -60,7 +60,7 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<Report> {
 
 /// The in-memory cluster under 256 clients, with and without metrics. Here the ratio is that of throughputs.
 fn raft(rounds: u32) -> anyhow::Result<Row> {
-    let args = RaftArgs::comparison(256, rounds.min(5), Duration::from_secs(3));
+    let args = RaftArgs::comparison(256, rounds, Duration::from_secs(1));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(usize::from(args.workers))
         .enable_all()

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
-use super::probe::ONE_WRITE_IN;
+use super::probe::{ONE_ANSWER_IN, ONE_COMMAND_IN};
 use super::router::{Endpoint, Router};
 use super::sampler::Sampler;
 use super::types::{Command, Value};
@@ -53,7 +53,10 @@ impl std::error::Error for GivenUp {}
 pub struct Client {
     router: Arc<Router>,
     leader: Option<Arc<Endpoint>>,
-    sampler: Sampler<ONE_WRITE_IN>,
+    /// Which commands are stamped.
+    commands: Sampler<ONE_COMMAND_IN>,
+    /// Which of those are followed to their answer.
+    answers: Sampler<ONE_ANSWER_IN>,
     patience: Pin<Box<Sleep>>,
     attempts: u64,
     patience_started_at_attempt: u64,
@@ -71,7 +74,8 @@ impl Client {
         Self {
             router,
             leader: None,
-            sampler: Sampler::default(),
+            commands: Sampler::default(),
+            answers: Sampler::default(),
             patience,
             attempts: 0,
             patience_started_at_attempt: 0,
@@ -80,13 +84,16 @@ impl Client {
 
     /// Stores `value` under `key`; returns when it is committed and applied.
     pub async fn put(&mut self, key: u64, value: Value) -> Result<Written, GivenUp> {
+        let is_timed = self.commands.draw();
         let mut first_proposed_at = Stamp::NONE;
         let mut deadline = None;
         let mut retries = 0;
         loop {
-            if let Some(revision) = self.attempt(key, value, &mut first_proposed_at).await {
-                if let Some(leader) = &self.leader
-                    && self.sampler.draw()
+            if let Some(revision) = self.attempt(key, value, is_timed, &mut first_proposed_at).await
+            {
+                if first_proposed_at != Stamp::NONE
+                    && let Some(leader) = &self.leader
+                    && self.answers.draw()
                 {
                     leader.probe.write_finished(first_proposed_at);
                 }
@@ -105,12 +112,18 @@ impl Client {
     ///
     /// One timer serves all writes: when it ends it gives up the attempt that was already under
     /// way when it began, and begins again otherwise. Nothing is armed or read per write.
-    async fn attempt(&mut self, key: u64, value: Value, first: &mut Stamp) -> Option<u64> {
+    async fn attempt(
+        &mut self,
+        key: u64,
+        value: Value,
+        is_timed: bool,
+        first: &mut Stamp,
+    ) -> Option<u64> {
         if self.leader.is_none() {
             self.leader = self.router.leader_endpoint();
         }
         let leader = self.leader.as_ref()?;
-        let proposed_at = leader.probe.stamp();
+        let proposed_at = if is_timed { leader.probe.stamp() } else { Stamp::NONE };
         if *first == Stamp::NONE {
             *first = proposed_at;
         }

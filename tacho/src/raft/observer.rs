@@ -115,16 +115,21 @@ impl Observer {
         })
     }
 
-    /// The age of the oldest command at or after `first_missing`, as far as the log goes back.
+    /// The age of the oldest command at or after `first_missing` that has a stamp, as far as the
+    /// log goes back.
     fn lag(&self, first_missing: u64) -> Duration {
         let oldest = self.log.look(|log| {
             let purged = log.purged().map_or(0, |purged| purged.index + 1);
-            log.entry(first_missing.max(purged)).and_then(proposed_at)
+            let first = first_missing.max(purged);
+            (first..first + LOOK_AHEAD).map_while(|at| log.entry(at)).find_map(proposed_at)
         });
         let age = |oldest| Duration::from_nanos(self.probe.stamp().ns_since(oldest));
         oldest.map_or(Duration::ZERO, age)
     }
 }
+
+/// Entries that are looked through for a command with a stamp.
+const LOOK_AHEAD: u64 = 64;
 
 /// The highest index that a majority of the leader, at `last`, and its followers holds.
 fn quorum_index(last: u64, followers: &[FollowerView]) -> u64 {

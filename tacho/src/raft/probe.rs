@@ -3,10 +3,11 @@
 //! This is the only file that knows how an event becomes a metric. A probe that does not measure
 //! costs its callers one branch: it hands out [`Stamp::NONE`] and no clock is read.
 //!
-//! What happens once for each command is kept cheap: a command is stamped where it is proposed, and
-//! recorded in one group with all others of its entry. Everything else happens once for each entry
-//! or call, that is, for some hundred commands. Of what every node does for every entry, all is
-//! counted, but only one in [`ONE_IN`] is timed, and counts as so many.
+//! What happens once for each command is kept cheap: reading the clock takes longer than recording,
+//! so one command in [`ONE_COMMAND_IN`] is stamped where it is proposed, recorded in one group with
+//! the others of its entry, and counts as so many. Everything else happens once for each entry or
+//! call, that is, for some hundred commands. Of what every node does for every entry, all is
+//! counted, but only one in [`ONE_IN`] is timed.
 
 use std::sync::Arc;
 
@@ -24,8 +25,11 @@ use crate::clock::Stamp;
 /// One in this many appends, applications and `append_entries` calls is timed.
 pub const ONE_IN: u32 = 32;
 
-/// One in this many writes is timed from end to end.
-pub const ONE_WRITE_IN: u32 = 256;
+/// One in this many commands is timed from its proposal to its commit.
+pub const ONE_COMMAND_IN: u32 = 8;
+
+/// One in this many of those is timed until its client has the answer.
+pub const ONE_ANSWER_IN: u32 = 32;
 
 /// One node's hook points. A clone is the same probe.
 #[derive(Clone, Debug)]
@@ -122,13 +126,15 @@ impl NodeProbe {
 
     // ---- commit ----
 
-    /// `commands`, all of one entry, were found committed at `now`, on the node that leads.
+    /// `commands`, all of one entry, were found committed at `now`, on the node that leads. One in
+    /// [`ONE_COMMAND_IN`] has a stamp.
     #[inline]
     pub fn committed(&self, now: Stamp, commands: &[Command]) {
         if let Some(handles) = &self.handles {
             let group = group();
-            for command in commands {
-                group.record(&handles.raft.commit_latency, now.ns_since(command.proposed_at));
+            for command in commands.iter().filter(|command| command.proposed_at != Stamp::NONE) {
+                let took = now.ns_since(command.proposed_at);
+                group.record_n(&handles.raft.commit_latency, took, ONE_COMMAND_IN.into());
             }
         }
     }
@@ -156,11 +162,12 @@ impl NodeProbe {
         self.sampled(|handles| &handles.raft.apply_duration, started, ONE_IN);
     }
 
-    /// A client that proposed here has its answer, retries included. One in [`ONE_WRITE_IN`] has a
-    /// stamp.
+    /// A client that proposed here has its answer, retries included. Of those with a stamp, one in
+    /// [`ONE_ANSWER_IN`] comes here.
     #[inline]
     pub fn write_finished(&self, first_proposed_at: Stamp) {
-        self.sampled(|handles| &handles.write_duration, first_proposed_at, ONE_WRITE_IN);
+        let one_in = ONE_COMMAND_IN * ONE_ANSWER_IN;
+        self.sampled(|handles| &handles.write_duration, first_proposed_at, one_in);
     }
 
     /// Records the time since `started`, if there is a stamp, with weight `one_in`.

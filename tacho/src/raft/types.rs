@@ -33,7 +33,7 @@ pub type Value = [u8; 16];
 /// "Store `value` under `key`": applying it twice does the same as once, so a client may retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Command {
-    /// When the client proposed it; [`Stamp::NONE`] when nothing is measured.
+    /// When the client proposed it; [`Stamp::NONE`] when this one is not measured.
     pub proposed_at: Stamp,
     pub key: u64,
     #[serde(with = "serde_bytes")]
@@ -64,9 +64,9 @@ pub fn commands_of(entry: &Entry) -> &[Command] {
     }
 }
 
-/// When the oldest command of `entry` was proposed; `None` without commands or measuring.
+/// When the oldest command of `entry` that has a stamp was proposed.
 pub fn proposed_at(entry: &Entry) -> Option<Stamp> {
-    commands_of(entry).first().map(|command| command.proposed_at).filter(|at| *at != Stamp::NONE)
+    commands_of(entry).iter().map(|command| command.proposed_at).find(|at| *at != Stamp::NONE)
 }
 
 /// What `entry` weighs: its fixed part and its commands, not counting any encoding.
