@@ -61,6 +61,8 @@ pub(crate) struct Core {
     cut_timeout: Duration,
     constant: Labels,
     clock: Box<dyn Clock>,
+    /// When the engine was started.
+    started: Moment,
     own: Option<OwnMetrics>,
     /// The fork generation that the engine belongs to.
     born: u64,
@@ -232,6 +234,7 @@ impl EngineBuilder {
             interval: self.interval,
             cut_timeout: self.cut_timeout,
             constant,
+            started: clock.now(),
             clock,
             own: None,
             born: fork::generation(),
@@ -373,9 +376,12 @@ impl Core {
         let last = self.publisher.latest();
         let mut cutter = locks::cutter();
         let cut = cut(&mut cutter, self.cut_timeout);
-        let layout = Layout::of(&self.registry.inner, making.layout.as_ref(), &self.constant);
+        let since = if last.generation == 0 { self.started } else { last.moment };
         let none = Snapshot::none(moment);
         let base = making.base.as_deref().unwrap_or(&none);
+        let newest = making.layout.as_ref();
+        let known = newest.unwrap_or(&base.layout);
+        let layout = Layout::of(&self.registry.inner, newest, &self.constant, known, since.unix);
         let (mut snapshot, callbacks) = self.take(&mut cutter, &cut, moment, &layout, base);
         snapshot.generation = last.generation + 1;
         drop(cutter);

@@ -3,10 +3,11 @@
 //! A layout is made when the registry has changed since the last one and shared by all snapshots until it changes again.
 
 use super::{Definition, Inner, Kind, Life};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 /// Labels of a series, in the order of their names.
 pub(crate) type Labels = Arc<[(String, String)]>;
@@ -81,6 +82,8 @@ pub(crate) struct SeriesLayout {
     pub(crate) source: Source,
     /// What keeps the series' slots: tells it from another one that had the same labels before.
     pub(crate) life: Weak<Life>,
+    /// When the series began, at the latest: the time of the last snapshot that did not have it, or of the engine's start.
+    pub(crate) created: Duration,
     /// Index among the snapshot's scalars, or among its histograms.
     pub(crate) value: usize,
 }
@@ -129,11 +132,14 @@ fn with_constants<'a>(
 impl Layout {
     /// The layout of `registry` now; `last` if nothing changed since.
     ///
-    /// `constant` labels are added to every series that has no label of that name.
+    /// `constant` labels are added to every series that has no label of that name. What is not in `known`, the layout that
+    /// this engine or the one before it had, began after `since`, the wall's time of the last snapshot.
     pub(crate) fn of(
         registry: &Inner,
         last: Option<&Arc<Layout>>,
         constant: &Labels,
+        known: &Layout,
+        since: Duration,
     ) -> Arc<Layout> {
         // Zero is the empty layout of a snapshot before the first.
         static IDS: AtomicU64 = AtomicU64::new(1);
@@ -141,6 +147,8 @@ impl Layout {
         if let Some(last) = last.filter(|last| last.version == state.version) {
             return last.clone();
         }
+        let known: HashMap<Identity, Duration> =
+            known.series().map(|(_, series)| (series.identity(), series.created)).collect();
         let (mut scalars, mut histograms) = (0, 0);
         let mut families = Vec::with_capacity(state.families.len());
         for family in state.families.values().filter(|f| !f.series.is_empty()) {
@@ -152,11 +160,13 @@ impl Layout {
             let mut series: Vec<_> = labels
                 .into_iter()
                 .zip(family.series.values())
-                .map(|(labels, series)| SeriesLayout {
-                    labels,
-                    source: series.source.clone(),
-                    life: Arc::downgrade(&series.life),
-                    value: 0,
+                .map(|(labels, series)| {
+                    let (source, life) = (series.source.clone(), Arc::downgrade(&series.life));
+                    let mut one = SeriesLayout { labels, source, life, created: since, value: 0 };
+                    if let Some(&created) = known.get(&one.identity()) {
+                        one.created = created;
+                    }
+                    one
                 })
                 .collect();
             // Constant labels may change the order.

@@ -109,7 +109,14 @@ impl Snapshot {
         };
         let extremes = (definition.kind == Kind::Histogram).then(|| self.extremes[series.value]);
         let identity = series.identity();
-        SeriesView { definition, labels: &series.labels, value, extremes, identity }
+        SeriesView {
+            definition,
+            labels: &series.labels,
+            value,
+            created: series.created,
+            extremes,
+            identity,
+        }
     }
 
     /// The series of `name` that carry all of `labels`.

@@ -5,6 +5,7 @@ use crate::aggregate::sums::Extremes;
 use crate::registry::layout::Identity;
 use crate::snapshot::HistogramSnapshot;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// One series of a snapshot: its definition, labels and value.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +16,9 @@ pub struct SeriesView<'a> {
     pub labels: &'a [(String, String)],
     /// The value.
     pub value: Value<'a>,
+    /// When the series began, at the latest, since 1970-01-01 UTC: the time of the last snapshot that did not have it, or
+    /// of the engine's start.
+    pub created: Duration,
     pub(crate) extremes: Option<Extremes>,
     pub(crate) identity: Identity,
 }
