@@ -4,6 +4,7 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering, compiler_fence};
 use tachometer::{
     Counter, EnumFamily, Family, Gauge, Histogram, Registry, Unit, UpDownCounter, group, labels,
 };
@@ -58,5 +59,44 @@ fn groups_and_families(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, handles, timers, groups_and_families);
+/// What the processor itself asks for: the least that a protocol with a mark before and one after the record can cost, and
+/// that a span which is written to memory can.
+#[cfg(target_arch = "x86_64")]
+fn floors(c: &mut Criterion) {
+    // SAFETY: every x86-64 processor has the instruction.
+    let stamp = || unsafe { core::arch::x86_64::_rdtsc() };
+    let mut one = [0u64; 64];
+    c.bench_function("floor: one cell", |b| b.iter(|| *black_box(&mut one[7]) += 1));
+    let mut cells = [0u64; 4096];
+    c.bench_function("floor: a mark, a cell, a mark", |b| {
+        let mark = AtomicU64::new(0);
+        let cell = &mut cells[4095];
+        let mark = black_box(&mark);
+        b.iter(|| {
+            mark.store(1, Ordering::Relaxed);
+            compiler_fence(Ordering::SeqCst);
+            *black_box(&mut *cell) += 1;
+            mark.store(2, Ordering::Release);
+        });
+    });
+    c.bench_function("floor: two time stamps", |b| {
+        b.iter(|| {
+            let start = stamp();
+            stamp() - start
+        });
+    });
+    c.bench_function("floor: two time stamps, in nanoseconds, to a cell", |b| {
+        b.iter(|| {
+            let start = stamp();
+            let ticks = stamp().saturating_sub(start);
+            let ns = (u128::from(ticks) * u128::from(black_box(1_756_000_000u64))) >> 32;
+            *black_box(&mut cells[ns as usize & 4095]) += 1;
+        });
+    });
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn floors(_: &mut Criterion) {}
+
+criterion_group!(benches, handles, timers, groups_and_families, floors);
 criterion_main!(benches);
