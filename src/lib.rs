@@ -100,6 +100,8 @@ mod sync;
 
 #[cfg(not(tachometer_loom))]
 pub mod catalogue;
+#[cfg(all(feature = "config", not(tachometer_loom)))]
+pub mod config;
 #[cfg(not(tachometer_loom))]
 mod error;
 #[cfg(not(tachometer_loom))]

@@ -10,6 +10,7 @@
 //! | [`MAX_LABEL_VALUE_BYTES`] | an error at registration; a family's value goes to its overflow series | `tachometer_overflow_series_records_total` |
 //! | [`DEFAULT_CUT_TIMEOUT`] | the generation is published and says how many shards were read while moving | `tachometer_incomplete_cuts_total` |
 //! | [`MAX_REJECTED`] refused static handles | further ones share the last entry | `tachometer_rejected_registrations` |
+//! | [`MAX_CONFIG_BYTES`] of a configuration file | it is refused | the error |
 //! | [`MAX_HTTP_CONNECTIONS`] at once (feature `http`, as all of the following) | further ones get 503 and are closed, or only closed past [`MAX_HTTP_REFUSALS`] | `tachometer_http_connections_refused_total` |
 //! | [`MAX_HTTP_HEADER_BYTES`], [`MAX_HTTP_HEADERS`] of a request | 431, and the connection is closed | `tachometer_http_requests_total{code="431"}` |
 //! | [`HTTP_HEADER_TIMEOUT`] for a request | 408, and the connection is closed | `tachometer_http_requests_total{code="408"}` |
@@ -46,6 +47,8 @@ pub const MAX_REJECTED: usize = 64;
 pub const DEFAULT_CUT_TIMEOUT: Duration = Duration::from_millis(10);
 /// How often the aggregator cuts unless told otherwise.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
+/// Bytes of a configuration file.
+pub const MAX_CONFIG_BYTES: usize = 1 << 20;
 /// The shortest interval that the aggregator accepts.
 pub const MIN_INTERVAL: Duration = Duration::from_millis(1);
 /// HTTP connections that are served at once. Each costs a file descriptor and

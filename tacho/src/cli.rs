@@ -28,6 +28,17 @@ pub enum Command {
     Raft(RaftArgs),
     /// Measure every recording path against its hardware baseline.
     Bench(BenchArgs),
+    /// Check a file of settings, or print one to begin with.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Say whether a file is valid, and what is wrong with it if not.
+    Check { file: PathBuf },
+    /// Print a file that has every key, with its default and what it means.
+    Example,
 }
 
 impl Cli {
@@ -64,9 +75,14 @@ pub struct RaftArgs {
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub snapshot_every: Option<Duration>,
 
-    /// Where to serve metrics, or `off`.
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9464")]
-    pub listen: Listen,
+    /// Where to serve metrics, or `off` [default: as configured, else 127.0.0.1:9464].
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<Listen>,
+
+    /// A file of settings for the engine: see `tacho config example`. Environment variables
+    /// override its keys.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 
     /// Measure nothing and serve nothing.
     #[arg(long)]
@@ -101,7 +117,8 @@ impl RaftArgs {
             duration: Some(leg),
             kill_leader_every: None,
             snapshot_every: None,
-            listen: Listen::Off,
+            listen: Some(Listen::Off),
+            config: None,
             no_metrics: false,
             compare: true,
             rounds,
@@ -156,7 +173,7 @@ mod tests {
         let cli = Cli::try_parse_from(line.split_whitespace())?;
         match cli.command() {
             Command::Raft(args) => Ok(args),
-            Command::Bench(_) => panic!("{line} is not the raft command"),
+            other => panic!("{line} is {other:?}"),
         }
     }
 

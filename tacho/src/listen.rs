@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 
 use anyhow::Context;
+use tachometer::config::ListenerConfig;
 use tachometer::{Engine, Listener};
 
 /// An address, or nowhere.
@@ -38,15 +39,33 @@ impl std::fmt::Display for Listen {
 impl Listen {
     /// Takes the address and serves `engine` there; `None` when nothing is to be served.
     pub fn serve(self, engine: &Engine) -> anyhow::Result<Option<Listener>> {
-        let Self::At(address) = self else { return Ok(None) };
-        let listener = Listener::bind(engine, address).with_context(|| {
-            format!(
-                "metrics cannot be served at {address}; choose another address with \
-                 --listen ADDRESS:PORT, or --listen off"
-            )
-        })?;
-        Ok(Some(listener))
+        match self {
+            Self::Off => Ok(None),
+            Self::At(address) => bind(engine, &address.to_string()).map(Some),
+        }
     }
+
+    /// As [`Listen::serve`]; `None` for what `settings` say.
+    pub fn serve_as_configured(
+        chosen: Option<Self>,
+        settings: &ListenerConfig,
+        engine: &Engine,
+    ) -> anyhow::Result<Option<Listener>> {
+        match chosen {
+            Some(listen) => listen.serve(engine),
+            None if settings.enabled => bind(engine, &settings.address).map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+fn bind(engine: &Engine, address: &str) -> anyhow::Result<Listener> {
+    Listener::bind(engine, address).with_context(|| {
+        format!(
+            "metrics cannot be served at {address}; choose another address with \
+             --listen ADDRESS:PORT, or --listen off"
+        )
+    })
 }
 
 #[cfg(test)]

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use serde::Serialize;
-use tacho::cli::{Cli, Command, RaftArgs};
+use tacho::cli::{Cli, Command, ConfigCommand, RaftArgs};
 use tacho::{bench, compare, run};
+use tachometer::config::{Config, EXAMPLE};
 
 /// Counts allocations, for `tacho bench`; about a nanosecond each.
 #[global_allocator]
@@ -18,6 +19,11 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command() {
         Command::Raft(args) => raft(&args),
         Command::Bench(args) => bench::run(&args).and_then(|report| print(&report, args.json)),
+        Command::Config(ConfigCommand::Example) => write(EXAMPLE),
+        Command::Config(ConfigCommand::Check { file }) => match Config::load(&file) {
+            Ok(_) => write(&format!("{} is valid\n", file.display())),
+            Err(error) => Err(error.into()),
+        },
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -43,7 +49,10 @@ fn raft(args: &RaftArgs) -> anyhow::Result<()> {
 }
 
 fn print(result: &(impl Display + Serialize), json: bool) -> anyhow::Result<()> {
-    let text = if json { serde_json::to_string_pretty(result)? + "\n" } else { result.to_string() };
+    write(&if json { serde_json::to_string_pretty(result)? + "\n" } else { result.to_string() })
+}
+
+fn write(text: &str) -> anyhow::Result<()> {
     match io::stdout().write_all(text.as_bytes()) {
         // Whoever read the output has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

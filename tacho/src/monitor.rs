@@ -7,14 +7,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use tachometer::config::Config;
 use tachometer::{Engine, Listener, Registry, Snapshot};
 
 use crate::listen::Listen;
 use crate::report;
 use crate::summary::{Distribution, Fact};
-
-/// How often the engine makes a snapshot.
-const INTERVAL: Duration = Duration::from_secs(1);
 
 /// The name of the engine's thread.
 const AGGREGATOR: &str = "tachometer";
@@ -38,10 +36,19 @@ pub struct Measured {
 impl Monitor {
     /// Starts the engine, and serves it where `listen` says.
     pub fn start(listen: Listen) -> anyhow::Result<Self> {
+        Self::configured(&Config::default(), Some(listen))
+    }
+
+    /// Starts the engine as `config` says, and serves it where `listen` says, or else `config`.
+    pub fn configured(config: &Config, listen: Option<Listen>) -> anyhow::Result<Self> {
+        config.process.apply().context("[process] cannot be applied")?;
         let registry = Registry::new();
-        let engine = Engine::builder().registry(&registry).label("cluster", "tacho");
-        let engine = engine.interval(INTERVAL).start().context("the engine cannot be started")?;
-        let listener = listen.serve(&engine)?;
+        let mut builder = config.engine.builder().registry(&registry);
+        if !config.engine.labels.contains_key("cluster") {
+            builder = builder.label("cluster", "tacho");
+        }
+        let engine = builder.start().context("the engine cannot be started")?;
+        let listener = Listen::serve_as_configured(listen, &config.listener, &engine)?;
         Ok(Self { registry, engine, listener, started: Instant::now() })
     }
 

@@ -15,7 +15,7 @@ type Row = (&'static str, &'static str, &'static [(&'static str, &'static str)])
 /// The rows of the summary, in its order.
 const ROWS: &[Row] = &[
     ("client write, sampled", "tacho_write_duration_seconds", &[]),
-    ("proposal to commit", "raft_commit_latency_seconds", &[]),
+    ("proposal to commit, sampled", "raft_commit_latency_seconds", &[]),
     ("apply, sampled", "raft_apply_duration_seconds", &[]),
     ("log append, sampled", "raft_log_append_duration_seconds", &[]),
     ("append_entries call, sampled", "raft_rpc_duration_seconds", &[("rpc", "append_entries")]),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use tachometer::Snapshot;
+use tachometer::config::Config;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -31,7 +32,11 @@ pub async fn run(args: &RaftArgs) -> anyhow::Result<Summary> {
     let metrics = !args.no_metrics;
     // First, so that a busy port is told before a cluster is started. Nothing is measured without
     // metrics, so there is nothing to serve either.
-    let monitor = if metrics { Some(Monitor::start(args.listen)?) } else { None };
+    let config = match &args.config {
+        Some(file) => Config::load(file)?,
+        None => Config::parse_with("", std::env::vars_os())?.0,
+    };
+    let monitor = metrics.then(|| Monitor::configured(&config, args.listen)).transpose()?;
     if let Some(address) = monitor.as_ref().and_then(Monitor::address) {
         eprintln!("metrics at http://{address}/metrics");
     }

@@ -58,9 +58,12 @@ fn a_measured_run_has_figures_in_its_summary() {
     let summary: serde_json::Value = serde_json::from_str(&out).expect("JSON");
     let rows = summary["distributions"].as_array().expect("rows");
     let row = |name: &str| rows.iter().find(|row| row["name"] == name).expect(name);
-    let commit = row("proposal to commit");
+    let commit = row("proposal to commit, sampled");
     assert_eq!(commit["unit"], "seconds");
-    assert!(commit["count"].as_u64() >= summary["acknowledged"].as_u64(), "{out}");
+    // One in eight counts as eight: some thousand commands come out within a few percent.
+    let acknowledged = summary["acknowledged"].as_f64().expect("a number");
+    let ratio = commit["count"].as_f64().expect("a number") / acknowledged;
+    assert!((0.7..1.4).contains(&ratio), "{ratio} of {out}");
     let [p50, p99, max] = ["p50", "p99", "max"].map(|name| commit[name].as_f64().expect(name));
     assert!(0.0 < p50 && p50 <= p99 && p99 <= max && max < 1.5, "{commit}");
     for name in ["client write", "apply", "log append", "append_entries call"] {
@@ -167,4 +170,37 @@ fn a_wrong_flag_is_told() {
     let (output, _, err) = output(tacho("--clients many"));
     assert_eq!(output.status.code(), Some(2));
     assert!(err.contains("--clients"), "{err}");
+}
+
+#[test]
+fn a_configuration_is_checked_printed_and_used() {
+    let (output, example, err) = output(tacho("config example"));
+    assert!(output.status.success(), "{err}");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("engine.toml");
+    let with_file = |line: &str| {
+        let mut command = tacho(line);
+        command.arg(&file);
+        command
+    };
+    std::fs::write(&file, &example).expect("the file is written");
+    let (output, out, err) = self::output(with_file("config check"));
+    assert!(output.status.success() && out.contains("engine.toml is valid"), "{out}{err}");
+
+    std::fs::write(&file, "[engine]\nintervall = \"1s\"\n").expect("the file is written");
+    let (output, _, err) = self::output(with_file("config check"));
+    assert!(!output.status.success());
+    assert!(err.contains("engine.toml, line 2, column 1: unknown field `intervall`"), "{err}");
+
+    let settings = "[engine]\ninterval = \"100ms\"\n[listener]\nenabled = false\n";
+    std::fs::write(&file, settings).expect("the file is written");
+    let line = "raft --clients 8 --log memory --for 1500ms --json --config";
+    let (output, out, err) = self::output(with_file(line));
+    assert!(output.status.success(), "{err}");
+    assert!(!err.contains("metrics at"), "{err}");
+    let summary: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    let facts = summary["engine"].as_array().expect("facts");
+    let cuts = facts.iter().find(|fact| fact["name"] == "cuts").expect("cuts");
+    let cuts: u64 = cuts["value"].as_str().and_then(|n| n.parse().ok()).expect("a number");
+    assert!(cuts >= 8, "{cuts} cuts in 1.5 s at 100 ms");
 }
