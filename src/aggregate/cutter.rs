@@ -4,6 +4,10 @@
 //! program are idle most of the time, the sums over the shards that have been idle for some generations, so that they
 //! need not be read again ([`Idle`]). A total is the sum of both banks' `still`.
 //!
+//! Of the histograms, only those are read again that somebody recorded in: a record always leaves a largest and a smallest
+//! value in its bank, and a complete cut that reads a bank takes them away. Where it finds none in any shard, the bank is as
+//! it was when a complete cut last read it ([`Cutter::trusted`]). A [version](Cutter::version) tells the engines the same.
+//!
 //! A total is thus no better than the worse of the last two reads. When a cut had to give up waiting, what it read of its
 //! bank may lack half a group, or a record whose consequences the next cut has; and the next cut reads the other bank. So
 //! a cut after an incomplete one turns twice: away from the bank that is written now, and, if that went well, away from
@@ -11,7 +15,7 @@
 //! cut has waited for every guest that came before it.
 
 use super::sums::{Extremes, Sums, extremes, reset_extremes};
-use crate::limits::IDLE_CUTS;
+use crate::limits::{IDLE_CUTS, TRUSTED_CUTS};
 use crate::shard::Domain;
 use crate::shard::arena::Cells;
 use crate::shard::entry::{Bank, Seen, observe};
@@ -41,6 +45,14 @@ pub(crate) struct Cutter {
     all_extremes: Vec<Extremes>,
     shapes: Vec<Shape>,
     zeroing: Vec<Zeroing>,
+    /// By bank: it was read by a complete cut last, and how many more such cuts may go by what they left there.
+    trusted: [u32; 2],
+    /// By histogram: whether it is read in this turn.
+    changed: Vec<bool>,
+    /// By histogram: the turn that read it last.
+    versions: Vec<u64>,
+    /// Turns of this process and of those that it was forked from: no version is ever two histograms' states.
+    turns: u64,
 }
 
 /// The sums of one bank over the shards that have been idle for some time.
@@ -121,6 +133,10 @@ impl Cutter {
             all_extremes: Vec::new(),
             shapes: Vec::new(),
             zeroing: Vec::new(),
+            trusted: [0; 2],
+            changed: Vec::new(),
+            versions: Vec::new(),
+            turns: 0,
         }
     }
 
@@ -128,7 +144,8 @@ impl Cutter {
     pub(crate) fn survive_fork(&mut self, generation: u64) {
         if self.born != generation {
             let zeroing = std::mem::take(&mut self.zeroing);
-            *self = Cutter { born: generation, zeroing, ..Cutter::new() };
+            let turns = self.turns;
+            *self = Cutter { born: generation, zeroing, turns, ..Cutter::new() };
         }
     }
 
@@ -180,44 +197,63 @@ impl Cutter {
         }
         self.extremes.resize(slots.shapes.len(), Extremes::default());
         self.all_extremes.resize(slots.shapes.len(), Extremes::default());
+        self.versions.resize(slots.shapes.len(), self.turns);
     }
 
     /// Reads bank `old` of every shard that is not known to be idle; returns how many that were.
+    ///
+    /// In an incomplete cut nothing is taken to be still or unchanged, and nothing is written: any entry may write the
+    /// shared cells, and a barrier that failed says nothing about any shard.
     fn read(&mut self, domain: &Domain, looks: &[Look], old: Bank, complete: bool) -> usize {
         self.fold(looks, complete);
         let bank = index(old);
         let any_folded = self.notes.iter().any(|note| note.folded);
         if any_folded {
             refresh_idle(&mut self.idle[bank], &self.notes, &self.shapes, looks, old);
-            self.still[bank].copy_from(&self.idle[bank].sums);
-        } else {
-            self.still[bank].zero();
         }
-        let mut read = 0;
-        for look in looks {
-            if !self.notes[look.node.id].folded {
-                self.read_shard(look.node.cells(), old, complete);
-                read += 1;
-            }
+        let unfolded = looks.iter().filter(|look| !self.notes[look.node.id].folded);
+        let mut shards: Vec<Cells> = unfolded.map(|look| look.node.cells()).collect();
+        let read = shards.len();
+        shards.extend(domain.shared().map(|shared| shared.cells));
+        let all = !complete || self.trusted[bank] == 0;
+        self.changed.clear();
+        self.changed.resize(self.shapes.len(), all);
+        if !all {
+            // The extremes first: they tell what else there is to read.
+            shards.iter().for_each(|&cells| self.read_extremes(cells, old, complete));
         }
-        if let Some(shared) = domain.shared() {
-            self.read_shard(shared.cells, old, complete);
+        let idle = any_folded.then_some(&self.idle[bank].sums);
+        let (still, changed) = (&mut self.still[bank], &self.changed);
+        still.begin_from(idle, changed);
+        for &cells in &shards {
+            still.add_shard(cells, old, &self.shapes, |at| changed[at], complete);
         }
+        if all {
+            // The extremes last: of cells that move, they must be at least those of the values that were read.
+            shards.iter().for_each(|&cells| self.read_extremes(cells, old, complete));
+        }
+        self.trusted[bank] = match complete {
+            true if all => TRUSTED_CUTS,
+            true => self.trusted[bank] - 1,
+            false => 0,
+        };
+        self.turns += 1;
+        let versions = self.versions.iter_mut().zip(&self.changed);
+        versions.filter(|(_, changed)| **changed).for_each(|(version, _)| *version = self.turns);
         if complete {
             self.zero_retired(domain, old);
         }
         read
     }
 
-    /// Adds one shard's bank `old`. In an incomplete cut nothing is taken to be still, and nothing is written: any entry
-    /// may write the shared cells, and a barrier that failed says nothing about any shard.
-    fn read_shard(&mut self, cells: Cells, old: Bank, complete: bool) {
-        self.still[index(old)].add_shard(cells, old, &self.shapes, complete);
+    /// Takes in what one shard's histograms saw in bank `old`, and resets it for the generation that is recorded there next.
+    fn read_extremes(&mut self, cells: Cells, old: Bank, complete: bool) {
         let both = self.extremes.iter_mut().zip(&mut self.all_extremes);
-        for (at, (fresh, all)) in both.enumerate() {
+        for (at, ((fresh, all), changed)) in both.zip(&mut self.changed).enumerate() {
             let at = head(at) + old;
             let seen = extremes(cells, at);
             if !seen.is_empty() {
+                *changed = true;
                 fresh.widen(seen);
                 all.widen(seen);
                 if complete {
@@ -294,6 +330,7 @@ impl Cutter {
                     Class::Head(_) => {
                         still.clear_head(head_index(offset));
                         idle.clear_head(head_index(offset));
+                        self.versions[head_index(offset)] = self.turns;
                         self.extremes[head_index(offset)] = Extremes::default();
                         self.all_extremes[head_index(offset)] = Extremes::default();
                     }
@@ -316,6 +353,11 @@ impl Cutter {
         Some((shape, [self.still[0].heads.get(at)?, self.still[1].heads.get(at)?]))
     }
 
+    /// A number that changes whenever [`Cutter::head`] may: equal ones mean equal counts.
+    pub(crate) fn version(&self, slot: usize) -> u64 {
+        self.versions.get(head_index(slot)).copied().unwrap_or(self.turns)
+    }
+
     /// The extremes of a histogram since the last call.
     pub(crate) fn take_extremes(&mut self, slot: usize) -> Extremes {
         self.extremes.get_mut(head_index(slot)).map(std::mem::take).unwrap_or_default()
@@ -335,7 +377,7 @@ fn refresh_idle(idle: &mut Idle, notes: &[Note], shapes: &[Shape], looks: &[Look
     idle.valid = true;
     idle.sums.zero();
     for look in looks.iter().filter(|look| notes[look.node.id].folded) {
-        idle.sums.add_shard(look.node.cells(), old, shapes, true);
+        idle.sums.add_shard(look.node.cells(), old, shapes, |_| true, true);
     }
 }
 

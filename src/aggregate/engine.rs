@@ -420,6 +420,7 @@ impl Core {
         let mut extremes = Vec::with_capacity(layout.histograms);
         let mut callbacks = Vec::new();
         let mut cumulative = Vec::with_capacity(layout.histograms);
+        let mut versions = Vec::with_capacity(layout.histograms);
         let before = Before::new(base, layout);
         for (family, series) in
             layout.families.iter().flat_map(|f| f.series.iter().map(move |s| (f, s)))
@@ -432,16 +433,18 @@ impl Core {
                 Source::Callback(read) => callbacks.push((series.value, read.clone())),
                 Source::Head(slot) => {
                     let seen = cutter.take_extremes(*slot);
-                    let all = cutter.all_extremes(*slot);
-                    let (last, counts) = before.histogram(&family.definition, series);
+                    let version = cutter.version(*slot);
+                    let known = before.histogram(&family.definition, series);
                     let next = match cutter.head(*slot) {
-                        Some((_, banks)) => {
-                            HistogramSnapshot::advance(&last, banks, all, cut.is_complete())
+                        Some((_, banks)) if known.version != Some(version) => {
+                            let all = cutter.all_extremes(*slot);
+                            HistogramSnapshot::advance(&known.last, banks, all, cut.is_complete())
                         }
-                        None => last.clone(),
+                        _ => known.last.clone(),
                     };
-                    let same = counts.filter(|_| Arc::ptr_eq(&last, &next));
+                    let same = known.counts.filter(|_| Arc::ptr_eq(&known.last, &next));
                     cumulative.push(same.unwrap_or_else(|| next.cumulative(&family.bounds)));
+                    versions.push(version);
                     histograms.push(next);
                     extremes.push(seen);
                 }
@@ -450,6 +453,7 @@ impl Core {
         snapshot.scalars = scalars.into();
         snapshot.histograms = histograms.into();
         snapshot.cumulative = cumulative.into();
+        snapshot.versions = versions.into();
         snapshot.extremes = extremes.into();
         snapshot.rejected = self.rejected(cutter);
         let complete = cut.is_complete();
@@ -566,21 +570,29 @@ impl<'a> Before<'a> {
         Before { last, by_identity }
     }
 
-    fn histogram(
-        &self,
-        definition: &crate::Definition,
-        series: &SeriesLayout,
-    ) -> (Arc<HistogramSnapshot>, Option<Arc<[u64]>>) {
+    fn histogram(&self, definition: &crate::Definition, series: &SeriesLayout) -> Known {
         let at = match &self.by_identity {
             None => Some(series.value),
             Some(map) => map.get(&series.identity()).map(|last| last.value),
         };
-        at.map_or_else(
-            || {
-                let empty = HistogramSnapshot::empty(definition.precision, definition.unit);
-                (Arc::new(empty), None)
+        match at {
+            None => Known {
+                last: Arc::new(HistogramSnapshot::empty(definition.precision, definition.unit)),
+                counts: None,
+                version: None,
             },
-            |at| (self.last.histograms[at].clone(), Some(self.last.cumulative[at].clone())),
-        )
+            Some(at) => Known {
+                last: self.last.histograms[at].clone(),
+                counts: Some(self.last.cumulative[at].clone()),
+                version: Some(self.last.versions[at]),
+            },
+        }
     }
+}
+
+/// What the snapshot before knew of a histogram.
+struct Known {
+    last: Arc<HistogramSnapshot>,
+    counts: Option<Arc<[u64]>>,
+    version: Option<u64>,
 }

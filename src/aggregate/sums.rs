@@ -102,16 +102,33 @@ impl Sums {
         self.heads.iter_mut().for_each(HeadSums::zero);
     }
 
-    /// Becomes a copy of `other`, which has the same fit.
-    pub(crate) fn copy_from(&mut self, other: &Sums) {
-        self.scalars.clone_from(&other.scalars);
-        self.heads.iter_mut().zip(&other.heads).for_each(|(mine, theirs)| mine.copy_from(theirs));
+    /// The scalars, and the `changed` histograms, become those of `idle`, or zero.
+    pub(crate) fn begin_from(&mut self, idle: Option<&Sums>, changed: &[bool]) {
+        match idle {
+            Some(idle) => self.scalars.clone_from(&idle.scalars),
+            None => self.scalars.fill(0),
+        }
+        for (at, head) in self.heads.iter_mut().enumerate().filter(|(at, _)| changed[*at]) {
+            match idle {
+                Some(idle) => head.copy_from(&idle.heads[at]),
+                None => head.zero(),
+            }
+        }
     }
 
-    /// Adds one shard's cells of `bank`. `still`: see [`Cells::add_run`].
-    pub(crate) fn add_shard(&mut self, cells: Cells, bank: Bank, shapes: &[Shape], still: bool) {
+    /// Adds one shard's cells of `bank`: all scalars, and the histograms that are `wanted`. `still`: see
+    /// [`Cells::add_run`].
+    pub(crate) fn add_shard(
+        &mut self,
+        cells: Cells,
+        bank: Bank,
+        shapes: &[Shape],
+        wanted: impl Fn(usize) -> bool,
+        still: bool,
+    ) {
         cells.add_run(HEADER + bank, &mut self.scalars, still);
-        for (index, (sums, &shape)) in self.heads.iter_mut().zip(shapes).enumerate() {
+        let heads = self.heads.iter_mut().zip(shapes).enumerate();
+        for (index, (sums, &shape)) in heads.filter(|(index, _)| wanted(*index)) {
             let at = head(index) + bank;
             // Acquire, partner the releases in `octave`, for a moving shard: these octaves' entries are set.
             let mask = cells.cell(at + MASK).load(Ordering::Acquire);

@@ -59,13 +59,16 @@ impl HistogramSnapshot {
     ) -> Arc<HistogramSnapshot> {
         let shape = last.precision.shape();
         let mut next = HistogramSnapshot::empty(last.precision, last.unit);
-        next.cells.reserve(last.cells.len());
+        next.cells.reserve_exact(last.cells.len());
+        next.blocks.reserve_exact(last.blocks.len());
         for octave in octaves(banks[0].mask | banks[1].mask) {
             let banks = banks.map(|bank| bank.block(shape, octave));
             next.push_octave(last, shape, octave, banks, still);
         }
         next.extremes = seen;
-        if next.cells == last.cells && next.extremes == last.extremes {
+        // Counts only rise: where the totals differ, so do the cells, and they need not be compared.
+        let same = next.count == last.count && next.extremes == last.extremes;
+        if same && next.cells == last.cells {
             return last.clone();
         }
         Arc::new(next)
@@ -93,8 +96,10 @@ impl HistogramSnapshot {
             return;
         }
         let low_bits = banks.iter().flatten().fold(0u64, |sum, b| sum.wrapping_add(b[buckets]));
-        let sum = whole_sum(last.octave(octave), low_bits, &self.cells[at..], shape, octave, still);
-        self.blocks.push(Block { octave: octave as u8, at: at as u32, count, sum });
+        let block = Block { octave: octave as u8, at: at as u32, count, sum: 0 };
+        let sum =
+            whole_sum(last.octave(octave), low_bits, (block, &self.cells[at..]), shape, still);
+        self.blocks.push(Block { sum, ..block });
         self.count += count;
         self.sum += sum;
     }
@@ -396,21 +401,20 @@ fn bucket_bounds(shape: Shape, octave: usize, index: usize) -> (u64, u64) {
 fn whole_sum(
     last: Option<(Block, &[u64])>,
     low_bits: u64,
-    cells: &[u64],
+    (block, cells): (Block, &[u64]),
     shape: Shape,
-    octave: usize,
     still: bool,
 ) -> u128 {
-    let (base, before) = last.map_or((0, &[][..]), |(block, buckets)| (block.sum, buckets));
+    let octave = usize::from(block.octave);
+    let (base, counted, before) =
+        last.map_or((0, 0, &[][..]), |(last, buckets)| (last.sum, last.count, buckets));
     let added = u128::from(low_bits.wrapping_sub(base as u64));
-    let before = before.iter().chain(std::iter::repeat(&0));
     // Fewer values than could wrap: the common case, decided without a look at each bucket.
-    let count: u64 = cells.iter().sum::<u64>()
-        - last.map_or(0, |(block, _)| block.count.min(cells.iter().sum()));
     let highest = shape.low(octave).saturating_mul(2).max(shape.linear_max());
-    if count.checked_mul(highest).is_some() {
+    if block.count.saturating_sub(counted).checked_mul(highest).is_some() {
         return base + added;
     }
+    let before = before.iter().chain(std::iter::repeat(&0));
     let floor: u128 = cells
         .iter()
         .zip(before)

@@ -37,6 +37,8 @@ pub struct Snapshot {
     /// For each histogram the number of values up to each bound that it exports. Counted while its cells are at hand; a
     /// histogram that did not change keeps its counts from the snapshot before.
     pub(crate) cumulative: Box<[Arc<[u64]>]>,
+    /// The cutter's versions of the histograms.
+    pub(crate) versions: Box<[u64]>,
     /// Largest and smallest value of this generation alone.
     pub(crate) extremes: Box<[crate::aggregate::sums::Extremes]>,
     pub(crate) rejected: Vec<(String, u64)>,
@@ -54,6 +56,7 @@ impl Snapshot {
             scalars: Box::default(),
             histograms: Box::default(),
             cumulative: Box::default(),
+            versions: Box::default(),
             extremes: Box::default(),
             rejected: Vec::new(),
         }
