@@ -418,6 +418,7 @@ impl Core {
         let mut scalars = vec![0; layout.scalars];
         let mut histograms = Vec::with_capacity(layout.histograms);
         let mut extremes = Vec::with_capacity(layout.histograms);
+        let mut exemplars = Vec::with_capacity(layout.histograms);
         let mut callbacks = Vec::new();
         let mut cumulative = Vec::with_capacity(layout.histograms);
         let before = Before::new(base, layout);
@@ -444,6 +445,7 @@ impl Core {
                     cumulative.push(same.unwrap_or_else(|| next.cumulative(&family.bounds)));
                     histograms.push(next);
                     extremes.push(seen);
+                    exemplars.push(cutter.exemplars(*slot, moment.unix));
                 }
             }
         }
@@ -451,6 +453,7 @@ impl Core {
         snapshot.histograms = histograms.into();
         snapshot.cumulative = cumulative.into();
         snapshot.extremes = extremes.into();
+        snapshot.exemplars = exemplars.into();
         snapshot.rejected = self.rejected(cutter);
         let complete = cut.is_complete();
         self.registry

@@ -13,7 +13,7 @@ pub use series::{SeriesView, Value};
 use crate::aggregate::time::Moment;
 use crate::registry::Kind;
 use crate::registry::layout::{Layout, SeriesLayout};
-use crate::{Definition, Error};
+use crate::{Definition, Error, Exemplar};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +39,8 @@ pub struct Snapshot {
     pub(crate) cumulative: Box<[Arc<[u64]>]>,
     /// Largest and smallest value of this generation alone.
     pub(crate) extremes: Box<[crate::aggregate::sums::Extremes]>,
+    /// The latest exemplars that are known, by histogram.
+    pub(crate) exemplars: Box<[Option<Arc<[Exemplar]>>]>,
     pub(crate) rejected: Vec<(String, u64)>,
 }
 
@@ -55,6 +57,7 @@ impl Snapshot {
             histograms: Box::default(),
             cumulative: Box::default(),
             extremes: Box::default(),
+            exemplars: Box::default(),
             rejected: Vec::new(),
         }
     }
@@ -108,6 +111,10 @@ impl Snapshot {
             Kind::Histogram => Value::Histogram(&self.histograms[series.value]),
         };
         let extremes = (definition.kind == Kind::Histogram).then(|| self.extremes[series.value]);
+        let exemplars = match definition.kind {
+            Kind::Histogram => self.exemplars[series.value].as_deref().unwrap_or_default(),
+            _ => &[],
+        };
         let identity = series.identity();
         SeriesView {
             definition,
@@ -115,6 +122,7 @@ impl Snapshot {
             value,
             created: series.created,
             extremes,
+            exemplars,
             identity,
         }
     }
