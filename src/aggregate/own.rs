@@ -40,7 +40,7 @@ impl OwnMetrics {
             .label("barrier", barrier::mode().name())
             .label("clock", crate::record::clock::name())
             .label("version", env!("CARGO_PKG_VERSION"));
-        info.gauge()?.set(1.0);
+        info.info()?;
         registry.bind_process(
             "tachometer_overflow_records_total",
             "Records that went to shared cells: a full arena, or a thread without a shard.",

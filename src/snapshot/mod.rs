@@ -107,7 +107,9 @@ impl Snapshot {
         let value = match definition.kind {
             Kind::Counter => Value::Counter(self.scalars[series.value]),
             Kind::UpDownCounter => Value::UpDownCounter(self.scalars[series.value] as i64),
-            Kind::Gauge => Value::Gauge(f64::from_bits(self.scalars[series.value])),
+            Kind::Gauge | Kind::Info | Kind::StateSet => {
+                Value::Gauge(f64::from_bits(self.scalars[series.value]))
+            }
             Kind::Histogram => Value::Histogram(&self.histograms[series.value]),
         };
         let extremes = (definition.kind == Kind::Histogram).then(|| self.extremes[series.value]);

@@ -52,7 +52,7 @@ pub enum Value<'a> {
     Counter(u64),
     /// A count that rises and falls.
     UpDownCounter(i64),
-    /// A value that was set.
+    /// A value that was set; 1 for an info metric, 0 or 1 for a state.
     Gauge(f64),
     /// A distribution.
     Histogram(&'a Arc<HistogramSnapshot>),
