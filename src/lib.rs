@@ -64,7 +64,7 @@
 //! baseline; results stand in `benches/results/`.
 //!
 //! Memory: 16 bytes a counter and recording thread; a histogram 640 bytes, and in each bank about 1 KiB for an octave
-//! that it has seen (at two significant figures). Shards are handed from ended threads to new ones, so memory is bounded
+//! that it has seen (at two significant figures), and 2 KiB where it was given exemplars. Shards are handed from ended threads to new ones, so memory is bounded
 //! by the largest number of threads alive at once.
 //!
 //! # Limits
@@ -123,9 +123,10 @@ pub use crate::serve::Listener;
 #[cfg(not(tachometer_loom))]
 pub use crate::{
     aggregate::engine::{Engine, EngineBuilder},
+    aggregate::exemplars::Exemplar,
     aggregate::time::{Clock, ManualClock, Moment},
     error::Error,
-    export::{Encoder, Sink, TextEncoder},
+    export::{Encoder, OpenMetricsEncoder, Sink, TextEncoder},
     process::{ProcessSettings, barrier_mode},
     record::builder::MetricBuilder,
     record::bundle::BundleField,
@@ -137,6 +138,7 @@ pub use crate::{
     record::gauge::{Gauge, GaugeRef},
     record::group::{Group, group},
     record::histogram::{Histogram, HistogramRef},
+    record::state_set::StateSet,
     record::timer::{SampledTimer, Timer},
     record::updown::{UpDownCounter, UpDownCounterRef},
     registry::{Buckets, Definition, Kind, Precision, Registry, Rejected, Unit},

@@ -3,6 +3,7 @@
 //! | limit | at the limit | counted in |
 //! |---|---|---|
 //! | [`ARENA_BYTES`] of one thread | records that need a new octave go to shared overflow cells: slower, never lost | `tachometer_overflow_records_total` |
+//! | [`ARENA_BYTES`] and [`MAX_SHARDS`], for exemplars | the value is recorded, its exemplar is dropped | `tachometer_dropped_exemplars_total` |
 //! | [`MAX_SHARDS`] threads alive at once | further threads record through the shared cells | `tachometer_overflow_records_total` |
 //! | [`MAX_SCALARS`], [`MAX_HISTOGRAMS`] in the process | registration returns `Error::TooManySeries`; a family's values go to its overflow series | `tachometer_overflow_series_records_total` |
 //! | series of one family ([`DEFAULT_FAMILY_LIMIT`]) | further label sets share the series `overflow="true"` | `tachometer_overflow_series_records_total` |

@@ -4,11 +4,15 @@
 //! an order of steps that the models rely on is the order in the function that is called.
 
 use crate::aggregate::cutter::{Cutter, SlotView};
+use crate::aggregate::exemplars::Exemplar;
 use crate::aggregate::publish;
 use crate::aggregate::sums::octaves;
 use crate::limits::MAX_SCALARS;
 use crate::shard::entry::{self, Bank};
-use crate::shard::layout::{BLOCKS, Class, Range, Shape, head, scalar};
+use crate::shard::exemplar::{self, Traced};
+use crate::shard::layout::{
+    BLOCKS, Class, EXEMPLAR_BYTES, EXEMPLAR_OCTAVES, Range, Shape, head, scalar,
+};
 use crate::shard::list::Node;
 use crate::shard::write::Record;
 use crate::shard::{Domain, domain, modelled, tenancy};
@@ -29,6 +33,9 @@ const HEAD: usize = head(0);
 pub fn room(octaves: &[usize]) -> usize {
     octaves.iter().map(|&octave| SHAPE.block_bytes(octave)).sum()
 }
+
+/// Bytes of the block that exemplars need in one bank.
+pub const EXEMPLAR_ROOM: usize = EXEMPLAR_BYTES * EXEMPLAR_OCTAVES;
 
 /// One process, in one execution of a model.
 #[derive(Clone, Debug)]
@@ -107,6 +114,13 @@ impl Thread {
         entry.leave();
     }
 
+    /// One record of the histogram, with an exemplar whose trace and span are `value` too.
+    pub fn record_traced(&self, value: u64) {
+        let entry = self.enter();
+        entry.record_traced(value);
+        entry.leave();
+    }
+
     /// Whether the thread has a shard.
     pub fn has_shard(&self) -> bool {
         self.shard.is_some()
@@ -138,6 +152,14 @@ impl Entry<'_> {
     /// Records in the histogram.
     pub fn record(&self, value: u64) {
         self.write(Record::Histogram { slot: HEAD, shape: SHAPE, value, n: 1 });
+    }
+
+    /// Records in the histogram, with an exemplar whose trace and span are `value` too.
+    pub fn record_traced(&self, value: u64) {
+        self.record(value);
+        let own = self.thread.shard.map(Node::cells);
+        let traced = Traced { value, trace: [value; 2], span: value };
+        exemplar::keep(&self.thread.domain, own, HEAD + self.bank, traced);
     }
 
     /// Ends the entry.
@@ -201,6 +223,8 @@ pub struct Generation {
     pub sum: u64,
     /// The smallest and the largest value since the last cut.
     pub extremes: Option<(u64, u64)>,
+    /// The words of the latest exemplar that is known: value, trace, span. Zeros for none.
+    pub exemplar: [u64; 4],
 }
 
 impl Aggregator {
@@ -228,7 +252,9 @@ impl Aggregator {
                 })
         });
         let seen = self.cutter.take_extremes(HEAD);
+        let exemplars = self.cutter.exemplars(HEAD, Duration::ZERO);
         Generation {
+            exemplar: exemplars.map_or([0; 4], |known| words(&known[0])),
             complete: cut.is_complete(),
             read: cut.read,
             a: self.cutter.scalar(A),
@@ -253,6 +279,12 @@ impl Aggregator {
     pub fn take_zeroed(&mut self) -> usize {
         self.cutter.take_zeroed().len()
     }
+}
+
+fn words(exemplar: &Exemplar) -> [u64; 4] {
+    let trace = u128::from_be_bytes(exemplar.trace_id);
+    let span = u64::from_be_bytes(exemplar.span_id);
+    [exemplar.value, (trace >> 64) as u64, trace as u64, span]
 }
 
 /// Where the latest of something is published.

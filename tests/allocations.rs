@@ -1,5 +1,5 @@
 //! After a thread's first record of a kind, recording allocates nothing: not for a new octave of a histogram, not for a
-//! timer, a group, a look-up in a family, nor for a thread without a shard. Neither does asking for the latest snapshot,
+//! timer, a group, an exemplar, a look-up in a family, nor for a thread without a shard. Neither does asking for the latest snapshot,
 //! nor writing a page once the encoder has seen the series.
 //!
 //! An allocator counts what the measuring thread asks for.
@@ -125,6 +125,15 @@ impl Metrics {
         }
     }
 
+    fn exemplars(&self, n: u64) {
+        for histogram in &self.histograms {
+            histogram.record_with_exemplar(n, [1; 16], [2; 8]);
+            group().record_with_exemplar(histogram, n, [3; 16], [4; 8]);
+        }
+        self.shades.at((Color::Blue, Color2::White)).record_with_exemplar(n, [5; 16], [6; 8]);
+        self.sizes.at(["node-1"]).record_with_exemplar(n, [7; 16], [8; 8]);
+    }
+
     fn timers(&self) {
         let one_in = NonZeroU32::new(3).unwrap();
         for histogram in &self.histograms {
@@ -165,9 +174,10 @@ impl Metrics {
 
     /// Each kind with small values, then with values of every magnitude.
     fn check(&self) {
-        let steps: [(&str, &dyn Fn(u64)); 5] = [
+        let steps: [(&str, &dyn Fn(u64)); 6] = [
             ("scalars", &|n| self.scalars(n)),
             ("values", &|n| self.values(n)),
+            ("exemplars", &|n| self.exemplars(n)),
             ("timers", &|_| self.timers()),
             ("families", &|n| self.families(n)),
             ("groups", &|n| self.groups(n)),

@@ -14,17 +14,20 @@
 //! the one that was read while it moved. Guests are waited for by bank, so this is also what makes sure that a complete
 //! cut has waited for every guest that came before it.
 
+use super::exemplars::{Exemplar, Exemplars};
 use super::sums::{Extremes, Sums, extremes, reset_extremes};
 use crate::limits::{IDLE_CUTS, TRUSTED_CUTS};
 use crate::shard::Domain;
 use crate::shard::arena::Cells;
 use crate::shard::entry::{Bank, Seen, observe};
+use crate::shard::exemplar::forget;
 use crate::shard::layout::{
     BANK, Class, DIRECTORY, MASK, Range, SKIP, Shape, head, head_index, scalar_index,
 };
 use crate::shard::list::Node;
 use crate::sync::weaken::{Site, is_weak};
 use crate::sync::{Ordering, relax};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// See the module.
@@ -43,6 +46,7 @@ pub(crate) struct Cutter {
     extremes: Vec<Extremes>,
     /// What they saw since their series began: an engine that takes a registry over must not begin anew.
     all_extremes: Vec<Extremes>,
+    exemplars: Vec<Exemplars>,
     shapes: Vec<Shape>,
     zeroing: Vec<Zeroing>,
     /// By bank: it was read by a complete cut last, and how many more such cuts may go by what they left there.
@@ -131,6 +135,7 @@ impl Cutter {
             notes: Vec::new(),
             extremes: Vec::new(),
             all_extremes: Vec::new(),
+            exemplars: Vec::new(),
             shapes: Vec::new(),
             zeroing: Vec::new(),
             trusted: [0; 2],
@@ -198,6 +203,7 @@ impl Cutter {
         self.extremes.resize(slots.shapes.len(), Extremes::default());
         self.all_extremes.resize(slots.shapes.len(), Extremes::default());
         self.versions.resize(slots.shapes.len(), self.turns);
+        self.exemplars.resize_with(slots.shapes.len(), Exemplars::default);
     }
 
     /// Reads bank `old` of every shard that is not known to be idle; returns how many that were.
@@ -249,7 +255,8 @@ impl Cutter {
     /// Takes in what one shard's histograms saw in bank `old`, and resets it for the generation that is recorded there next.
     fn read_extremes(&mut self, cells: Cells, old: Bank, complete: bool) {
         let both = self.extremes.iter_mut().zip(&mut self.all_extremes);
-        for (at, ((fresh, all), changed)) in both.zip(&mut self.changed).enumerate() {
+        let marks = self.changed.iter_mut().zip(&mut self.exemplars);
+        for (at, ((fresh, all), (changed, exemplars))) in both.zip(marks).enumerate() {
             let at = head(at) + old;
             let seen = extremes(cells, at);
             if !seen.is_empty() {
@@ -257,6 +264,7 @@ impl Cutter {
                 fresh.widen(seen);
                 all.widen(seen);
                 if complete {
+                    exemplars.take(cells, at);
                     reset_extremes(cells, at);
                 }
             }
@@ -333,6 +341,7 @@ impl Cutter {
                         self.versions[head_index(offset)] = self.turns;
                         self.extremes[head_index(offset)] = Extremes::default();
                         self.all_extremes[head_index(offset)] = Extremes::default();
+                        self.exemplars[head_index(offset)] = Exemplars::default();
                     }
                 }
             }
@@ -366,6 +375,11 @@ impl Cutter {
     /// The extremes of a histogram since its series began.
     pub(crate) fn all_extremes(&self, slot: usize) -> Extremes {
         self.all_extremes.get(head_index(slot)).copied().unwrap_or_default()
+    }
+
+    /// The latest exemplars of a histogram; those found since the last call are stamped `now`.
+    pub(crate) fn exemplars(&mut self, slot: usize, now: Duration) -> Option<Arc<[Exemplar]>> {
+        self.exemplars.get_mut(head_index(slot))?.latest(now)
     }
 }
 
@@ -425,7 +439,8 @@ fn gave_up(turn: &mut u32, began: Instant, limit: Duration) -> bool {
     false
 }
 
-/// Zeroes one slot in one bank of one arena. A histogram keeps its blocks for the next series of its shape.
+/// Zeroes one slot in one bank of one arena. A histogram keeps its blocks for the next series of its shape, that of its
+/// exemplars too.
 fn zero_slot(cells: Cells, class: Class, slot: usize, bank: Bank) {
     // Relaxed, all: the bank stands still; released to the writers by the next flip (`Domain::flip`).
     let zero = |at: usize| cells.cell(at).store(0, Ordering::Relaxed);
@@ -434,6 +449,7 @@ fn zero_slot(cells: Cells, class: Class, slot: usize, bank: Bank) {
         Class::Scalar => zero(at),
         Class::Head(shape) => {
             reset_extremes(cells, at);
+            forget(cells, at);
             zero(at + SKIP);
             for octave in super::sums::octaves(cells.cell(at + MASK).load(Ordering::Relaxed)) {
                 let entry = cells.entry(at + DIRECTORY + 4 * octave).load(Ordering::Relaxed);

@@ -418,7 +418,9 @@ impl Core {
         let mut scalars = vec![0; layout.scalars];
         let mut histograms = Vec::with_capacity(layout.histograms);
         let mut extremes = Vec::with_capacity(layout.histograms);
+        let mut exemplars = Vec::with_capacity(layout.histograms);
         let mut callbacks = Vec::new();
+        let mut states = HashMap::new();
         let mut cumulative = Vec::with_capacity(layout.histograms);
         let mut versions = Vec::with_capacity(layout.histograms);
         let before = Before::new(base, layout);
@@ -430,6 +432,12 @@ impl Core {
                 Source::Shared(at) | Source::Process(at) => {
                     scalars[series.value] = shared_value(*at);
                 }
+                Source::State(at, index) => {
+                    // Read once for all states of a set: one of them holds.
+                    let state = *states.entry(*at).or_insert_with(|| shared_value(*at));
+                    scalars[series.value] = f64::from(state == *index as u64).to_bits();
+                }
+                Source::One => scalars[series.value] = 1f64.to_bits(),
                 Source::Callback(read) => callbacks.push((series.value, read.clone())),
                 Source::Head(slot) => {
                     let seen = cutter.take_extremes(*slot);
@@ -447,6 +455,7 @@ impl Core {
                     versions.push(version);
                     histograms.push(next);
                     extremes.push(seen);
+                    exemplars.push(cutter.exemplars(*slot, moment.unix));
                 }
             }
         }
@@ -455,6 +464,7 @@ impl Core {
         snapshot.cumulative = cumulative.into();
         snapshot.versions = versions.into();
         snapshot.extremes = extremes.into();
+        snapshot.exemplars = exemplars.into();
         snapshot.rejected = self.rejected(cutter);
         let complete = cut.is_complete();
         self.registry
@@ -545,7 +555,7 @@ fn count(cutter: &Cutter, slot: usize, kind: Kind) -> u64 {
 fn recorded(cutter: &Cutter, rejected: &Rejected) -> u64 {
     let Rejected { bound, kind, .. } = rejected;
     match bound.life.0 {
-        Some(_) if *kind == Kind::Gauge => 0,
+        Some(_) if matches!(kind, Kind::Gauge | Kind::StateSet) => 0,
         Some(range) => (0..range.len)
             .map(|at| count(cutter, range.slot + at * range.class.stride(), *kind))
             .fold(0, u64::wrapping_add),

@@ -3,6 +3,7 @@
 pub(crate) mod cutter;
 #[cfg(not(tachometer_loom))]
 pub(crate) mod engine;
+pub(crate) mod exemplars;
 #[cfg(not(tachometer_loom))]
 pub(crate) mod own;
 pub(crate) mod publish;

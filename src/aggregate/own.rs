@@ -5,7 +5,7 @@
 
 use super::cutter::Cut;
 use crate::registry::{Registry, Unit};
-use crate::shard::layout::{OVERFLOW_RECORDS, OVERFLOW_SERIES};
+use crate::shard::layout::{DROPPED_EXEMPLARS, OVERFLOW_RECORDS, OVERFLOW_SERIES};
 use crate::shard::{DOMAIN, domain};
 use crate::sync::barrier;
 use crate::{Counter, Error, Gauge, Histogram};
@@ -40,7 +40,7 @@ impl OwnMetrics {
             .label("barrier", barrier::mode().name())
             .label("clock", crate::record::clock::name())
             .label("version", env!("CARGO_PKG_VERSION"));
-        info.gauge()?.set(1.0);
+        info.info()?;
         registry.bind_process(
             "tachometer_overflow_records_total",
             "Records that went to shared cells: a full arena, or a thread without a shard.",
@@ -50,6 +50,11 @@ impl OwnMetrics {
             "tachometer_overflow_series_records_total",
             "Records of full families, or with a label value that is too long.",
             OVERFLOW_SERIES,
+        )?;
+        registry.bind_process(
+            "tachometer_dropped_exemplars_total",
+            "Exemplars without a place: a full arena, or a thread without a shard. Their values were recorded.",
+            DROPPED_EXEMPLARS,
         )?;
         Ok(OwnMetrics {
             generations: counter("tachometer_generations_total", "Snapshots published.")?,

@@ -6,10 +6,14 @@
 
 #[allow(dead_code, reason = "the encoders that use it follow")]
 pub(crate) mod exponential;
+mod number;
+pub(crate) mod openmetrics;
+mod plan;
 pub(crate) mod text;
 #[allow(dead_code, reason = "the encoders that use it follow")]
 pub(crate) mod wire;
 
+pub use openmetrics::OpenMetricsEncoder;
 pub use text::TextEncoder;
 
 use crate::Snapshot;

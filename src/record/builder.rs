@@ -2,7 +2,9 @@
 
 use super::family::Metric;
 use super::family::dynamic::{Family, Options};
-use super::family::enums::{EnumFamily, EnumLabels, combinations};
+use super::family::enums::{EnumFamily, EnumLabels, LabelEnum, combinations};
+use super::state_set::{StateSet, states};
+use crate::registry::layout::Source;
 use crate::registry::members::Members;
 use crate::registry::{Buckets, Definition, Kind, Precision, Registry, Unit};
 use crate::{Counter, Error, Gauge, Histogram, UpDownCounter};
@@ -70,6 +72,36 @@ impl Registry {
     /// As [`Registry::counter`].
     pub fn gauge(&self, name: &str, help: &str) -> Result<Gauge, Error> {
         self.metric(name, help).gauge()
+    }
+
+    /// Registers an info metric: `labels` about the program itself, with the value 1, for as long as the registry lives. The
+    /// name ends in `_info`.
+    ///
+    /// ```
+    /// use tachometer::Registry;
+    /// let registry = Registry::new();
+    /// registry.info("build_info", "What runs here.", [("version", "1.2.3"), ("commit", "0a1b2c")])?;
+    /// # Ok::<(), tachometer::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Registry::counter`].
+    pub fn info<K: Into<String>, V: Into<String>>(
+        &self,
+        name: &str,
+        help: &str,
+        labels: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<(), Error> {
+        let metric = self.metric(name, help);
+        labels.into_iter().fold(metric, |metric, (key, value)| metric.label(key, value)).info()
+    }
+
+    /// Registers a state set without labels of its own.
+    ///
+    /// # Errors
+    /// As [`Registry::counter`]; and the name must do as a label's name.
+    pub fn state_set<S: LabelEnum>(&self, name: &str, help: &str) -> Result<StateSet<S>, Error> {
+        self.metric(name, help).state_set()
     }
 
     /// Registers a histogram without unit or labels of its own.
@@ -172,6 +204,26 @@ impl MetricBuilder<'_> {
     pub fn gauge_from(self, read: impl Fn() -> f64 + Send + Sync + 'static) -> Result<(), Error> {
         let definition = self.definition(Kind::Gauge);
         self.registry.bind_callback(&definition, self.labels, Arc::new(read))
+    }
+
+    /// Registers an info metric: the metric's labels, with the value 1.
+    ///
+    /// # Errors
+    /// As [`MetricBuilder::counter`]; and the name must end in `_info`.
+    pub fn info(self) -> Result<(), Error> {
+        let definition = self.definition(Kind::Info);
+        self.registry.bind_without_slot(&definition, self.labels, Source::One)
+    }
+
+    /// Registers a state set: a series for each of the states, labelled with the metric's name.
+    ///
+    /// # Errors
+    /// As [`MetricBuilder::counter`]; and the name must do as a label's name.
+    pub fn state_set<S: LabelEnum>(self) -> Result<StateSet<S>, Error> {
+        let definition = self.definition(Kind::StateSet);
+        let with_own = |state: Vec<(String, String)>| [&self.labels[..], &state[..]].concat();
+        let states: Vec<_> = states::<S>(&self.name).into_iter().map(with_own).collect();
+        Ok(StateSet::from_bound(self.registry.bind(&definition, &states)?))
     }
 
     /// Registers a histogram.

@@ -1,8 +1,9 @@
 //! Typed bundles: one declaration gives a struct of handles with names, units, help and labels.
 
 use super::builder::MetricBuilder;
-use super::family::enums::EnumLabels;
+use super::family::enums::{EnumLabels, LabelEnum};
 use super::family::{Metric, dynamic::Family, enums::EnumFamily};
+use super::state_set::StateSet;
 use crate::{Counter, Error, Gauge, Histogram, UpDownCounter};
 
 /// A type that can be a field of a [`bundle!`](crate::bundle): any handle or family.
@@ -27,6 +28,12 @@ scalar_field!(Counter, counter);
 scalar_field!(UpDownCounter, up_down_counter);
 scalar_field!(Gauge, gauge);
 scalar_field!(Histogram, histogram);
+
+impl<S: LabelEnum> BundleField for StateSet<S> {
+    fn register(metric: MetricBuilder<'_>) -> Result<Self, Error> {
+        metric.state_set()
+    }
+}
 
 impl<M: Metric, L: EnumLabels> BundleField for EnumFamily<M, L> {
     fn register(metric: MetricBuilder<'_>) -> Result<Self, Error> {

@@ -3,7 +3,10 @@
 use super::counter::CounterRef;
 use super::histogram::HistogramRef;
 use super::updown::UpDownCounterRef;
-use crate::shard::local::{Open, add_grouped, close_group, open_group, record_grouped};
+use crate::shard::exemplar::Traced;
+use crate::shard::local::{
+    Open, add_grouped, close_group, open_group, record_grouped, record_grouped_traced,
+};
 use crate::shard::octave;
 use crate::sync::bump;
 use std::marker::PhantomData;
@@ -70,6 +73,20 @@ impl Group {
         if !recorded {
             record_grouped(own, bank, slot, shape, value, n);
         }
+    }
+
+    /// Records `value` in a histogram, with where it came from; see
+    /// [`Histogram::record_with_exemplar`](crate::Histogram::record_with_exemplar).
+    pub fn record_with_exemplar<'a>(
+        &self,
+        histogram: impl Into<HistogramRef<'a>>,
+        value: u64,
+        trace_id: [u8; 16],
+        span_id: [u8; 8],
+    ) {
+        let HistogramRef { slot, shape, .. } = histogram.into();
+        let Open { own, bank, .. } = self.open;
+        record_grouped_traced(own, bank, slot, shape, Traced::new(value, trace_id, span_id));
     }
 
     #[inline(always)]

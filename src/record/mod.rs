@@ -14,5 +14,6 @@ pub(crate) mod gauge;
 pub(crate) mod group;
 pub(crate) mod handle;
 pub(crate) mod histogram;
+pub(crate) mod state_set;
 pub(crate) mod timer;
 pub(crate) mod updown;

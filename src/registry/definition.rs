@@ -20,6 +20,10 @@ pub enum Kind {
     Gauge,
     /// A distribution of values.
     Histogram,
+    /// Labels about the program itself, with the value 1. Exported as a gauge where a format has no such type.
+    Info,
+    /// Which one of some states holds: a series for each. Exported as a gauge where a format has no such type.
+    StateSet,
 }
 
 impl Kind {
@@ -30,6 +34,8 @@ impl Kind {
             Kind::UpDownCounter => "up-down counter",
             Kind::Gauge => "gauge",
             Kind::Histogram => "histogram",
+            Kind::Info => "info metric",
+            Kind::StateSet => "state set",
         }
     }
 }
@@ -211,6 +217,12 @@ impl Definition {
             && let Some(suffix) = RESERVED.iter().find(|s| self.name.ends_with(*s))
         {
             return refuse(format!("a histogram adds {suffix} by itself; leave it out"));
+        }
+        if self.kind == Kind::Info && self.name.strip_suffix("_info").is_none_or(str::is_empty) {
+            return refuse("an info metric's name ends in _info".to_owned());
+        }
+        if matches!(self.kind, Kind::Info | Kind::StateSet) && self.unit != Unit::None {
+            return refuse(format!("a metric of type {} has no unit", self.kind.name()));
         }
         if let Some(unit) = self.unit.suffix() {
             let stem = self.name.strip_suffix("_total").unwrap_or(&self.name);

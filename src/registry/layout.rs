@@ -3,6 +3,7 @@
 //! A layout is made when the registry has changed since the last one and shared by all snapshots until it changes again.
 
 use super::{Definition, Inner, Kind, Life};
+use crate::shard::layout::Class;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,6 +24,10 @@ pub(crate) enum Source {
     Process(usize),
     /// A histogram's head.
     Head(usize),
+    /// One state of a set: 1 if the shared cell, read after the cut, has its index.
+    State(usize, usize),
+    /// Always 1.
+    One,
     /// A function of the host's, called after the cut.
     Callback(Arc<dyn Fn() -> f64 + Send + Sync>),
 }
@@ -33,6 +38,8 @@ impl fmt::Debug for Source {
             Source::Cells(slot) => write!(f, "Cells({slot})"),
             Source::Shared(slot) => write!(f, "Shared({slot})"),
             Source::Head(slot) => write!(f, "Head({slot})"),
+            Source::State(slot, index) => write!(f, "State({slot}, {index})"),
+            Source::One => write!(f, "One"),
             Source::Process(word) => write!(f, "Process({word})"),
             Source::Callback(_) => write!(f, "Callback"),
         }
@@ -45,13 +52,38 @@ impl Source {
             Kind::Counter | Kind::UpDownCounter => Source::Cells(slot),
             Kind::Gauge => Source::Shared(slot),
             Kind::Histogram => Source::Head(slot),
+            Kind::Info => Source::One,
+            Kind::StateSet => Source::State(slot, 0),
+        }
+    }
+
+    /// As [`Source::of`], for the series at `index` of those that were registered together from `slot` on.
+    pub(crate) fn nth(kind: Kind, class: Class, slot: usize, index: usize) -> Source {
+        match kind {
+            // One cell has the state of all of them.
+            Kind::StateSet => Source::State(slot, index),
+            kind => Source::of(kind, slot + index * class.stride()),
+        }
+    }
+
+    /// Whether both show the same cell.
+    pub(crate) fn is_same(&self, other: &Source) -> bool {
+        match (self, other) {
+            (Source::Cells(a), Source::Cells(b))
+            | (Source::Shared(a), Source::Shared(b))
+            | (Source::Head(a), Source::Head(b)) => a == b,
+            (Source::State(a, i), Source::State(b, j)) => (a, i) == (b, j),
+            _ => false,
         }
     }
 
     pub(crate) fn slot(&self) -> Option<usize> {
         match self {
-            Source::Cells(slot) | Source::Shared(slot) | Source::Head(slot) => Some(*slot),
-            Source::Process(_) | Source::Callback(_) => None,
+            Source::Cells(slot)
+            | Source::Shared(slot)
+            | Source::Head(slot)
+            | Source::State(slot, _) => Some(*slot),
+            Source::Process(_) | Source::One | Source::Callback(_) => None,
         }
     }
 }

@@ -221,13 +221,13 @@ impl Registry {
         }
         let shared = DOMAIN.open_shared().ok_or(Error::OutOfAddressSpace)?;
         let class = class_of(definition);
-        let range = slots.allot(class, labels.len(), shared.bytes)?;
+        let width = if definition.kind == Kind::StateSet { 1 } else { labels.len() };
+        let range = slots.allot(class, width, shared.bytes)?;
         // Only now, so that a metric for which there was no room leaves no claim to its name behind.
         state.family(definition)?;
         let life = Arc::new(Life(Some(range)));
         for (index, labels) in labels.into_iter().enumerate() {
-            let slot = range.slot + index * class.stride();
-            let source = Source::of(definition.kind, slot);
+            let source = Source::nth(definition.kind, class, range.slot, index);
             state.insert(definition, labels, Series { source, life: life.clone() });
         }
         Ok(Bound { slot: range.slot, life })
@@ -264,19 +264,30 @@ impl Registry {
             precision: Precision::Two,
             buckets: Buckets::Auto,
         };
-        let labels = self.scope.clone();
+        self.bind_without_slot(&definition, Vec::new(), Source::Process(word))
+    }
+
+    /// Registers a series that nobody records in, or finds it registered alike.
+    pub(crate) fn bind_without_slot(
+        &self,
+        definition: &Definition,
+        own: Vec<(String, String)>,
+        source: Source,
+    ) -> Result<(), Error> {
+        definition.check()?;
+        let labels = checked_labels([&self.scope[..], &own[..]].concat(), definition.kind)?;
         let _setup = locks::setup();
         let mut state = self.inner.lock();
-        let there = state.family(&definition)?.series.get(&labels).map(|series| &series.source);
+        let there = state.family(definition)?.series.get(&labels).map(|series| &series.source);
         match there {
-            Some(Source::Process(_)) => Ok(()),
+            Some(Source::Process(_) | Source::One) => Ok(()),
             Some(_) => {
                 let existing = format!("{definition} of the program's own");
                 Err(Error::Conflict { existing, refused: definition.to_string() })
             }
             None => {
-                let series = Series { source: Source::Process(word), life: Arc::new(Life(None)) };
-                state.insert(&definition, labels, series);
+                let series = Series { source, life: Arc::new(Life(None)) };
+                state.insert(definition, labels, series);
                 Ok(())
             }
         }
@@ -414,11 +425,20 @@ impl State {
             return Ok(None);
         }
         let slots: Vec<_> = found.iter().filter_map(|s| s.source.slot()).collect();
-        let stride = class_of(definition).stride();
-        let whole = slots.len() == labels.len() && slots.windows(2).all(|p| p[0] + stride == p[1]);
+        let class = class_of(definition);
+        let expected = |index| Source::nth(definition.kind, class, slots[0], index);
+        let mut sources = found.iter().map(|series| &series.source).enumerate();
+        let mut whole = slots.len() == labels.len()
+            && sources.all(|(index, source)| source.is_same(&expected(index)));
+        if definition.kind == Kind::StateSet {
+            // Not some of the states of another set.
+            let of_set = series.values().filter(|s| s.source.slot() == slots.first().copied());
+            whole &= of_set.count() == labels.len();
+        }
         if !whole {
-            let existing =
-                format!("{definition}, some of the series as single ones or with a callback");
+            let existing = format!(
+                "{definition}, some of the series as single ones, with a callback, or with other states"
+            );
             let refused = format!("{definition} with {} series", labels.len());
             return Err(Error::Conflict { existing, refused });
         }

@@ -27,6 +27,8 @@ pub(crate) const RANDOM: usize = 32;
 pub(crate) const OVERFLOW_RECORDS: usize = 64;
 /// Shared arena: records that went to the overflow series of a family.
 pub(crate) const OVERFLOW_SERIES: usize = 72;
+/// Shared arena: exemplars for which there was no place.
+pub(crate) const DROPPED_EXEMPLARS: usize = 80;
 
 /// In [`GROUP`], above the bits of a bank: one more group.
 pub(crate) const GROUP_DEPTH: u64 = 1 << 32;
@@ -50,8 +52,17 @@ pub(crate) const SKIP: usize = 24;
 pub(crate) const LOWEST: usize = 32;
 /// See [`LOWEST`].
 pub(crate) const WIDTH: usize = 40;
+/// Head: where this bank's exemplars stand ([`super::exemplar`]); zero if it never had one.
+pub(crate) const EXEMPLARS: usize = 48;
+/// Head: one bit for each exemplar that the cutter has not taken yet.
+pub(crate) const FRESH: usize = 56;
 /// Head: 64 offsets of 32 bits, by octave, each biased as [`Shape::bias`] says; zero for an octave without a block.
-pub(crate) const DIRECTORY: usize = if cfg!(tachometer_loom) { 48 } else { 64 };
+pub(crate) const DIRECTORY: usize = 64;
+
+/// Exemplars that one head has room for: one for each position of a value's highest bit. In a model there is one.
+pub(crate) const EXEMPLAR_OCTAVES: usize = if cfg!(tachometer_loom) { 1 } else { 64 };
+/// Bytes of one exemplar: value, trace, span.
+pub(crate) const EXEMPLAR_BYTES: usize = 32;
 
 const SCALARS: usize = MAX_SCALARS * 8;
 /// Distance between the same cell in bank 0 and bank 1; the epoch holds `0` or this.

@@ -10,6 +10,7 @@
 
 use super::arena::Cells;
 use super::entry::{Bank, enter, enter_fenced, leave};
+use super::exemplar::{self, Traced};
 use super::layout::{FENCED, GROUP, GROUP_DEPTH, ORPHAN, Shape};
 use super::list::Node;
 pub(crate) use super::write::Record;
@@ -144,6 +145,11 @@ impl Access {
         record.write(&DOMAIN, self.own, self.bank);
     }
 
+    /// Keeps the exemplar of a value that was recorded at `slot` inside this entry.
+    pub(crate) fn keep(self, slot: usize, traced: Traced) {
+        exemplar::keep(&DOMAIN, self.own, slot + self.bank, traced);
+    }
+
     /// Ends the entry.
     pub(crate) fn leave(self) {
         match self.own {
@@ -169,6 +175,15 @@ pub(crate) fn finish(cells: Cells, bank: Bank, slot: usize, shape: Shape, value:
 pub(crate) fn perform(record: Record) {
     let access = enter_slow();
     access.apply(record);
+    access.leave();
+}
+
+/// Records a value, once, with its exemplar.
+#[inline(never)]
+pub(crate) fn perform_traced(slot: usize, shape: Shape, traced: Traced) {
+    let access = enter_slow();
+    access.apply(Record::Histogram { slot, shape, value: traced.value, n: 1 });
+    access.keep(slot, traced);
     access.leave();
 }
 
@@ -232,6 +247,20 @@ pub(crate) extern "C" fn record_grouped(
     n: u64,
 ) {
     Access { own, bank, ends: false }.apply(Record::Histogram { slot, shape, value, n });
+}
+
+/// As [`record_grouped`], once, and with an exemplar.
+#[inline(never)]
+pub(crate) extern "C" fn record_grouped_traced(
+    own: Option<Cells>,
+    bank: Bank,
+    slot: usize,
+    shape: Shape,
+    traced: Traced,
+) {
+    let access = Access { own, bank, ends: false };
+    access.apply(Record::Histogram { slot, shape, value: traced.value, n: 1 });
+    access.keep(slot, traced);
 }
 
 /// Closes a group that [`open_group`] opened.

@@ -2,7 +2,7 @@
 //!
 //! A *shard* is an arena of cells that one thread writes. [`layout`] says what stands where in it, [`arena`] holds the
 //! memory, [`list`] all shards of the process and their hand-over from thread to thread, [`entry`] the few stores that
-//! surround a record, [`guests`] the shared cells for whoever has no shard, [`octave`] the buckets of histograms,
+//! surround a record, [`guests`] the shared cells for whoever has no shard, [`octave`] the buckets of histograms, [`exemplar`] the traces of some of their values,
 //! [`mod@write`] what a record writes by the slow path, [`tenancy`] the check that a remembered slot still belongs to its
 //! series, [`local`] the thread's own pointer.
 //!
@@ -39,6 +39,7 @@
 pub(crate) mod arena;
 pub(crate) mod domain;
 pub(crate) mod entry;
+pub(crate) mod exemplar;
 pub(crate) mod fork;
 pub(crate) mod guests;
 pub(crate) mod layout;

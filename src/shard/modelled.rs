@@ -3,7 +3,9 @@
 //! Loom carries every atomic through every step of every execution, so a word that no model uses does not exist: the
 //! header's spare words, and, in an arena without room for blocks, the heads of histograms.
 
-use super::layout::{BANK, BLOCKS, CURSOR, DIRECTORY, HEADER, OVERFLOW_RECORDS, STATE, head};
+use super::layout::{
+    BANK, BLOCKS, CURSOR, DIRECTORY, DROPPED_EXEMPLARS, HEADER, OVERFLOW_RECORDS, STATE, head,
+};
 use crate::sync::{AtomicU32, AtomicU64};
 use std::cell::RefCell;
 
@@ -46,7 +48,7 @@ impl Words {
 
 fn is_word(at: usize, bytes: usize) -> bool {
     if at < HEADER {
-        return [STATE, CURSOR, OVERFLOW_RECORDS].contains(&at);
+        return [STATE, CURSOR, OVERFLOW_RECORDS, DROPPED_EXEMPLARS].contains(&at);
     }
     match in_bank(at).checked_sub(HEADS) {
         Some(in_heads) if at < BLOCKS => bytes > BLOCKS && in_heads < DIRECTORY,

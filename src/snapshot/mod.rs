@@ -13,7 +13,7 @@ pub use series::{SeriesView, Value};
 use crate::aggregate::time::Moment;
 use crate::registry::Kind;
 use crate::registry::layout::{Layout, SeriesLayout};
-use crate::{Definition, Error};
+use crate::{Definition, Error, Exemplar};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +41,8 @@ pub struct Snapshot {
     pub(crate) versions: Box<[u64]>,
     /// Largest and smallest value of this generation alone.
     pub(crate) extremes: Box<[crate::aggregate::sums::Extremes]>,
+    /// The latest exemplars that are known, by histogram.
+    pub(crate) exemplars: Box<[Option<Arc<[Exemplar]>>]>,
     pub(crate) rejected: Vec<(String, u64)>,
 }
 
@@ -58,6 +60,7 @@ impl Snapshot {
             cumulative: Box::default(),
             versions: Box::default(),
             extremes: Box::default(),
+            exemplars: Box::default(),
             rejected: Vec::new(),
         }
     }
@@ -107,10 +110,16 @@ impl Snapshot {
         let value = match definition.kind {
             Kind::Counter => Value::Counter(self.scalars[series.value]),
             Kind::UpDownCounter => Value::UpDownCounter(self.scalars[series.value] as i64),
-            Kind::Gauge => Value::Gauge(f64::from_bits(self.scalars[series.value])),
+            Kind::Gauge | Kind::Info | Kind::StateSet => {
+                Value::Gauge(f64::from_bits(self.scalars[series.value]))
+            }
             Kind::Histogram => Value::Histogram(&self.histograms[series.value]),
         };
         let extremes = (definition.kind == Kind::Histogram).then(|| self.extremes[series.value]);
+        let exemplars = match definition.kind {
+            Kind::Histogram => self.exemplars[series.value].as_deref().unwrap_or_default(),
+            _ => &[],
+        };
         let identity = series.identity();
         SeriesView {
             definition,
@@ -118,6 +127,7 @@ impl Snapshot {
             value,
             created: series.created,
             extremes,
+            exemplars,
             identity,
         }
     }

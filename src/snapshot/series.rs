@@ -1,9 +1,9 @@
 //! One series of a snapshot.
 
-use crate::Definition;
 use crate::aggregate::sums::Extremes;
 use crate::registry::layout::Identity;
 use crate::snapshot::HistogramSnapshot;
+use crate::{Definition, Exemplar};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,15 +20,22 @@ pub struct SeriesView<'a> {
     /// of the engine's start.
     pub created: Duration,
     pub(crate) extremes: Option<Extremes>,
+    pub(crate) exemplars: &'a [Exemplar],
     pub(crate) identity: Identity,
 }
 
-impl SeriesView<'_> {
+impl<'a> SeriesView<'a> {
     /// The exact smallest and largest value that a histogram recorded in this generation alone (since the one before).
     ///
     /// A generation that follows an incomplete one may repeat the extremes of that one.
     pub fn generation_extremes(&self) -> Option<(u64, u64)> {
         self.extremes.filter(|e| !e.is_empty()).map(|e| (!e.not_min, e.max))
+    }
+
+    /// The latest exemplars that are known of a histogram, by ascending value: at most one for each factor of two. Those of
+    /// the last generations stay until others take their place, or the series goes.
+    pub fn exemplars(&self) -> &'a [Exemplar] {
+        self.exemplars
     }
 
     /// The value of a label.
@@ -45,7 +52,7 @@ pub enum Value<'a> {
     Counter(u64),
     /// A count that rises and falls.
     UpDownCounter(i64),
-    /// A value that was set.
+    /// A value that was set; 1 for an info metric, 0 or 1 for a state.
     Gauge(f64),
     /// A distribution.
     Histogram(&'a Arc<HistogramSnapshot>),

@@ -90,6 +90,7 @@ impl Prometheus {
             .arg(format!("--config.file={}", at("prometheus.yml")))
             .arg(format!("--storage.tsdb.path={}", at("data")))
             .arg(format!("--web.listen-address={address}"))
+            .arg("--enable-feature=exemplar-storage")
             .stdout(Stdio::null())
             .stderr(fs::File::create(folder.join("log")).unwrap())
             .spawn()
@@ -108,6 +109,12 @@ impl Prometheus {
             std::thread::sleep(Duration::from_millis(50));
         }
         false
+    }
+
+    /// Where it listens.
+    #[allow(dead_code, reason = "each test binary uses some of it")]
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// The value of a query that gives one series; `None` while it gives none.

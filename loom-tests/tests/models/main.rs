@@ -2,6 +2,7 @@
 #![cfg(tachometer_loom)]
 
 mod cut;
+mod exemplar;
 mod expiry;
 mod guests;
 mod hand_over;

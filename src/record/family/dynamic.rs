@@ -9,7 +9,8 @@ use crate::record::histogram::Histogram;
 use crate::record::updown::UpDownCounter;
 use crate::registry::members::{Members, Resolved, touched_slot};
 use crate::registry::{Buckets, Definition, Kind, Precision, Registry};
-use crate::shard::local::{Record, enter_slow, fast, finish};
+use crate::shard::exemplar::Traced;
+use crate::shard::local::{Access, Record, enter_slow, fast, finish};
 use crate::shard::{DOMAIN, entry, octave};
 use crate::sync::bump;
 use crate::{Error, Unit};
@@ -227,12 +228,18 @@ impl<M: Metric, const N: usize> Lookup<'_, M, N> {
     #[cold]
     #[inline(never)]
     fn record_slow(self, members: &Members, hash: u64, record: impl Fn(usize) -> Record) {
+        self.within(members, hash, |access, slot| access.apply(record(slot)));
+    }
+
+    /// Looks the slot up and writes there, in an entry by the slow path.
+    #[inline(always)]
+    fn within(self, members: &Members, hash: u64, write: impl Fn(Access, usize)) {
         // What the thread remembers is as good inside a group, in a process of fences, for a thread without a shard.
         if let Some(hit) = cache::find(members.id, hash, &self.values) {
             let access = enter_slow();
             let valid = members.tenancy.valid(hit.version);
             if valid {
-                access.apply(record(hit.slot));
+                write(access, hit.slot);
             }
             access.leave();
             if valid {
@@ -243,7 +250,7 @@ impl<M: Metric, const N: usize> Lookup<'_, M, N> {
             let Resolved { slot, version, overflow } = members.resolve(&self.values);
             let access = enter_slow();
             if members.tenancy.valid(version) || overflow {
-                access.apply(record(slot));
+                write(access, slot);
                 access.leave();
                 if !overflow {
                     let hit = Hit { slot, version };
@@ -302,6 +309,17 @@ impl<const N: usize> Lookup<'_, Histogram, N> {
     pub fn record_n(self, value: u64, n: u64) {
         let shape = self.family.options.precision.shape();
         self.apply(|slot| Record::Histogram { slot, shape, value, n });
+    }
+
+    /// Records `value` once, with where it came from; see [`Histogram::record_with_exemplar`].
+    pub fn record_with_exemplar(self, value: u64, trace_id: [u8; 16], span_id: [u8; 8]) {
+        let shape = self.family.options.precision.shape();
+        let traced = Traced::new(value, trace_id, span_id);
+        let (members, hash) = (self.family.members(), hash_of(&self.values));
+        self.within(members, hash, |access, slot| {
+            access.apply(Record::Histogram { slot, shape, value, n: 1 });
+            access.keep(slot, traced);
+        });
     }
 
     /// Records a duration in nanoseconds.
