@@ -116,6 +116,8 @@ mod serve;
 #[cfg(not(tachometer_loom))]
 mod snapshot;
 
+#[cfg(all(feature = "json", not(tachometer_loom)))]
+pub use crate::export::{JsonEncoder, JsonFamily, JsonSeries, JsonSnapshot, JsonValue};
 #[cfg(all(feature = "http", not(tachometer_loom)))]
 pub use crate::serve::Listener;
 #[cfg(not(tachometer_loom))]
@@ -123,6 +125,7 @@ pub use crate::{
     aggregate::engine::{Engine, EngineBuilder},
     aggregate::time::{Clock, ManualClock, Moment},
     error::Error,
+    export::{CsvEncoder, Datagrams, GraphiteEncoder, InfluxEncoder, StatsdEncoder},
     export::{Encoder, Sink, TextEncoder},
     process::{ProcessSettings, barrier_mode},
     record::builder::MetricBuilder,

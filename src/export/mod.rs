@@ -4,12 +4,29 @@
 //! bounds) it renders once for each [layout](crate::registry::layout) and keeps. [`Encoder`] is what all of them share, and
 //! what a host implements for a format of its own.
 
+pub(crate) mod csv;
 #[allow(dead_code, reason = "the encoders that use it follow")]
 pub(crate) mod exponential;
+pub(crate) mod graphite;
+#[cfg(feature = "json")]
+pub(crate) mod hdr_v2;
+pub(crate) mod influx;
+#[cfg(feature = "json")]
+pub(crate) mod json;
+mod number;
+mod quantiles;
+mod rows;
+pub(crate) mod statsd;
 pub(crate) mod text;
 #[allow(dead_code, reason = "the encoders that use it follow")]
 pub(crate) mod wire;
 
+pub use csv::CsvEncoder;
+pub use graphite::GraphiteEncoder;
+pub use influx::InfluxEncoder;
+#[cfg(feature = "json")]
+pub use json::{JsonEncoder, JsonFamily, JsonSeries, JsonSnapshot, JsonValue};
+pub use statsd::{Datagrams, StatsdEncoder};
 pub use text::TextEncoder;
 
 use crate::Snapshot;
@@ -37,7 +54,7 @@ use std::io;
 ///     fn encode_into(&mut self, snapshot: &Snapshot, sink: &mut Sink<'_>) -> std::io::Result<()> {
 ///         for series in snapshot.series() {
 ///             if let tachometer::Value::Counter(count) = series.value {
-///                 writeln!(sink.buffer, "{} {count}", series.definition.name())?;
+///                 writeln!(sink.buffer, "{} {count}", series.definition.name)?;
 ///             }
 ///             sink.pause()?;
 ///         }
