@@ -57,6 +57,15 @@ pub enum Error {
         /// Significant figures of the other.
         right: u8,
     },
+    /// What another program wrote cannot be read.
+    Unreadable {
+        /// What it should have been.
+        what: &'static str,
+        /// Where it is not: a line and column, or a path to the value.
+        at: String,
+        /// What is there, and what was expected.
+        reason: String,
+    },
     /// A condition did not come true in time.
     TimedOut(Duration),
     /// The operating system refused something.
@@ -104,6 +113,9 @@ impl fmt::Display for Error {
                 "histograms of {left} and {right} significant figures cannot be combined: register both with the same \
                  precision"
             ),
+            Error::Unreadable { what, at, reason } => {
+                write!(f, "cannot read this {what} at {at}: {reason}")
+            }
             Error::TimedOut(limit) => write!(f, "the condition did not come true within {limit:?}"),
             Error::Io { attempt, reason, .. } => write!(f, "cannot {attempt}: {reason}"),
         }

@@ -118,6 +118,8 @@ mod serve;
 #[cfg(not(tachometer_loom))]
 mod snapshot;
 
+#[cfg(all(feature = "json", not(tachometer_loom)))]
+pub use crate::export::{JsonEncoder, JsonFamily, JsonSeries, JsonSnapshot, JsonValue};
 #[cfg(all(feature = "http", not(tachometer_loom)))]
 pub use crate::serve::Listener;
 #[cfg(not(tachometer_loom))]
@@ -126,6 +128,7 @@ pub use crate::{
     aggregate::exemplars::Exemplar,
     aggregate::time::{Clock, ManualClock, Moment},
     error::Error,
+    export::{CsvEncoder, Datagrams, GraphiteEncoder, InfluxEncoder, StatsdEncoder},
     export::{Encoder, OpenMetricsEncoder, Sink, TextEncoder},
     process::{ProcessSettings, barrier_mode},
     record::builder::MetricBuilder,

@@ -17,6 +17,11 @@
 //! | [`HTTP_HEADER_TIMEOUT`] for a request | 408, and the connection is closed | `tachometer_http_requests_total{code="408"}` |
 //! | [`HTTP_IDLE_TIMEOUT`], [`HTTP_WRITE_TIMEOUT`], [`MAX_HTTP_REQUESTS`] of a connection | it is closed | `tachometer_http_connections_closed_total` |
 //! | [`MAX_HTTP_PAGES`] being sent at once | the connections that still read the oldest are closed | `tachometer_http_connections_closed_total{limit="pages"}` |
+//! | [`MAX_QUANTILES`] of an encoder | an error when it is set up | the error |
+//! | [`MAX_INFLUX_KEY_BYTES`], [`MAX_GRAPHITE_PATH_BYTES`] of a series | it goes by its name and a hash of its labels | the tag `collision` |
+//! | [`STATSD_DATAGRAM_BYTES`] of a datagram | a datagram ends at a line; a series too long for one goes by its name and a hash of its labels | the tag `collision` |
+//! | [`MAX_STATSD_LINES`] of a histogram in one delta | its buckets are combined until they fit | nowhere: counts stay exact |
+//! | [`MAX_JSON_BYTES`], [`MAX_JSON_COUNT`] of a page that is read (feature `json`) | an error that says where | the error |
 
 use std::time::Duration;
 
@@ -78,6 +83,22 @@ pub const HTTP_LINGER: Duration = Duration::from_secs(1);
 /// How long the HTTP listener leaves new connections waiting when the process has no file
 /// descriptor for them.
 pub const HTTP_ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Quantiles that an encoder shows of each histogram.
+pub const MAX_QUANTILES: usize = 32;
+/// Bytes of a measurement and its tags in the Influx line protocol; InfluxDB takes 65,535.
+pub const MAX_INFLUX_KEY_BYTES: usize = 65_000;
+/// Bytes of a name and its tags for Graphite; carbon closes a connection after a line of 16,384.
+pub const MAX_GRAPHITE_PATH_BYTES: usize = 16_000;
+/// Bytes of a StatsD datagram unless told otherwise: what an Ethernet frame of 1,500 carries, with room for tunnels.
+pub const STATSD_DATAGRAM_BYTES: usize = 1_432;
+/// The smallest limit of a StatsD datagram: the longest name, a hash, a value and a rate have room in it.
+pub const MIN_STATSD_DATAGRAM_BYTES: usize = 512;
+/// Lines that one histogram becomes in one StatsD delta.
+pub const MAX_STATSD_LINES: usize = 128;
+/// Bytes of a JSON page that is read.
+pub const MAX_JSON_BYTES: usize = 64 << 20;
+/// Values that one histogram of a page that is read can have: 256 such histograms add up without overflow.
+pub const MAX_JSON_COUNT: u64 = 1 << 55;
 /// Generations a shard must have been idle before its cells are no longer read at each cut.
 pub(crate) const IDLE_CUTS: u32 = if cfg!(tachometer_loom) { 1 } else { 4 };
 /// Cuts of a bank that read only the histograms which say that they changed, before one that reads all of them: so that even
@@ -94,6 +115,12 @@ const _: () = assert!(
         && HTTP_WRITE_TIMEOUT.as_secs() < HTTP_IDLE_TIMEOUT.as_secs(),
     "the less an HTTP client deserves it, the less time it gets"
 );
+const _: () = assert!(
+    MAX_NAME_BYTES + 128 < MIN_STATSD_DATAGRAM_BYTES
+        && MIN_STATSD_DATAGRAM_BYTES < STATSD_DATAGRAM_BYTES,
+    "every StatsD line fits a datagram"
+);
+const _: () = assert!(MAX_STATSD_LINES >= 64, "a line for each octave");
 const _: () = assert!(
     MAX_HTTP_PAGES < MAX_HTTP_CONNECTIONS && MAX_HTTP_REFUSALS < MAX_HTTP_CONNECTIONS,
     "those who make trouble are a part of all HTTP connections"

@@ -4,16 +4,33 @@
 //! bounds) it renders once for each [layout](crate::registry::layout) and keeps. [`Encoder`] is what all of them share, and
 //! what a host implements for a format of its own.
 
+pub(crate) mod csv;
+mod digits;
 #[allow(dead_code, reason = "the encoders that use it follow")]
 pub(crate) mod exponential;
+pub(crate) mod graphite;
+#[cfg(feature = "json")]
+pub(crate) mod hdr_v2;
+pub(crate) mod influx;
+#[cfg(feature = "json")]
+pub(crate) mod json;
 mod number;
 pub(crate) mod openmetrics;
 mod plan;
+mod quantiles;
+mod rows;
+pub(crate) mod statsd;
 pub(crate) mod text;
 #[allow(dead_code, reason = "the encoders that use it follow")]
 pub(crate) mod wire;
 
+pub use csv::CsvEncoder;
+pub use graphite::GraphiteEncoder;
+pub use influx::InfluxEncoder;
+#[cfg(feature = "json")]
+pub use json::{JsonEncoder, JsonFamily, JsonSeries, JsonSnapshot, JsonValue};
 pub use openmetrics::OpenMetricsEncoder;
+pub use statsd::{Datagrams, StatsdEncoder};
 pub use text::TextEncoder;
 
 use crate::Snapshot;

@@ -47,13 +47,18 @@ pub(super) fn sum(page: &mut Vec<u8>, histogram: &HistogramSnapshot) {
 
 /// An integer of the recorded unit, exactly, in the exported one.
 pub(super) fn decimal(page: &mut Vec<u8>, value: u128, unit: Unit) {
-    let divisor = u128::from(unit.divisor());
+    ratio(page, value, unit.divisor());
+}
+
+/// `value / divisor`, a power of ten, exactly.
+pub(super) fn ratio(page: &mut Vec<u8>, value: u128, power: u64) {
+    let divisor = u128::from(power);
     page.extend_from_slice(itoa::Buffer::new().format(value / divisor).as_bytes());
     let rest = (value % divisor) as u64;
     if rest != 0 {
         // The digits behind the point, with the leading zeros that the divisor asks for, without trailing ones.
         let mut digits = itoa::Buffer::new();
-        let digits = digits.format(unit.divisor() + rest);
+        let digits = digits.format(power + rest);
         page.push(b'.');
         page.extend_from_slice(digits[1..].trim_end_matches('0').as_bytes());
     }

@@ -1,5 +1,8 @@
 //! A histogram as a snapshot has it: sparse HDR buckets with exact count, sum, minimum and maximum.
 
+#[cfg(feature = "json")]
+pub(crate) mod parts;
+
 use crate::Error;
 use crate::aggregate::sums::{Extremes, HeadSums, octaves};
 use crate::registry::{Precision, Unit};
