@@ -123,7 +123,7 @@ pub use crate::{
     aggregate::engine::{Engine, EngineBuilder},
     aggregate::time::{Clock, ManualClock, Moment},
     error::Error,
-    export::{Encoder, Sink, TextEncoder},
+    export::{Encoder, OtlpEncoder, Sink, Temporality, TextEncoder},
     process::{ProcessSettings, barrier_mode},
     record::builder::MetricBuilder,
     record::bundle::BundleField,

@@ -6,10 +6,12 @@
 
 #[allow(dead_code, reason = "the encoders that use it follow")]
 pub(crate) mod exponential;
+pub(crate) mod otlp;
 pub(crate) mod text;
 #[allow(dead_code, reason = "the encoders that use it follow")]
 pub(crate) mod wire;
 
+pub use otlp::{OtlpEncoder, Temporality};
 pub use text::TextEncoder;
 
 use crate::Snapshot;
