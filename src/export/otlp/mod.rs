@@ -25,6 +25,7 @@ use crate::limits::{
     MIN_OTLP_BUCKETS,
 };
 use crate::snapshot::Snapshot;
+use buckets::{Buckets, Difference};
 use history::History;
 use json::Json;
 use plan::Plan;
@@ -75,7 +76,8 @@ pub struct OtlpEncoder {
     layout: u64,
     plan: Plan,
     history: History,
-    buckets: buckets::Buckets,
+    buckets: Buckets,
+    difference: Difference,
 }
 
 /// What does not come from the snapshot.
@@ -125,7 +127,8 @@ impl OtlpEncoder {
             layout: 0,
             plan: Plan::default(),
             history: History::default(),
-            buckets: buckets::Buckets::default(),
+            buckets: Buckets::default(),
+            difference: Difference::default(),
         }
     }
 
@@ -254,6 +257,7 @@ impl Encoder for OtlpEncoder {
                 history: &self.history,
                 settings: &self.settings,
                 buckets: &mut self.buckets,
+                difference: &mut self.difference,
             }
             .write(sink),
             Encoding::Json(format) => Walk {
@@ -263,6 +267,7 @@ impl Encoder for OtlpEncoder {
                 history: &self.history,
                 settings: &self.settings,
                 buckets: &mut self.buckets,
+                difference: &mut self.difference,
             }
             .write(sink),
         }?;

@@ -1,6 +1,6 @@
 //! From a snapshot to points, in the order of the [plan](super::plan).
 
-use super::buckets::Buckets;
+use super::buckets::{Buckets, Difference, extremes_between};
 use super::history::History;
 use super::plan::{Format, Metric, Plan, Point, nanoseconds};
 use super::{Settings, Sink};
@@ -37,6 +37,7 @@ pub(super) struct Walk<'a, F> {
     pub(super) history: &'a History,
     pub(super) settings: &'a Settings,
     pub(super) buckets: &'a mut Buckets,
+    pub(super) difference: &'a mut Difference,
 }
 
 impl<F: Format> Walk<'_, F> {
@@ -130,19 +131,22 @@ impl<F: Format> Walk<'_, F> {
         let now = &snapshot.histograms[point.value];
         let divisor = metric.unit.divisor() as f64;
         let limit = self.settings.max_buckets;
-        // Where buckets fell, the series began anew, and counts as a whole.
-        let since = history
-            .histogram(point.value)
-            .filter(|(_, before)| self.buckets.fill_difference(now, before, limit))
-            .map(|(start, before)| {
+        let shape = (now.precision(), metric.unit);
+        // Where counts fell, the series began anew, and counts as a whole.
+        let before = history.histogram(point.value);
+        let before = before.filter(|(_, before)| self.difference.fill(now, before));
+        let (start, count, sum, extremes) = match before {
+            Some((start, before)) => {
+                let ends = self.buckets.fill(shape, self.difference.octaves(), limit);
                 let seen = history.is_next(snapshot).then(|| snapshot.extremes[point.value]);
-                let extremes = super::buckets::extremes_since(now, before, seen);
+                let extremes = extremes_between(ends, now, seen);
                 (start, now.count() - before.count(), now.sum() - before.sum(), extremes)
-            });
-        let (start, count, sum, extremes) = since.unwrap_or_else(|| {
-            self.buckets.fill(now, limit);
-            (point.created, now.count(), now.sum(), now.min().zip(now.max()))
-        });
+            }
+            None => {
+                self.buckets.fill(shape, now.octaves(), limit);
+                (point.created, now.count(), now.sum(), now.min().zip(now.max()))
+            }
+        };
         let extremes = extremes.map(|(min, max)| (min as f64 / divisor, max as f64 / divisor));
         let point_of = HistogramPoint {
             start: start.min(time),
