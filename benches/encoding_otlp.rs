@@ -27,7 +27,7 @@ fn engine(counters: usize, histograms: usize) -> (Engine, impl Fn()) {
 
 fn requests(c: &mut Criterion) {
     for (name, counters, histograms) in
-        [("10,000 counters", 10_000, 0), ("1,000 histograms", 0, 1_000), ("10 histograms", 0, 10)]
+        [("10,000 counters", 10_000, 0), ("1,000 histograms", 0, 1_000)]
     {
         let (engine, work) = engine(counters, histograms);
         work();

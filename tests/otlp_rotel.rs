@@ -108,7 +108,7 @@ impl Printed {
             let number = |text: &str| text.parse::<f64>().unwrap();
             self.buckets.push((number(low), number(high), count.parse().unwrap()));
         } else if let Some((key, value)) =
-            line.trim_start_matches("     -> ").split_once(": ").filter(|pair| pair.1 != "")
+            line.trim_start_matches("     -> ").split_once(": ").filter(|pair| !pair.1.is_empty())
         {
             let into = match in_point && line.starts_with("     -> ") {
                 true => &mut self.attributes,

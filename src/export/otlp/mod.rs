@@ -52,8 +52,9 @@ pub enum Temporality {
 /// values are in the exported unit, which the metric names in UCUM (`s`, `By`, `1`). Integers are integers where OTLP's
 /// 64 signed bits hold them and the exported unit is the recorded one, else doubles.
 ///
-/// Cost, with protobuf: about 15 ns a counter and 1 µs a histogram (release build, 10,000 and 1,000 of them); no allocation once
-/// warm. A body for gRPC is what is written here with gRPC's own five bytes in front.
+/// Cost, with protobuf: about 11 ns a counter and 1 µs a histogram of 13 octaves, 3 µs if what was recorded since the last
+/// request has to be worked out; no allocation once warm (`tests/otlp_allocations.rs`). With JSON: about 50 ns and 3 µs. A body
+/// for gRPC is what is written here with gRPC's own five bytes in front.
 ///
 /// ```
 /// use tachometer::{Encoder, Engine, OtlpEncoder, Registry};
