@@ -165,7 +165,7 @@ impl OtlpEncoder {
     /// The largest number of buckets of one point of a histogram, zeros in between included; 160 unless set.
     ///
     /// A histogram whose values span more gets buckets twice as wide, and so on, until they are few enough: 160 of them
-    /// are 4.4 % wide over a range of 1 to 1,000, and 19 % over the whole range of 64 bits. More keep more of the
+    /// are 4.4 % wide over a range of 1 to 900, and 41 % over the whole range of 64 bits. More keep more of the
     /// histogram's precision and make larger requests.
     ///
     /// # Errors
