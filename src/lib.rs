@@ -130,6 +130,7 @@ pub use crate::{
     error::Error,
     export::{CsvEncoder, Datagrams, GraphiteEncoder, InfluxEncoder, StatsdEncoder},
     export::{Encoder, OpenMetricsEncoder, Sink, TextEncoder},
+    export::{Encoder, OtlpEncoder, Sink, Temporality, TextEncoder},
     process::{ProcessSettings, barrier_mode},
     record::builder::MetricBuilder,
     record::bundle::BundleField,

@@ -12,6 +12,8 @@
 //! | [`DEFAULT_CUT_TIMEOUT`] | the generation is published and says how many shards were read while moving | `tachometer_incomplete_cuts_total` |
 //! | [`MAX_REJECTED`] refused static handles | further ones share the last entry | `tachometer_rejected_registrations` |
 //! | [`MAX_CONFIG_BYTES`] of a configuration file | it is refused | the error |
+//! | [`MAX_OTLP_ATTRIBUTES`] of a resource or scope, [`MIN_OTLP_BUCKETS`] | `OtlpEncoder`'s setter returns an error that names the limit | the error |
+//! | [`DEFAULT_OTLP_BUCKETS`] of a histogram's point, unless set | its buckets become twice as wide until they are few enough; count, sum and extremes stay exact | the point's `scale` |
 //! | [`MAX_HTTP_CONNECTIONS`] at once (feature `http`, as all of the following) | further ones get 503 and are closed, or only closed past [`MAX_HTTP_REFUSALS`] | `tachometer_http_connections_refused_total` |
 //! | [`MAX_HTTP_HEADER_BYTES`], [`MAX_HTTP_HEADERS`] of a request | 431, and the connection is closed | `tachometer_http_requests_total{code="431"}` |
 //! | [`HTTP_HEADER_TIMEOUT`] for a request | 408, and the connection is closed | `tachometer_http_requests_total{code="408"}` |
@@ -57,6 +59,13 @@ pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
 pub const MAX_CONFIG_BYTES: usize = 1 << 20;
 /// The shortest interval that the aggregator accepts.
 pub const MIN_INTERVAL: Duration = Duration::from_millis(1);
+/// Attributes of an OTLP resource, and of its scope: OpenTelemetry's own default.
+pub const MAX_OTLP_ATTRIBUTES: usize = 128;
+/// Buckets of one point of an OTLP exponential histogram, zeros in between included, unless it is
+/// given another limit: what OpenTelemetry's own aggregation takes, so what every receiver expects.
+pub const DEFAULT_OTLP_BUCKETS: usize = 160;
+/// The smallest limit for them: the coarsest buckets end at 1, with values on both sides of it.
+pub const MIN_OTLP_BUCKETS: usize = 2;
 /// HTTP connections that are served at once. Each costs a file descriptor and
 /// [`MAX_HTTP_HEADER_BYTES`] of memory, and no thread.
 pub const MAX_HTTP_CONNECTIONS: usize = 256;

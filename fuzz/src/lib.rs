@@ -5,6 +5,7 @@
 //! | [`operations`] | any interleaving of records, groups, families, handles, threads, cuts, registries | what a single-threaded model of maps and additions says |
 //! | [`histogram`] | any values | what the `hdrhistogram` crate says, and exact sums and extremes |
 //! | [`exposition`] | any definitions, labels and values | a page that an independent strict parser reads back |
+//! | [`otlp`] | any metrics and values, requests lost and taken | what an independent decoder and a model of a receiver have |
 //! | [`family_key`] | any label values | one series for each, no two in one |
 //!
 //! `./smoke.sh` runs each for a moment from the inputs in `seeds/`; `cargo fuzz run <target>` (with `RUSTC_BOOTSTRAP=1` on
@@ -16,8 +17,12 @@ pub mod exposition;
 pub mod family_key;
 pub mod histogram;
 pub mod operations;
+pub mod otlp;
 
 mod landmarks;
 mod naive;
+#[path = "../../tests/otlp/oracle.rs"]
+#[allow(dead_code, reason = "tests use more of it")]
+mod oracle;
 mod page;
 mod text;

@@ -59,7 +59,7 @@ impl Exponential {
 }
 
 /// The index of each HDR bucket of a precision and unit, by its [ordinal](HistogramSnapshot::ordinals).
-fn indexes(precision: Precision, unit: Unit) -> &'static [i16] {
+pub(crate) fn indexes(precision: Precision, unit: Unit) -> &'static [i16] {
     static TABLES: [OnceBox<Vec<i16>>; 6] = [const { OnceBox::new() }; 6];
     let scaled = unit.divisor() != 1;
     let at = usize::from(precision.figures() - 1) * 2 + usize::from(scaled);

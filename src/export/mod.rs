@@ -20,6 +20,7 @@ mod plan;
 mod quantiles;
 mod rows;
 pub(crate) mod statsd;
+pub(crate) mod otlp;
 pub(crate) mod text;
 #[allow(dead_code, reason = "the encoders that use it follow")]
 pub(crate) mod wire;
@@ -31,6 +32,7 @@ pub use influx::InfluxEncoder;
 pub use json::{JsonEncoder, JsonFamily, JsonSeries, JsonSnapshot, JsonValue};
 pub use openmetrics::OpenMetricsEncoder;
 pub use statsd::{Datagrams, StatsdEncoder};
+pub use otlp::{OtlpEncoder, Temporality};
 pub use text::TextEncoder;
 
 use crate::Snapshot;

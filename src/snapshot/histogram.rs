@@ -211,6 +211,11 @@ impl HistogramSnapshot {
         })
     }
 
+    /// The octaves that have counts, ascending: the octave, and the counts of all of its buckets.
+    pub(crate) fn octaves(&self) -> impl DoubleEndedIterator<Item = (usize, &[u64])> + Clone {
+        self.blocks.iter().map(|&block| (block.octave.into(), self.buckets_of(block)))
+    }
+
     /// The buckets that have counts, by ordinal: 0 is that of the value zero, and each octave's follow the last's.
     pub(crate) fn ordinals(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
         let shape = self.precision.shape();
@@ -391,7 +396,7 @@ impl HistogramSnapshot {
 }
 
 /// Smallest and largest value of bucket `index` of an octave's block.
-fn bucket_bounds(shape: Shape, octave: usize, index: usize) -> (u64, u64) {
+pub(crate) fn bucket_bounds(shape: Shape, octave: usize, index: usize) -> (u64, u64) {
     let low = shape.low(octave) + ((index as u64) << octave);
     (low, low + ((1u64 << octave) - 1))
 }
