@@ -116,6 +116,10 @@ mod serve;
 #[cfg(not(tachometer_loom))]
 mod snapshot;
 
+#[cfg(all(feature = "remote-write", not(tachometer_loom)))]
+pub use crate::export::remote_write::{
+    RemoteWriteAnswer, RemoteWriteEncoder, RemoteWriteRequests, RemoteWriteVersion,
+};
 #[cfg(all(feature = "http", not(tachometer_loom)))]
 pub use crate::serve::Listener;
 #[cfg(not(tachometer_loom))]
@@ -123,7 +127,7 @@ pub use crate::{
     aggregate::engine::{Engine, EngineBuilder},
     aggregate::time::{Clock, ManualClock, Moment},
     error::Error,
-    export::{Encoder, Sink, TextEncoder},
+    export::{Encoder, ProtobufEncoder, Sink, TextEncoder},
     process::{ProcessSettings, barrier_mode},
     record::builder::MetricBuilder,
     record::bundle::BundleField,

@@ -10,6 +10,7 @@
 //! | [`MAX_LABEL_VALUE_BYTES`] | an error at registration; a family's value goes to its overflow series | `tachometer_overflow_series_records_total` |
 //! | [`DEFAULT_CUT_TIMEOUT`] | the generation is published and says how many shards were read while moving | `tachometer_incomplete_cuts_total` |
 //! | [`MAX_REJECTED`] refused static handles | further ones share the last entry | `tachometer_rejected_registrations` |
+//! | [`DEFAULT_REMOTE_WRITE_SERIES`], [`DEFAULT_REMOTE_WRITE_BYTES`] of a remote write request | the rest goes into another request | the number of requests |
 //! | [`MAX_HTTP_CONNECTIONS`] at once (feature `http`, as all of the following) | further ones get 503 and are closed, or only closed past [`MAX_HTTP_REFUSALS`] | `tachometer_http_connections_refused_total` |
 //! | [`MAX_HTTP_HEADER_BYTES`], [`MAX_HTTP_HEADERS`] of a request | 431, and the connection is closed | `tachometer_http_requests_total{code="431"}` |
 //! | [`HTTP_HEADER_TIMEOUT`] for a request | 408, and the connection is closed | `tachometer_http_requests_total{code="408"}` |
@@ -48,6 +49,12 @@ pub const DEFAULT_CUT_TIMEOUT: Duration = Duration::from_millis(10);
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
 /// The shortest interval that the aggregator accepts.
 pub const MIN_INTERVAL: Duration = Duration::from_millis(1);
+/// Series of one remote write request unless the encoder is given another limit.
+pub const DEFAULT_REMOTE_WRITE_SERIES: usize = 2_000;
+/// Bytes of one remote write request, before compression, unless the encoder is given another limit.
+pub const DEFAULT_REMOTE_WRITE_BYTES: usize = 1 << 20;
+/// The largest number of bytes that can be allowed a remote write request: receivers decode no more.
+pub const MAX_REMOTE_WRITE_BYTES: usize = 32 << 20;
 /// HTTP connections that are served at once. Each costs a file descriptor and
 /// [`MAX_HTTP_HEADER_BYTES`] of memory, and no thread.
 pub const MAX_HTTP_CONNECTIONS: usize = 256;
@@ -81,6 +88,9 @@ const _: () = assert!(ARENA_BYTES < u32::MAX as usize, "block offsets are 32 bit
 const _: () = assert!(SHARED_ARENA_BYTES <= 1 << 32, "block offsets are 32 bits wide");
 const _: () =
     assert!(crate::shard::layout::BLOCKS < ARENA_BYTES, "the slots leave room for blocks");
+const _: () =
+    assert!(MAX_BUCKETS + 3 < DEFAULT_REMOTE_WRITE_SERIES, "a classic histogram fits a request");
+const _: () = assert!(DEFAULT_REMOTE_WRITE_BYTES <= MAX_REMOTE_WRITE_BYTES);
 const _: () = assert!(
     HTTP_LINGER.as_secs() < HTTP_HEADER_TIMEOUT.as_secs()
         && HTTP_HEADER_TIMEOUT.as_secs() < HTTP_WRITE_TIMEOUT.as_secs()

@@ -5,6 +5,7 @@
 //! schema follows the histogram's precision, so that an exponential bucket is at least as wide as an HDR one: a bucket goes
 //! whole to where its middle is, and no count is split.
 
+use super::wire::{Wire, zigzag};
 use crate::Precision;
 use crate::registry::Unit;
 use crate::snapshot::HistogramSnapshot;
@@ -21,6 +22,29 @@ pub(crate) struct Exponential {
     /// Index and count of each bucket that has a count, ascending.
     pub(crate) buckets: Vec<(i32, u64)>,
 }
+
+/// The numbers that a message of Prometheus gives the fields of a native histogram.
+#[derive(Debug)]
+pub(crate) struct Fields {
+    schema: u32,
+    zero_threshold: u32,
+    zero_count: u32,
+    spans: u32,
+    deltas: u32,
+}
+
+impl Fields {
+    /// Those of `io.prometheus.client.Histogram`.
+    pub(crate) const EXPOSITION: Fields =
+        Fields { schema: 5, zero_threshold: 6, zero_count: 7, spans: 12, deltas: 13 };
+    /// Those of `prometheus.Histogram` and `io.prometheus.write.v2.Histogram`.
+    #[cfg(feature = "remote-write")]
+    pub(crate) const REMOTE_WRITE: Fields =
+        Fields { schema: 4, zero_threshold: 5, zero_count: 6, spans: 11, deltas: 12 };
+}
+
+/// Buckets without a count that are written rather than left out, as Prometheus's own client has it: a new span costs more.
+const GAP: i32 = 2;
 
 /// The schema for a precision: 8, 64 or 256 buckets an octave, where HDR has 16, 128 or 1024.
 pub(crate) const fn schema(precision: Precision) -> i32 {
@@ -49,6 +73,41 @@ impl Exponential {
                 _ => self.buckets.push((index, count)),
             }
         }
+    }
+
+    /// Writes what makes a histogram native: spans say which buckets there are, and deltas how many more each counts than the
+    /// one before.
+    pub(crate) fn write(&self, out: &mut Vec<u8>, fields: &Fields) {
+        out.sint(fields.schema, self.schema.into());
+        out.double(fields.zero_threshold, ZERO_THRESHOLD);
+        out.uint_always(fields.zero_count, self.zero_count);
+        if self.buckets.is_empty() {
+            return;
+        }
+        let mut end = 0;
+        for run in self.runs(GAP) {
+            let (first, past) = (run[0].0, run[run.len() - 1].0 + 1);
+            out.message(fields.spans, |out| {
+                out.sint(1, i64::from(first - end));
+                out.uint(2, (past - first) as u64);
+            });
+            end = past;
+        }
+        out.message(fields.deltas, |out| {
+            let mut before = 0;
+            let mut delta = |count: u64| {
+                out.varint(zigzag(count.wrapping_sub(before) as i64));
+                before = count;
+            };
+            for run in self.runs(GAP) {
+                let mut next = run[0].0;
+                for &(index, count) in run {
+                    (next..index).for_each(|_| delta(0));
+                    delta(count);
+                    next = index + 1;
+                }
+            }
+        });
     }
 
     /// The buckets in runs of neighbours: the first index of each, and its counts, with zeros where a gap is no longer than

@@ -4,12 +4,15 @@
 //! bounds) it renders once for each [layout](crate::registry::layout) and keeps. [`Encoder`] is what all of them share, and
 //! what a host implements for a format of its own.
 
-#[allow(dead_code, reason = "the encoders that use it follow")]
 pub(crate) mod exponential;
+pub(crate) mod number;
+pub(crate) mod protobuf;
+#[cfg(feature = "remote-write")]
+pub(crate) mod remote_write;
 pub(crate) mod text;
-#[allow(dead_code, reason = "the encoders that use it follow")]
 pub(crate) mod wire;
 
+pub use protobuf::ProtobufEncoder;
 pub use text::TextEncoder;
 
 use crate::Snapshot;
