@@ -5,6 +5,7 @@
 //! | [`operations`] | any interleaving of records, groups, families, handles, threads, cuts, registries | what a single-threaded model of maps and additions says |
 //! | [`histogram`] | any values | what the `hdrhistogram` crate says, and exact sums and extremes |
 //! | [`exposition`] | any definitions, labels and values | a page that an independent strict parser reads back |
+//! | [`protobuf`] | any definitions, labels and values, two snapshots | a protobuf page and remote write requests that an independent decoder reads back |
 //! | [`family_key`] | any label values | one series for each, no two in one |
 //!
 //! `./smoke.sh` runs each for a moment from the inputs in `seeds/`; `cargo fuzz run <target>` (with `RUSTC_BOOTSTRAP=1` on
@@ -16,7 +17,10 @@ pub mod exposition;
 pub mod family_key;
 pub mod histogram;
 pub mod operations;
+pub mod protobuf;
 
+#[path = "../../tests/protobuf/decoder.rs"]
+mod decoder;
 mod landmarks;
 mod naive;
 mod page;
