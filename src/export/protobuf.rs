@@ -6,7 +6,7 @@
 //! [layout](crate::registry::layout). A scalar is eight bytes whatever its value, so a family of scalars keeps its length and
 //! is written series by series; a family of histograms is written whole, since its length goes in front.
 
-use super::exponential::{Exponential, Fields};
+use super::exponential::{Fields, Native};
 use super::wire::Wire;
 use super::{Encoder, Sink, number};
 use crate::registry::layout::{FamilyLayout, Layout, SeriesLayout};
@@ -42,7 +42,7 @@ pub struct ProtobufEncoder {
     /// The layout that `plan` is for; zero for none.
     layout: u64,
     plan: Plan,
-    exponential: Exponential,
+    native: Native,
 }
 
 /// A page without its numbers.
@@ -120,7 +120,7 @@ impl Encoder for ProtobufEncoder {
             self.plan = Plan::of(layout);
             self.layout = layout.id;
         }
-        let (mut stretches, exponential) = (self.plan.stretches(), &mut self.exponential);
+        let (mut stretches, native) = (self.plan.stretches(), &mut self.native);
         while let Some((fixed, what)) = stretches.next() {
             match what {
                 What::Scalar(at, kind, unit) => {
@@ -134,7 +134,7 @@ impl Encoder for ProtobufEncoder {
                     for series in &family.series {
                         let mut part = || stretches.next().map_or(&[][..], |(fixed, _)| fixed);
                         let parts = [part(), part()];
-                        write_histogram(out, parts, family, series, snapshot, exponential);
+                        write_histogram(out, parts, family, series, snapshot, native);
                     }
                 }),
                 What::Labels | What::Created => unreachable!("they follow their family's head"),
@@ -153,11 +153,10 @@ fn write_histogram(
     family: &FamilyLayout,
     series: &SeriesLayout,
     snapshot: &Snapshot,
-    exponential: &mut Exponential,
+    native: &mut Native,
 ) {
     let values: &HistogramSnapshot = &snapshot.histograms[series.value];
     let bounds = family.definition.buckets.bounds(family.definition.unit);
-    exponential.fill(values);
     out.message(family::METRIC, |out| {
         out.extend_from_slice(labels);
         out.message(metric::HISTOGRAM, |out| {
@@ -169,7 +168,7 @@ fn write_histogram(
                     out.double(2, bound);
                 });
             }
-            exponential.write(out, &Fields::EXPOSITION);
+            native.write(out, values, &Fields::EXPOSITION);
             out.extend_from_slice(created);
         });
     });

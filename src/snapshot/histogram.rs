@@ -203,17 +203,10 @@ impl HistogramSnapshot {
         })
     }
 
-    /// The buckets that have counts, by ordinal: 0 is that of the value zero, and each octave's follow the last's.
-    pub(crate) fn ordinals(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
-        let shape = self.precision.shape();
-        self.blocks.iter().flat_map(move |&block| {
-            let first = match block.octave {
-                0 => 0,
-                later => shape.buckets(0) + (usize::from(later) - 1) * shape.buckets(1),
-            };
-            let cells = self.buckets_of(block).iter().enumerate();
-            cells.filter(|(_, count)| **count > 0).map(move |(at, &count)| (first + at, count))
-        })
+    /// The octaves that have counts, ascending, and the counts of each one's buckets. The first bucket of octave 0 is that of
+    /// the value zero.
+    pub(crate) fn octaves(&self) -> impl Iterator<Item = (usize, &[u64])> + '_ {
+        self.blocks.iter().map(|&block| (block.octave.into(), self.buckets_of(block)))
     }
 
     fn bounds_of(&self, block: Block, index: usize) -> (u64, u64) {

@@ -16,7 +16,7 @@ pub(super) struct Plan {
     /// What else it depends on.
     form: Option<Form>,
     /// Every text that is sent, once. The first is empty.
-    pub(super) symbols: Vec<Arc<str>>,
+    pub(super) symbols: Texts,
     pub(super) families: Vec<Family>,
     pub(super) items: Vec<Item>,
     /// Where in `items` the ends of gone series begin: they are the last.
@@ -26,6 +26,43 @@ pub(super) struct Plan {
     refs: Vec<u32>,
     /// Each label as a message of 1.0, which is also what tells series apart.
     rendered: Vec<u8>,
+}
+
+/// Texts as fields of a request of 2.0, one after the other.
+#[derive(Debug, Default)]
+pub(super) struct Texts {
+    /// For each text where its field begins, and where in it the text begins.
+    at: Vec<(usize, usize)>,
+    fields: Vec<u8>,
+}
+
+impl Texts {
+    /// `Request.symbols`
+    const SYMBOLS: u32 = 4;
+
+    pub(super) fn len(&self) -> usize {
+        self.at.len()
+    }
+
+    fn push(&mut self, text: &str) {
+        let begin = self.fields.len();
+        self.fields.message(Self::SYMBOLS, |out| out.extend_from_slice(text.as_bytes()));
+        self.at.push((begin, self.fields.len() - text.len()));
+    }
+
+    fn end(&self, symbol: u32) -> usize {
+        self.at.get(symbol as usize + 1).map_or(self.fields.len(), |next| next.0)
+    }
+
+    /// A text, behind its tag and its length.
+    pub(super) fn field(&self, symbol: u32) -> &[u8] {
+        &self.fields[self.at[symbol as usize].0..self.end(symbol)]
+    }
+
+    pub(super) fn text(&self, symbol: u32) -> &str {
+        let text = &self.fields[self.at[symbol as usize].1..self.end(symbol)];
+        std::str::from_utf8(text).expect("pushed as a text")
+    }
 }
 
 /// How series are sent.
@@ -116,7 +153,7 @@ impl Plan {
 
     /// Whether its families are those of `layout`, by name.
     pub(super) fn has_families_of(&self, layout: &Layout) -> bool {
-        let mine = self.families.iter().map(|family| &*self.symbols[family.name as usize]);
+        let mine = self.families.iter().map(|family| self.symbols.text(family.name));
         mine.eq(layout.families.iter().map(|family| family.definition.name.as_str()))
     }
 
@@ -151,7 +188,7 @@ impl Plan {
 
 struct Building<'a> {
     plan: Plan,
-    symbols: HashMap<Arc<str>, u32>,
+    symbols: HashMap<String, u32>,
     /// The labels of the series that are there.
     taken: HashSet<Vec<u8>>,
     last: &'a Plan,
@@ -175,9 +212,9 @@ impl<'a> Building<'a> {
         if let Some(&at) = self.symbols.get(text) {
             return at;
         }
-        let (at, text) = (self.plan.symbols.len() as u32, Arc::<str>::from(text));
-        self.plan.symbols.push(text.clone());
-        self.symbols.insert(text, at);
+        let at = self.plan.symbols.len() as u32;
+        self.plan.symbols.push(text);
+        self.symbols.insert(text.to_owned(), at);
         at
     }
 
@@ -275,9 +312,11 @@ impl<'a> Building<'a> {
             family: None,
             created: 0,
         };
-        let text = |&at: &u32| &*last.symbols[at as usize];
         let refs = last.refs(series);
-        self.labels(refs.chunks_exact(2).map(|pair| (text(&pair[0]), text(&pair[1]))));
+        self.labels(
+            refs.chunks_exact(2)
+                .map(|pair| (last.symbols.text(pair[0]), last.symbols.text(pair[1]))),
+        );
         self.push_series(native, None);
         self.plan.items.push(item);
     }

@@ -2,7 +2,7 @@
 
 use super::plan::{Family, Form, Item, Plan, What};
 use super::{Limits, RemoteWriteVersion};
-use crate::export::exponential::{Exponential, Fields};
+use crate::export::exponential::{Fields, Native};
 use crate::export::number;
 use crate::export::wire::Wire;
 use crate::snapshot::{HistogramSnapshot, Snapshot};
@@ -22,7 +22,6 @@ mod v1 {
 
 /// Fields of `Request`, and of its `TimeSeries`.
 mod v2 {
-    pub(super) const SYMBOLS: u32 = 4;
     pub(super) const TIMESERIES: u32 = 5;
     pub(super) const LABELS: u32 = 1;
     pub(super) const HISTOGRAMS: u32 = 3;
@@ -43,7 +42,7 @@ pub(super) struct Request {
     symbols: Symbols,
     /// The whole message.
     message: Vec<u8>,
-    exponential: Exponential,
+    native: Native,
 }
 
 /// The plan's symbols that a request uses, numbered as they come.
@@ -56,6 +55,7 @@ struct Symbols {
 }
 
 impl Symbols {
+    #[inline]
     fn number(&mut self, plan: &Plan, symbol: u32) -> u64 {
         // The empty text comes first in both.
         if symbol == 0 {
@@ -65,16 +65,22 @@ impl Symbols {
         if *number == 0 {
             self.used.push(symbol);
             *number = self.used.len() as u32;
-            // Behind its tag and its length.
-            self.bytes += plan.symbols[symbol as usize].len() + 4;
+            self.bytes += plan.symbols.field(symbol).len();
         }
         u64::from(*number)
+    }
+
+    /// Forgets all but the first `used`, which have so many bytes.
+    fn undo(&mut self, used: usize, bytes: usize) {
+        self.used.drain(used..).for_each(|symbol| self.numbers[symbol as usize] = 0);
+        self.bytes = bytes;
     }
 
     fn clear(&mut self, plan: &Plan) {
         self.used.drain(..).for_each(|symbol| self.numbers[symbol as usize] = 0);
         self.numbers.resize(plan.symbols.len(), 0);
-        self.bytes = 0;
+        // The empty text is always there.
+        self.bytes = if plan.symbols.len() > 0 { plan.symbols.field(0).len() } else { 0 };
     }
 }
 
@@ -118,9 +124,11 @@ impl Request {
             self.finish(frame, send);
         }
         let (end, begun) = (self.body.len(), self.series > 0);
+        let (used, bytes) = (self.symbols.used.len(), self.symbols.bytes);
         self.write(frame, item, snapshot);
         if begun && self.body.len() + self.symbols.bytes > limits.bytes {
             self.body.truncate(end);
+            self.symbols.undo(used, bytes);
             self.series -= item.len();
             self.finish(frame, send);
             self.write(frame, item, snapshot);
@@ -138,7 +146,7 @@ impl Request {
         if self.series >= limits.series || self.body.len() >= limits.bytes {
             self.finish(frame, send);
         }
-        let text = |symbol: u32| frame.plan.symbols[symbol as usize].as_bytes();
+        let text = |symbol: u32| frame.plan.symbols.text(symbol).as_bytes();
         self.body.message(v1::METADATA, |out| {
             out.uint(1, family.kind);
             out.bytes(2, text(family.name));
@@ -156,8 +164,7 @@ impl Request {
                 RemoteWriteVersion::V2 => {
                     self.message.clear();
                     for &symbol in [0].iter().chain(&self.symbols.used) {
-                        let text = frame.plan.symbols[symbol as usize].as_bytes();
-                        self.message.message(v2::SYMBOLS, |out| out.extend_from_slice(text));
+                        self.message.extend_from_slice(frame.plan.symbols.field(symbol));
                     }
                     self.message.extend_from_slice(&self.body);
                     send(&self.message);
@@ -217,13 +224,12 @@ impl Request {
             RemoteWriteVersion::V1 => v1::HISTOGRAMS,
             RemoteWriteVersion::V2 => v2::HISTOGRAMS,
         };
-        self.series(frame, item, item.series, |out, exponential| {
+        self.series(frame, item, item.series, |out, native| {
             out.message(field, |out| {
                 out.uint_always(1, values.map_or(0, HistogramSnapshot::count));
                 out.double(3, values.map_or(STALE, number::sum));
                 if let Some(values) = values {
-                    exponential.fill(values);
-                    exponential.write(out, &Fields::REMOTE_WRITE);
+                    native.write(out, values, &Fields::REMOTE_WRITE);
                 }
                 out.uint(14, if reset { RESET_YES } else { 0 });
                 out.uint(15, frame.time);
@@ -238,13 +244,13 @@ impl Request {
         Frame { plan, form, .. }: Frame<'_>,
         item: &Item,
         series: usize,
-        write: impl FnOnce(&mut Vec<u8>, &mut Exponential),
+        write: impl FnOnce(&mut Vec<u8>, &mut Native),
     ) {
-        let Request { body, symbols, exponential, .. } = self;
+        let Request { body, symbols, native, .. } = self;
         match form.version {
             RemoteWriteVersion::V1 => body.message(v1::TIMESERIES, |out| {
                 out.extend_from_slice(plan.rendered(series));
-                write(out, exponential);
+                write(out, native);
             }),
             RemoteWriteVersion::V2 => body.message(v2::TIMESERIES, |out| {
                 out.message(v2::LABELS, |out| {
@@ -252,7 +258,7 @@ impl Request {
                         out.varint(symbols.number(plan, symbol));
                     }
                 });
-                write(out, exponential);
+                write(out, native);
                 if let Some(family) = item.family {
                     let family = plan.families[family];
                     out.message(v2::METADATA, |out| {
