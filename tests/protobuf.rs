@@ -110,7 +110,7 @@ fn a_page_has_what_the_snapshot_and_the_text_page_have() {
         assert_eq!(metric.labels, series.labels);
         let name = |suffix| format!("{}{suffix}", family.name);
         let began = matches!(series.value, Value::Counter(_) | Value::Histogram(_));
-        assert_eq!(metric.created, began.then(|| series.created.as_nanos() as u64));
+        assert_eq!(metric.created, began.then_some(series.created.as_nanos() as u64));
         let value = metric.counter.or(metric.gauge);
         match series.value {
             Value::Histogram(values) => {
