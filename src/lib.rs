@@ -120,6 +120,10 @@ mod snapshot;
 
 #[cfg(all(feature = "json", not(tachometer_loom)))]
 pub use crate::export::{JsonEncoder, JsonFamily, JsonSeries, JsonSnapshot, JsonValue};
+#[cfg(all(feature = "remote-write", not(tachometer_loom)))]
+pub use crate::export::remote_write::{
+    RemoteWriteAnswer, RemoteWriteEncoder, RemoteWriteRequests, RemoteWriteVersion,
+};
 #[cfg(all(feature = "http", not(tachometer_loom)))]
 pub use crate::serve::Listener;
 #[cfg(not(tachometer_loom))]
@@ -131,6 +135,7 @@ pub use crate::{
     export::{CsvEncoder, Datagrams, GraphiteEncoder, InfluxEncoder, StatsdEncoder},
     export::{Encoder, OpenMetricsEncoder, Sink, TextEncoder},
     export::{Encoder, OtlpEncoder, Sink, Temporality, TextEncoder},
+    export::{Encoder, ProtobufEncoder, Sink, TextEncoder},
     process::{ProcessSettings, barrier_mode},
     record::builder::MetricBuilder,
     record::bundle::BundleField,

@@ -14,6 +14,7 @@
 //! | [`MAX_CONFIG_BYTES`] of a configuration file | it is refused | the error |
 //! | [`MAX_OTLP_ATTRIBUTES`] of a resource or scope, [`MIN_OTLP_BUCKETS`] | `OtlpEncoder`'s setter returns an error that names the limit | the error |
 //! | [`DEFAULT_OTLP_BUCKETS`] of a histogram's point, unless set | its buckets become twice as wide until they are few enough; count, sum and extremes stay exact | the point's `scale` |
+//! | [`DEFAULT_REMOTE_WRITE_SERIES`], [`DEFAULT_REMOTE_WRITE_BYTES`] of a remote write request | the rest goes into another request | the number of requests |
 //! | [`MAX_HTTP_CONNECTIONS`] at once (feature `http`, as all of the following) | further ones get 503 and are closed, or only closed past [`MAX_HTTP_REFUSALS`] | `tachometer_http_connections_refused_total` |
 //! | [`MAX_HTTP_HEADER_BYTES`], [`MAX_HTTP_HEADERS`] of a request | 431, and the connection is closed | `tachometer_http_requests_total{code="431"}` |
 //! | [`HTTP_HEADER_TIMEOUT`] for a request | 408, and the connection is closed | `tachometer_http_requests_total{code="408"}` |
@@ -66,6 +67,12 @@ pub const MAX_OTLP_ATTRIBUTES: usize = 128;
 pub const DEFAULT_OTLP_BUCKETS: usize = 160;
 /// The smallest limit for them: the coarsest buckets end at 1, with values on both sides of it.
 pub const MIN_OTLP_BUCKETS: usize = 2;
+/// Series of one remote write request unless the encoder is given another limit.
+pub const DEFAULT_REMOTE_WRITE_SERIES: usize = 2_000;
+/// Bytes of one remote write request, before compression, unless the encoder is given another limit.
+pub const DEFAULT_REMOTE_WRITE_BYTES: usize = 1 << 20;
+/// The largest number of bytes that can be allowed a remote write request: receivers decode no more.
+pub const MAX_REMOTE_WRITE_BYTES: usize = 32 << 20;
 /// HTTP connections that are served at once. Each costs a file descriptor and
 /// [`MAX_HTTP_HEADER_BYTES`] of memory, and no thread.
 pub const MAX_HTTP_CONNECTIONS: usize = 256;
@@ -118,6 +125,9 @@ const _: () = assert!(ARENA_BYTES < u32::MAX as usize, "block offsets are 32 bit
 const _: () = assert!(SHARED_ARENA_BYTES <= 1 << 32, "block offsets are 32 bits wide");
 const _: () =
     assert!(crate::shard::layout::BLOCKS < ARENA_BYTES, "the slots leave room for blocks");
+const _: () =
+    assert!(MAX_BUCKETS + 3 < DEFAULT_REMOTE_WRITE_SERIES, "a classic histogram fits a request");
+const _: () = assert!(DEFAULT_REMOTE_WRITE_BYTES <= MAX_REMOTE_WRITE_BYTES);
 const _: () = assert!(
     HTTP_LINGER.as_secs() < HTTP_HEADER_TIMEOUT.as_secs()
         && HTTP_HEADER_TIMEOUT.as_secs() < HTTP_WRITE_TIMEOUT.as_secs()

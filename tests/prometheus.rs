@@ -5,6 +5,7 @@
 #[allow(dead_code, reason = "each test binary uses some of it")]
 mod client;
 #[path = "prometheus/server.rs"]
+#[allow(dead_code, reason = "each test binary uses some of it")]
 mod server;
 
 use client::{Answer, get};

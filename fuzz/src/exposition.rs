@@ -26,8 +26,9 @@ pub struct Plan {
     metrics: Vec<Metric>,
 }
 
+/// A metric, and what is recorded in it.
 #[derive(Arbitrary, Clone, Debug)]
-struct Metric {
+pub struct Metric {
     name: MetricName,
     help: Text,
     kind: Type,
@@ -224,7 +225,7 @@ impl Metric {
     }
 
     /// Registers it, and records in it.
-    fn register(&self, registry: &Registry) -> Result<(), Error> {
+    pub(crate) fn register(&self, registry: &Registry) -> Result<(), Error> {
         let metric = registry.metric(&self.name.0, &self.help.0).unit(self.unit());
         let metric = metric.precision(precision(self.figures())).buckets(self.buckets().0);
         let labels = self.labels();

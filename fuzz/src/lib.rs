@@ -6,6 +6,7 @@
 //! | [`histogram`] | any values | what the `hdrhistogram` crate says, and exact sums and extremes |
 //! | [`exposition`] | any definitions, labels and values | a page that an independent strict parser reads back |
 //! | [`otlp`] | any metrics and values, requests lost and taken | what an independent decoder and a model of a receiver have |
+//! | [`protobuf`] | any definitions, labels and values, two snapshots | a protobuf page and remote write requests that an independent decoder reads back |
 //! | [`family_key`] | any label values | one series for each, no two in one |
 //!
 //! `./smoke.sh` runs each for a moment from the inputs in `seeds/`; `cargo fuzz run <target>` (with `RUSTC_BOOTSTRAP=1` on
@@ -18,7 +19,10 @@ pub mod family_key;
 pub mod histogram;
 pub mod operations;
 pub mod otlp;
+pub mod protobuf;
 
+#[path = "../../tests/protobuf/decoder.rs"]
+mod decoder;
 mod landmarks;
 mod naive;
 #[path = "../../tests/otlp/oracle.rs"]

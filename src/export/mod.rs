@@ -21,8 +21,12 @@ mod quantiles;
 mod rows;
 pub(crate) mod statsd;
 pub(crate) mod otlp;
+pub(crate) mod exponential;
+pub(crate) mod number;
+pub(crate) mod protobuf;
+#[cfg(feature = "remote-write")]
+pub(crate) mod remote_write;
 pub(crate) mod text;
-#[allow(dead_code, reason = "the encoders that use it follow")]
 pub(crate) mod wire;
 
 pub use csv::CsvEncoder;
@@ -33,6 +37,7 @@ pub use json::{JsonEncoder, JsonFamily, JsonSeries, JsonSnapshot, JsonValue};
 pub use openmetrics::OpenMetricsEncoder;
 pub use statsd::{Datagrams, StatsdEncoder};
 pub use otlp::{OtlpEncoder, Temporality};
+pub use protobuf::ProtobufEncoder;
 pub use text::TextEncoder;
 
 use crate::Snapshot;

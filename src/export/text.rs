@@ -128,18 +128,22 @@ impl Plan {
     }
 }
 
+/// The counter of what refused `static` handles recorded.
+pub(super) const REJECTED: &str = "tachometer_rejected_records_total";
+pub(super) const REJECTED_HELP: &str =
+    "What static handles recorded that could not be registered as they stand.";
+
 /// What refused `static` handles recorded: there only if there is one.
 fn rejected(page: &mut Vec<u8>, snapshot: &Snapshot) {
     if snapshot.rejected.is_empty() {
         return;
     }
-    const NAME: &str = "tachometer_rejected_records_total";
     let _ = writeln!(
         page,
-        "# HELP {NAME} What static handles recorded that could not be registered as they stand.\n# TYPE {NAME} counter"
+        "# HELP {REJECTED} {REJECTED_HELP}\n# TYPE {REJECTED} counter"
     );
     for (index, (name, count)) in snapshot.rejected.iter().enumerate() {
-        let _ = write!(page, "{NAME}{{index=\"{index}\",metric=\"");
+        let _ = write!(page, "{REJECTED}{{index=\"{index}\",metric=\"");
         escape(page, name, true);
         let _ = writeln!(page, "\"}} {count}");
     }

@@ -116,6 +116,55 @@ fn make_room(buffer: &mut Vec<u8>, at: usize, len: usize) {
     buffer[at..=at + more].copy_from_slice(&length[..=more]);
 }
 
+/// Writes many integers one after the other, by way of a block: the buffer's length changes once a block.
+pub(crate) struct Varints<'a> {
+    out: &'a mut Vec<u8>,
+    block: [u8; 256],
+    len: usize,
+}
+
+impl<'a> Varints<'a> {
+    /// The longest integer.
+    const LONGEST: usize = 10;
+
+    pub(crate) fn new(out: &'a mut Vec<u8>) -> Self {
+        Varints { out, block: [0; 256], len: 0 }
+    }
+
+    #[inline]
+    pub(crate) fn push(&mut self, mut value: u64) {
+        if self.len > self.block.len() - Self::LONGEST {
+            self.hand_on();
+        }
+        let block = &mut self.block;
+        if value < 1 << 14 {
+            // One byte or two, without a branch between them: nobody can foretell which it is for a bucket's count.
+            let long = value >= 0x80;
+            block[self.len] = value as u8 | u8::from(long) << 7;
+            block[self.len + 1] = (value >> 7) as u8;
+            self.len += 1 + usize::from(long);
+            return;
+        }
+        while value >= 0x80 {
+            block[self.len] = value as u8 | 0x80;
+            self.len += 1;
+            value >>= 7;
+        }
+        block[self.len] = value as u8;
+        self.len += 1;
+    }
+
+    fn hand_on(&mut self) {
+        self.out.extend_from_slice(&self.block[..self.len]);
+        self.len = 0;
+    }
+
+    /// Hands on what is left.
+    pub(crate) fn end(mut self) {
+        self.hand_on();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,6 +178,18 @@ mod tests {
         out.sint(3, -2);
         // The examples of the specification.
         assert_eq!(out, b"\x08\x96\x01\x12\x07testing\x18\x03");
+    }
+
+    #[test]
+    fn many_integers_are_written_as_one_by_one() {
+        let values = || (0..64).flat_map(|bit| [1u64 << bit, (1 << bit) - 1, u64::MAX >> bit]);
+        let (mut single, mut many) = (vec![7], vec![7]);
+        values().for_each(|value| single.varint(value));
+        let mut varints = Varints::new(&mut many);
+        values().for_each(|value| varints.push(value));
+        varints.end();
+        assert!(single.len() > 500);
+        assert_eq!(single, many);
     }
 
     #[test]

@@ -8,35 +8,41 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// Generous: Prometheus is ready in a quarter of a second on an idle machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Whether there is a Prometheus to test with; installs it if it may. Where there is none, says so
-/// on the error output, or fails if the environment has `CI`: a test that must run does not pass by
+/// on the error output, or fails if the environment has `CI` or `TACHOMETER_NO_SKIP`: a test that must run does not pass by
 /// not running.
 pub fn is_here() -> bool {
     static HERE: OnceLock<Result<(), String>> = OnceLock::new();
-    let Err(why) = HERE.get_or_init(find_or_install) else { return true };
-    assert!(std::env::var_os("CI").is_none(), "CI needs Prometheus: {why}");
+    let found = || find_or_install("prometheus", &["prometheus", "promtool"]);
+    let Err(why) = HERE.get_or_init(found) else { return true };
+    let must = ["CI", "TACHOMETER_NO_SKIP"].iter().any(|name| std::env::var_os(name).is_some());
+    assert!(!must, "CI needs Prometheus: {why}");
     // Not `eprintln!`, which the test harness keeps to itself.
     let _ = writeln!(std::io::stderr(), "SKIPPED: no Prometheus to test with: {why}");
     false
 }
 
-fn find_or_install() -> Result<(), String> {
-    let runs =
-        |program| Command::new(program).arg("--version").output().is_ok_and(|o| o.status.success());
-    let found = || runs("prometheus") && runs("promtool");
+/// Finds the programs of a Debian package, or installs it.
+pub fn find_or_install(package: &str, programs: &[&str]) -> Result<(), String> {
+    let runs = |program: &&str| {
+        Command::new(program).arg("--version").output().is_ok_and(|o| o.status.success())
+    };
+    let found = || programs.iter().all(runs);
     if found() {
         return Ok(());
     }
     let user = Command::new("id").arg("-u").output().map_err(|error| format!("id: {error}"))?;
     if user.stdout.trim_ascii() != b"0" {
-        return Err("install Debian's package `prometheus`, or run as root".to_owned());
+        return Err(format!("install Debian's package `{package}`, or run as root"));
     }
-    for step in ["update", "install -y --no-install-recommends prometheus"] {
+    let install = format!("install -y --no-install-recommends {package}");
+    for step in ["update", &install] {
         let apt = Command::new("apt-get")
             .args(["-q", "-o", "DPkg::Lock::Timeout=120"])
             .args(step.split(' '))
@@ -50,6 +56,18 @@ fn find_or_install() -> Result<(), String> {
     found().then_some(()).ok_or("installed, but it does not run".to_owned())
 }
 
+/// The value of a query that gives one series; `None` while it gives none.
+pub fn query(address: SocketAddr, query: &str) -> Option<f64> {
+    let encoded: String = query.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let answer = Client::connect(address).get_once(&format!("/api/v1/query?query={encoded}"));
+    assert_eq!(answer.status, 200, "{query}: {}", answer.body);
+    let mut values = answer.body.split("\"value\":[").skip(1);
+    // `1700000000.123,"42"]}`
+    let value = values.next()?.split('"').nth(1).unwrap().parse().unwrap();
+    assert!(values.next().is_none(), "{query} gives several: {}", answer.body);
+    Some(value)
+}
+
 /// A running Prometheus; ends with the value.
 pub struct Prometheus {
     process: Child,
@@ -60,22 +78,28 @@ pub struct Prometheus {
 impl Prometheus {
     /// One that scrapes `target` five times a second.
     pub fn scraping(target: SocketAddr) -> Prometheus {
-        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!(
-            "prometheus-{}-{}",
-            std::process::id(),
-            target.port()
-        ));
+        Prometheus::with(Some(target), &[])
+    }
+
+    /// One that scrapes `target`, if there is one, and has more arguments.
+    pub fn with(target: Option<SocketAddr>, arguments: &[&str]) -> Prometheus {
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let name = format!("prometheus-{}-{number}", std::process::id());
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
         fs::create_dir_all(&folder).unwrap();
-        let config = format!(
-            "global: {{scrape_interval: 200ms, scrape_timeout: 200ms}}\n\
-             scrape_configs:\n\
-             - {{job_name: tachometer, static_configs: [{{targets: ['{target}']}}]}}\n"
-        );
+        let mut config = "global: {scrape_interval: 200ms, scrape_timeout: 200ms}\n".to_owned();
+        if let Some(target) = target {
+            config += &format!(
+                "scrape_configs:\n\
+                 - {{job_name: tachometer, static_configs: [{{targets: ['{target}']}}]}}\n"
+            );
+        }
         fs::write(folder.join("prometheus.yml"), config).unwrap();
         // Free now; if somebody is faster, Prometheus ends, and `wait_until_ready` tries another.
         for _ in 0..5 {
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-            let mut server = Prometheus::start(&folder, port);
+            let mut server = Prometheus::start(&folder, port, arguments);
             if server.is_ready_in_time() {
                 return server;
             }
@@ -84,13 +108,14 @@ impl Prometheus {
         panic!("Prometheus does not start:\n{log}");
     }
 
-    fn start(folder: &std::path::Path, address: SocketAddr) -> Prometheus {
+    fn start(folder: &std::path::Path, address: SocketAddr, arguments: &[&str]) -> Prometheus {
         let at = |name: &str| folder.join(name).display().to_string();
         let process = Command::new("prometheus")
             .arg(format!("--config.file={}", at("prometheus.yml")))
             .arg(format!("--storage.tsdb.path={}", at("data")))
             .arg(format!("--web.listen-address={address}"))
-            .arg("--enable-feature=exemplar-storage")
+            .arg("--enable-feature=exemplar-storage,native-histograms")
+            .args(arguments)
             .stdout(Stdio::null())
             .stderr(fs::File::create(folder.join("log")).unwrap())
             .spawn()
@@ -117,17 +142,9 @@ impl Prometheus {
         self.address
     }
 
-    /// The value of a query that gives one series; `None` while it gives none.
-    pub fn query(&self, query: &str) -> Option<f64> {
-        let encoded: String = query.bytes().map(|byte| format!("%{byte:02x}")).collect();
-        let answer =
-            Client::connect(self.address).get_once(&format!("/api/v1/query?query={encoded}"));
-        assert_eq!(answer.status, 200, "{query}: {}", answer.body);
-        let mut values = answer.body.split("\"value\":[").skip(1);
-        // `1700000000.123,"42"]}`
-        let value = values.next()?.split('"').nth(1).unwrap().parse().unwrap();
-        assert!(values.next().is_none(), "{query} gives several: {}", answer.body);
-        Some(value)
+    /// See [`query`].
+    pub fn query(&self, asked: &str) -> Option<f64> {
+        query(self.address, asked)
     }
 
     /// Waits until a query gives `wanted`.
