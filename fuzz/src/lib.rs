@@ -8,6 +8,8 @@
 //! | [`otlp`] | any metrics and values, requests lost and taken | what an independent decoder and a model of a receiver have |
 //! | [`protobuf`] | any definitions, labels and values, two snapshots | a protobuf page and remote write requests that an independent decoder reads back |
 //! | [`family_key`] | any label values | one series for each, no two in one |
+//! | [`lines`] | any definitions, labels and values | Influx, Graphite, StatsD, CSV and JSON that independent readers read back |
+//! | [`json`] | any bytes as a JSON page or a compressed histogram | an error, or what the `hdrhistogram` crate reads too |
 //!
 //! `./smoke.sh` runs each for a moment from the inputs in `seeds/`; `cargo fuzz run <target>` (with `RUSTC_BOOTSTRAP=1` on
 //! a stable toolchain) runs one for as long as you let it, and `cargo fuzz fmt <target> <input>` shows what an input says.
@@ -17,6 +19,8 @@
 pub mod exposition;
 pub mod family_key;
 pub mod histogram;
+pub mod json;
+pub mod lines;
 pub mod operations;
 pub mod otlp;
 pub mod protobuf;

@@ -3,6 +3,7 @@
 use arbitrary::{Arbitrary, Unstructured};
 use std::path::Path;
 use tachometer_fuzz::{exposition, family_key, histogram, operations, otlp};
+use tachometer_fuzz::{exposition, family_key, histogram, json, lines, operations};
 
 /// Runs each input of a target; returns how many there are.
 fn replay<P: for<'a> Arbitrary<'a>>(target: &str, run: impl Fn(&P)) -> usize {
@@ -32,4 +33,7 @@ fn every_seed_agrees_with_its_oracle() {
     assert!(replay("family_key", family_key::run) > 0);
     // No seeds yet: what the fuzzer left behind.
     replay("otlp", otlp::run);
+    // Seeds of these are not committed; what the fuzzer left behind is run.
+    replay("lines", lines::run);
+    replay("json", json::run);
 }

@@ -12,7 +12,7 @@ pub struct Datagrams<'a> {
 
 impl<'a> Datagrams<'a> {
     pub(super) fn new(page: &'a [u8], limit: usize) -> Self {
-        Datagrams { rest: page.trim_ascii_end(), limit }
+        Datagrams { rest: page.strip_suffix(b"\n").unwrap_or(page), limit }
     }
 }
 
@@ -64,6 +64,8 @@ mod tests {
     fn lines_stay_whole() {
         assert_eq!(datagrams("", 10), [""; 0]);
         assert_eq!(datagrams("a:1|c\n", 10), ["a:1|c"]);
+        // A label's value may end in blanks.
+        assert_eq!(datagrams("a:1|c|#b: \n", 10), ["a:1|c|#b: "]);
         assert_eq!(datagrams("a:1|c\nb:1|c\nc:1|c\n", 11), ["a:1|c\nb:1|c", "c:1|c"]);
         assert_eq!(datagrams("a:1|c\nb:1|c\nc:1|c\n", 10), ["a:1|c", "b:1|c", "c:1|c"]);
         assert_eq!(datagrams("a:1|c\nlonger:1|c\nc:1|c\n", 6), ["a:1|c", "longer:1|c", "c:1|c"]);
