@@ -13,8 +13,8 @@ use std::cell::Cell;
 use std::num::NonZeroU32;
 use std::time::Duration;
 use tachometer::{
-    Counter, EnumFamily, Family, Gauge, Histogram, Mode, Precision, ProcessSettings, Registry,
-    Stamp, TextEncoder, UpDownCounter, group, labels,
+    Counter, Encoder, Engine, EnumFamily, Family, Gauge, Histogram, Mode, OpenMetricsEncoder,
+    Precision, ProcessSettings, Registry, Stamp, TextEncoder, UpDownCounter, group, labels,
 };
 
 struct Counting;
@@ -242,14 +242,20 @@ fn a_warm_page_does_not_allocate() {
         metrics.levels.at([&peer]).set(0.1);
     }
     let engine = by_hand(&metrics.registry);
-    let mut encoder = TextEncoder::new();
+    warm_page(&metrics, &engine, TextEncoder::new());
+    warm_page(&metrics, &engine, OpenMetricsEncoder::new());
+}
+
+fn warm_page(metrics: &Metrics, engine: &Engine, mut encoder: impl Encoder) {
     let mut page = Vec::with_capacity(1 << 20);
+    metrics.exemplars(1);
     encoder.encode(&engine.refresh(), &mut page);
     let cold = page.len();
     assert!(cold > 50_000, "a page worth measuring: {cold} bytes");
     for round in 1..5u64 {
         metrics.values(round << 40);
         metrics.scalars(round << 40);
+        metrics.exemplars(round << 40);
         metrics.gauge.set(1.0 / round as f64);
         let now = engine.refresh();
         page.clear();
