@@ -85,7 +85,7 @@ impl Encoder for OpenMetricsEncoder {
         Self::CONTENT_TYPE
     }
 
-    /// Cost: about 12 ns a counter and 12 ns a line of a histogram, and some 100 ns an exemplar.
+    /// Cost: about 12 ns a counter and 12 ns a line of a histogram, and about 60 ns an exemplar.
     fn encode_into(&mut self, snapshot: &Snapshot, sink: &mut Sink<'_>) -> io::Result<()> {
         if self.layout != snapshot.layout.id {
             self.render(&snapshot.layout);
