@@ -41,7 +41,7 @@ use std::io;
 ///     fn encode_into(&mut self, snapshot: &Snapshot, sink: &mut Sink<'_>) -> std::io::Result<()> {
 ///         for series in snapshot.series() {
 ///             if let tachometer::Value::Counter(count) = series.value {
-///                 writeln!(sink.buffer, "{} {count}", series.definition.name())?;
+///                 writeln!(sink.buffer, "{} {count}", series.definition.name)?;
 ///             }
 ///             sink.pause()?;
 ///         }

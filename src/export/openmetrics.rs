@@ -32,7 +32,8 @@ const REJECTED: &str = "tachometer_rejected_records";
 /// - Bounds are written as the specification asks for, `le="1.0"`, where the Prometheus text has `le="1"`.
 ///
 /// ```
-/// /// use tachometer::{Encoder, Engine, ManualClock, OpenMetricsEncoder, Registry};
+/// use std::time::Duration;
+/// use tachometer::{Encoder, Engine, ManualClock, OpenMetricsEncoder, Registry};
 /// let registry = Registry::new();
 /// registry.counter("requests_total", "Requests.")?.add(3);
 /// let clock = ManualClock::at(Duration::from_secs(1_700_000_000));
