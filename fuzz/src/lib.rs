@@ -5,7 +5,6 @@
 //! | [`operations`] | any interleaving of records, groups, families, handles, threads, cuts, registries | what a single-threaded model of maps and additions says |
 //! | [`histogram`] | any values | what the `hdrhistogram` crate says, and exact sums and extremes |
 //! | [`exposition`] | any definitions, labels and values | a page that an independent strict parser reads back |
-//! | [`openmetrics`] | any definitions, labels, values and exemplars | an OpenMetrics page that another such parser reads back |
 //! | [`family_key`] | any label values | one series for each, no two in one |
 //!
 //! `./smoke.sh` runs each for a moment from the inputs in `seeds/`; `cargo fuzz run <target>` (with `RUSTC_BOOTSTRAP=1` on
@@ -16,11 +15,9 @@
 pub mod exposition;
 pub mod family_key;
 pub mod histogram;
-pub mod openmetrics;
 pub mod operations;
 
 mod landmarks;
-mod metrics_page;
 mod naive;
 mod page;
 mod text;
