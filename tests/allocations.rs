@@ -13,8 +13,8 @@ use std::cell::Cell;
 use std::num::NonZeroU32;
 use std::time::Duration;
 use tachometer::{
-    Counter, Encoder, EnumFamily, Family, Gauge, Histogram, Mode, Precision, ProcessSettings,
-    ProtobufEncoder, Registry, Stamp, TextEncoder, UpDownCounter, group, labels,
+    Counter, Encoder, EnumFamily, Family, Gauge, Histogram, Mode, OpenMetricsEncoder, Precision,
+    ProcessSettings, ProtobufEncoder, Registry, Stamp, TextEncoder, UpDownCounter, group, labels,
 };
 
 struct Counting;
@@ -235,6 +235,7 @@ fn nor_does_one_whose_arena_is_full() {
 #[test]
 fn a_warm_page_does_not_allocate() {
     warm(&mut TextEncoder::new());
+    warm(&mut OpenMetricsEncoder::new());
     warm(&mut ProtobufEncoder::new());
 }
 
@@ -248,6 +249,7 @@ fn warm(encoder: &mut dyn Encoder) {
     }
     let engine = by_hand(&metrics.registry);
     let mut page = Vec::with_capacity(1 << 20);
+    metrics.exemplars(1);
     // The most buckets that there will be.
     (0..5u64).for_each(|round| metrics.values(round << 40));
     encoder.encode(&engine.refresh(), &mut page);
@@ -256,6 +258,7 @@ fn warm(encoder: &mut dyn Encoder) {
     for round in 1..5u64 {
         metrics.values(round << 40);
         metrics.scalars(round << 40);
+        metrics.exemplars(round << 40);
         metrics.gauge.set(1.0 / round as f64);
         let now = engine.refresh();
         page.clear();

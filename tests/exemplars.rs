@@ -193,37 +193,40 @@ fn nothing_is_torn() {
 }
 
 /// A thread that stands in the middle of a record keeps its exemplar to itself until a cut is complete.
+/// In a process of its own: cuts of other tests would wait for that thread too.
 #[test]
 fn an_incomplete_cut_leaves_exemplars_where_they_are() {
-    let registry = Registry::new();
-    let clock = ManualClock::at(START);
-    let engine = tachometer::Engine::builder()
-        .registry(&registry)
-        .manual(&clock)
-        .cut_timeout(Duration::from_millis(5))
-        .start()
-        .unwrap();
-    let histogram = registry.histogram("values", "Values.").unwrap();
-    record(&histogram, 10, 1);
-    engine.refresh();
-    let open = group();
-    record(&histogram, 11, 2);
-    record(&histogram, 300, 3);
-    std::thread::scope(|scope| {
-        // On another thread, since this one stands inside the group.
-        let snapshots = scope.spawn(|| [engine.refresh(), engine.refresh(), engine.refresh()]);
-        for now in snapshots.join().unwrap() {
-            assert!(!now.is_complete());
-            assert_eq!(values_of(&now, "values"), [10], "the one that was known");
-        }
+    own_process("an_incomplete_cut_leaves_exemplars_where_they_are", || {
+        let registry = Registry::new();
+        let clock = ManualClock::at(START);
+        let engine = tachometer::Engine::builder()
+            .registry(&registry)
+            .manual(&clock)
+            .cut_timeout(Duration::from_millis(5))
+            .start()
+            .unwrap();
+        let histogram = registry.histogram("values", "Values.").unwrap();
+        record(&histogram, 10, 1);
+        engine.refresh();
+        let open = group();
+        record(&histogram, 11, 2);
+        record(&histogram, 300, 3);
+        std::thread::scope(|scope| {
+            // On another thread, since this one stands inside the group.
+            let snapshots = scope.spawn(|| [engine.refresh(), engine.refresh(), engine.refresh()]);
+            for now in snapshots.join().unwrap() {
+                assert!(!now.is_complete());
+                assert_eq!(values_of(&now, "values"), [10], "the one that was known");
+            }
+        });
+        drop(open);
+        clock.advance(Duration::from_secs(1));
+        let now = engine.refresh();
+        assert!(now.is_complete());
+        assert_eq!(values_of(&now, "values"), [11, 300]);
+        exemplars_of(&now, "values").iter().for_each(check_whole);
+        assert_eq!(exemplars_of(&now, "values")[0].unix_time, START + Duration::from_secs(1));
     });
-    drop(open);
-    clock.advance(Duration::from_secs(1));
-    let now = engine.refresh();
-    assert!(now.is_complete());
-    assert_eq!(values_of(&now, "values"), [11, 300]);
-    exemplars_of(&now, "values").iter().for_each(check_whole);
-    assert_eq!(exemplars_of(&now, "values")[0].unix_time, START + Duration::from_secs(1));
 }
 
 #[test]

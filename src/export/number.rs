@@ -5,6 +5,7 @@
 use crate::registry::{Kind, Unit};
 use crate::snapshot::HistogramSnapshot;
 use std::io::Write as _;
+use std::time::Duration;
 
 /// Escapes a help text, or a label's value (which also escapes quotes).
 pub(super) fn escape(out: &mut Vec<u8>, text: &str, quotes: bool) {
@@ -46,19 +47,40 @@ pub(super) fn sum(page: &mut Vec<u8>, histogram: &HistogramSnapshot) {
 }
 
 /// An integer of the recorded unit, exactly, in the exported one.
+#[inline]
 pub(super) fn decimal(page: &mut Vec<u8>, value: u128, unit: Unit) {
     ratio(page, value, unit.divisor());
 }
 
 /// `value / divisor`, a power of ten, exactly.
-pub(super) fn ratio(page: &mut Vec<u8>, value: u128, power: u64) {
-    let divisor = u128::from(power);
-    page.extend_from_slice(itoa::Buffer::new().format(value / divisor).as_bytes());
-    let rest = (value % divisor) as u64;
+#[inline]
+pub(super) fn ratio(page: &mut Vec<u8>, value: u128, divisor: u64) {
+    match u64::try_from(value) {
+        Ok(value) if divisor == 1 => integer(page, value),
+        Ok(value) => {
+            integer(page, value / divisor);
+            fraction(page, value % divisor, divisor);
+        }
+        Err(_) => {
+            let (whole, rest) = (value / u128::from(divisor), value % u128::from(divisor));
+            page.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
+            fraction(page, rest as u64, divisor);
+        }
+    }
+}
+
+/// A span of time in seconds, to the nanosecond.
+pub(super) fn seconds(page: &mut Vec<u8>, span: Duration) {
+    integer(page, span.as_secs());
+    fraction(page, span.subsec_nanos().into(), Unit::Nanoseconds.divisor());
+}
+
+/// The digits behind the point, with the leading zeros that the divisor (a power of ten) asks for, without trailing ones.
+#[inline]
+fn fraction(page: &mut Vec<u8>, rest: u64, divisor: u64) {
     if rest != 0 {
-        // The digits behind the point, with the leading zeros that the divisor asks for, without trailing ones.
         let mut digits = itoa::Buffer::new();
-        let digits = digits.format(power + rest);
+        let digits = digits.format(divisor + rest);
         page.push(b'.');
         page.extend_from_slice(digits[1..].trim_end_matches('0').as_bytes());
     }

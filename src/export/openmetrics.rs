@@ -6,7 +6,7 @@
 
 mod names;
 
-use super::number::{decimal, escape};
+use super::number::{decimal, escape, seconds};
 use super::plan::{Plan, What};
 use super::{Encoder, Sink};
 use crate::registry::layout::{FamilyLayout, Layout, SeriesLayout};
@@ -15,7 +15,6 @@ use crate::snapshot::Snapshot;
 use crate::{Definition, Exemplar};
 use names::{Shown, shown};
 use std::io::{self, Write as _};
-use std::time::Duration;
 
 /// The family of what refused `static` handles recorded.
 const REJECTED: &str = "tachometer_rejected_records";
@@ -87,7 +86,7 @@ impl Encoder for OpenMetricsEncoder {
         Self::CONTENT_TYPE
     }
 
-    /// Cost: about 12 ns a counter and 12 ns a line of a histogram, and some 100 ns an exemplar.
+    /// Cost: about 12 ns a counter and 12 ns a line of a histogram, and about 60 ns an exemplar.
     fn encode_into(&mut self, snapshot: &Snapshot, sink: &mut Sink<'_>) -> io::Result<()> {
         if self.layout != snapshot.layout.id {
             self.render(&snapshot.layout);
@@ -164,7 +163,7 @@ impl OpenMetricsEncoder {
     fn begin(&mut self, shown: &Shown, series: &SeriesLayout) {
         if self.created {
             self.plan.series((&shown.name, "_created"), series, None);
-            time(&mut self.plan.fixed, series.created);
+            seconds(&mut self.plan.fixed, series.created);
             self.plan.fixed.push(b'\n');
         }
     }
@@ -205,37 +204,31 @@ fn in_page_order<'a>(family: &'a FamilyLayout, shown: &Shown) -> Vec<&'a SeriesL
 /// The latest exemplar with a value in bucket `at`: above the bound before, and not above its own.
 fn of_bucket<'a>(exemplars: &'a [Exemplar], bounds: &[u64], at: usize) -> Option<&'a Exemplar> {
     let above = at.checked_sub(1).map(|before| bounds[before]);
-    let upto = bounds.get(at);
-    exemplars
-        .iter()
-        .filter(|exemplar| above.is_none_or(|above| exemplar.value > above))
-        .filter(|exemplar| upto.is_none_or(|upto| exemplar.value <= *upto))
-        .max_by_key(|exemplar| (exemplar.unix_time, exemplar.value))
+    let upto = bounds.get(at).copied().unwrap_or(u64::MAX);
+    // They ascend.
+    let from = exemplars.iter().skip_while(|one| above.is_some_and(|above| one.value <= above));
+    from.take_while(|one| one.value <= upto).max_by_key(|one| (one.unix_time, one.value))
 }
 
 /// Its labels have 63 characters, where the format allows 128.
 fn write_exemplar(page: &mut Vec<u8>, exemplar: &Exemplar, unit: Unit) {
-    page.extend_from_slice(b" # {trace_id=\"");
-    hex(page, &exemplar.trace_id);
-    page.extend_from_slice(b"\",span_id=\"");
-    hex(page, &exemplar.span_id);
-    page.extend_from_slice(b"\"} ");
+    // In one piece: a page can have thousands.
+    let mut text =
+        *b" # {trace_id=\"................................\",span_id=\"................\"} ";
+    hex(&mut text[14..46], &exemplar.trace_id);
+    hex(&mut text[57..73], &exemplar.span_id);
+    page.extend_from_slice(&text);
     decimal(page, exemplar.value.into(), unit);
     page.push(b' ');
-    time(page, exemplar.unix_time);
+    seconds(page, exemplar.unix_time);
 }
 
-fn hex(page: &mut Vec<u8>, bytes: &[u8]) {
+fn hex(out: &mut [u8], bytes: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for byte in bytes {
-        page.push(DIGITS[usize::from(byte >> 4)]);
-        page.push(DIGITS[usize::from(byte & 15)]);
+    for (pair, byte) in out.chunks_exact_mut(2).zip(bytes) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
     }
-}
-
-/// Seconds since 1970, to the nanosecond.
-fn time(page: &mut Vec<u8>, unix: Duration) {
-    decimal(page, unix.as_nanos(), Unit::Nanoseconds);
 }
 
 /// A bound as the specification's "canonical numbers" have it: as Go writes it, and always with a point or an exponent.
