@@ -6,6 +6,8 @@ pub(crate) mod engine;
 #[cfg(not(tachometer_loom))]
 pub(crate) mod own;
 pub(crate) mod publish;
+#[cfg(not(tachometer_loom))]
+pub(crate) mod pulse;
 pub(crate) mod sums;
 #[cfg(not(tachometer_loom))]
 pub(crate) mod time;

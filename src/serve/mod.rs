@@ -14,11 +14,20 @@
 
 #![forbid(unsafe_code)]
 
+mod accept;
+mod auth;
+mod coding;
 mod connection;
+mod formats;
+mod json;
 mod own;
 mod page;
+mod query;
 mod request;
 mod response;
+mod settings;
+mod site;
+mod stats;
 #[cfg(test)]
 mod tests;
 mod worker;
@@ -27,10 +36,12 @@ use crate::shard::fork;
 use crate::{Engine, Error};
 use mio::Waker;
 use own::OwnMetrics;
-use page::Pages;
+use request::Rules;
+use settings::Limits;
+use site::Site;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::sync::{Mutex, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::thread::JoinHandle;
 use std::{fmt, mem};
 use worker::Worker;
@@ -101,11 +112,14 @@ impl Listener {
         }
         let socket = TcpListener::bind(&address).map_err(|error| refused(&address, error))?;
         let own = OwnMetrics::register(engine.registry())?;
-        let pages = Pages::of(engine.core());
+        let limits = Limits::default();
+        limits.check()?;
+        let mut site = Site::new(Arc::downgrade(engine.core()), Rules::default(), own);
+        site.limits = limits.rows();
         let set_up = || {
             socket.set_nonblocking(true)?;
             let address = socket.local_addr()?;
-            let (worker, waker) = Worker::new(socket, pages, own)?;
+            let (worker, waker) = Worker::new(socket, site, limits)?;
             let thread = std::thread::Builder::new().name("tachometer-http".to_owned());
             let thread = Mutex::new(Some(thread.spawn(move || worker.run())?));
             Ok(Listener { address, waker, thread, born: fork::generation() })
