@@ -112,12 +112,12 @@ mod record;
 #[cfg(not(tachometer_loom))]
 mod registry;
 #[cfg(all(feature = "http", not(tachometer_loom)))]
-mod serve;
+pub mod serve;
 #[cfg(not(tachometer_loom))]
 mod snapshot;
 
 #[cfg(all(feature = "http", not(tachometer_loom)))]
-pub use crate::serve::Listener;
+pub use crate::serve::{Listener, ListenerBuilder};
 #[cfg(not(tachometer_loom))]
 pub use crate::{
     aggregate::engine::{Engine, EngineBuilder},

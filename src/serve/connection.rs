@@ -33,14 +33,7 @@ use std::time::Instant;
 /// A client's end of the line.
 pub(super) trait Stream: Read + Write {
     /// Tells the client that nothing more will be sent.
-    fn end(&self);
-}
-
-impl Stream for mio::net::TcpStream {
-    fn end(&self) {
-        // Fails only if the connection is gone, which the next read will tell.
-        let _ = self.shutdown(std::net::Shutdown::Write);
-    }
+    fn end(&mut self);
 }
 
 /// What a step led to.

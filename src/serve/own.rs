@@ -41,6 +41,8 @@ crate::labels! {
         Write = "write",
         Pages = "pages",
         Requests = "requests",
+        /// Its address is not on the list of those that are let in.
+        Network = "network",
     }
 }
 

@@ -57,7 +57,7 @@ impl Write for Client {
 }
 
 impl Stream for Client {
-    fn end(&self) {
+    fn end(&mut self) {
         self.told_the_end.set(true);
     }
 }

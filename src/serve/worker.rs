@@ -7,15 +7,19 @@
 //! connection takes one step a turn.
 
 use super::connection::{Connection, Progress};
+use super::line::{Line, Socket, Wire};
+use super::network::Network;
 use super::own::Limit;
 use super::page::{Key, Page, Pages};
 use super::settings::Limits;
 use super::site::Site;
+#[cfg(feature = "tls")]
+use super::tls::Tls;
 use crate::limits::{HTTP_ACCEPT_PAUSE, MAX_HTTP_PAGES, MAX_HTTP_REFUSALS};
-use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::{Events, Poll, Token, Waker};
 use std::collections::{BTreeSet, HashMap};
 use std::io::{self, ErrorKind};
+use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -23,14 +27,47 @@ const STOP: Token = Token(0);
 const ACCEPT: Token = Token(1);
 const FIRST_CONNECTION: usize = 2;
 
+/// Where clients come in, and which of them.
+#[derive(Debug)]
+pub(super) struct Door {
+    pub(super) socket: Socket,
+    /// Empty: everybody.
+    pub(super) allowed: Vec<Network>,
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<Tls>,
+}
+
+impl Door {
+    /// Whether a client from there is let in. Who has no address came through a file that he may open.
+    fn lets_in(&self, from: Option<IpAddr>) -> bool {
+        self.allowed.is_empty()
+            || from.is_none_or(|from| self.allowed.iter().any(|network| network.contains(from)))
+    }
+
+    fn is_encrypted(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        false
+    }
+
+    fn line(&self, wire: Wire) -> io::Result<Line> {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            return Line::encrypted(wire, tls);
+        }
+        Ok(Line::plain(wire))
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Worker {
     poll: Poll,
-    socket: TcpListener,
+    door: Door,
     /// Connections that may wait to be accepted; asked for without an event not before then.
     accept_at: Option<Instant>,
     /// By token; a token is not used twice.
-    connections: HashMap<usize, Connection<TcpStream>>,
+    connections: HashMap<usize, Connection<Line>>,
     next: usize,
     /// Connections to step in the next turn, event or not.
     again: Vec<usize>,
@@ -40,19 +77,14 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// A worker for `socket`, which does not block, and what stops it.
-    pub(super) fn new(
-        socket: std::net::TcpListener,
-        site: Site,
-        limits: Limits,
-    ) -> io::Result<(Worker, Waker)> {
-        let mut socket = TcpListener::from_std(socket);
+    /// A worker for a door, and what stops it.
+    pub(super) fn new(mut door: Door, site: Site, limits: Limits) -> io::Result<(Worker, Waker)> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), STOP)?;
-        poll.registry().register(&mut socket, ACCEPT, Interest::READABLE)?;
+        door.socket.register(poll.registry(), ACCEPT)?;
         let worker = Worker {
             poll,
-            socket,
+            door,
             accept_at: None,
             connections: HashMap::new(),
             next: FIRST_CONNECTION,
@@ -124,8 +156,8 @@ impl Worker {
         let mut free_refusals = MAX_HTTP_REFUSALS - refused;
         let mut free = self.limits.connections - (self.connections.len() - refused);
         for _ in 0..self.limits.connections {
-            let stream = match self.socket.accept() {
-                Ok((stream, _)) => stream,
+            let (wire, from) = match self.door.socket.accept() {
+                Ok(accepted) => accepted,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.accept_at = None;
                     return;
@@ -139,30 +171,32 @@ impl Worker {
                     return;
                 }
             };
+            if !self.door.lets_in(from) {
+                self.site.own.closed(Limit::Network);
+                continue;
+            }
             let connection = if free > 0 {
+                // Without memory for a session it could not be served.
+                let Ok(line) = self.door.line(wire) else { continue };
                 free -= 1;
-                Connection::new(stream, self.limits, now)
+                Connection::new(line, self.limits, now)
             } else {
                 self.site.own.refused();
-                if free_refusals == 0 {
+                // To tell an encrypted client anything takes all the greetings first.
+                if free_refusals == 0 || self.door.is_encrypted() {
                     continue;
                 }
                 free_refusals -= 1;
-                Connection::refused(stream, self.limits, now)
+                Connection::refused(Line::plain(wire), self.limits, now)
             };
             ready.extend(self.admit(connection));
         }
     }
 
-    fn admit(&mut self, mut connection: Connection<TcpStream>) -> Option<usize> {
+    fn admit(&mut self, mut connection: Connection<Line>) -> Option<usize> {
         let id = self.next;
-        let stream = connection.stream();
-        // Head and page go out as they are written; waiting to fill a packet would cost a scrape a
-        // delayed acknowledgement. If the option is refused, that is what it costs.
-        let _ = stream.set_nodelay(true);
-        let interest = Interest::READABLE | Interest::WRITABLE;
         // Without events it could not be served; dropping it tells the client.
-        self.poll.registry().register(stream, Token(id), interest).ok()?;
+        connection.stream().register(self.poll.registry(), Token(id)).ok()?;
         self.next += 1;
         self.connections.insert(id, connection);
         Some(id)

@@ -122,6 +122,12 @@ impl Client {
         self.unread.is_empty() && !self.read()
     }
 
+    /// All that comes until the listener closes the connection.
+    pub fn drained(&mut self) -> Vec<u8> {
+        while self.read() {}
+        std::mem::take(&mut self.unread)
+    }
+
     /// Reads some; `false` at the end.
     fn read(&mut self) -> bool {
         let mut bytes = [0; 64 << 10];

@@ -60,6 +60,11 @@ pub struct Prometheus {
 impl Prometheus {
     /// One that scrapes `target` five times a second.
     pub fn scraping(target: SocketAddr) -> Prometheus {
+        Prometheus::scraping_with(target, "")
+    }
+
+    /// As [`Prometheus::scraping`], with further settings of the scrape: `, scheme: https`.
+    pub fn scraping_with(target: SocketAddr, settings: &str) -> Prometheus {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!(
             "prometheus-{}-{}",
             std::process::id(),
@@ -69,7 +74,7 @@ impl Prometheus {
         let config = format!(
             "global: {{scrape_interval: 200ms, scrape_timeout: 200ms}}\n\
              scrape_configs:\n\
-             - {{job_name: tachometer, static_configs: [{{targets: ['{target}']}}]}}\n"
+             - {{job_name: tachometer, static_configs: [{{targets: ['{target}']}}]{settings}}}\n"
         );
         fs::write(folder.join("prometheus.yml"), config).unwrap();
         // Free now; if somebody is faster, Prometheus ends, and `wait_until_ready` tries another.
