@@ -2,14 +2,12 @@
 
 use super::line::Socket;
 use super::network::Network;
-use super::own::OwnMetrics;
 use super::request::Rules;
 use super::settings::Limits;
-use super::site::Site;
 #[cfg(feature = "tls")]
 use super::tls::Tls;
 use super::worker::{Door, Worker};
-use super::{Address, Listener, refused, unix};
+use super::{Address, Listener, Responder, refused, responder, unix};
 use crate::shard::fork;
 use crate::{Encoder, Engine, Error};
 use std::fmt;
@@ -18,7 +16,7 @@ use std::net::{TcpListener, ToSocketAddrs};
 use std::path::Path;
 #[cfg(feature = "tls")]
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// Settings of a [`Listener`]. Feature `http`.
@@ -38,8 +36,8 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 #[must_use = "nothing listens until `bind`"]
 pub struct ListenerBuilder {
-    rules: Rules,
-    limits: Limits,
+    pub(super) rules: Rules,
+    pub(super) limits: Limits,
     allowed: Vec<Network>,
     socket_mode: u32,
     #[cfg(feature = "tls")]
@@ -203,6 +201,15 @@ impl ListenerBuilder {
         self.start(engine, socket, Address::Unix(path.to_owned()))
     }
 
+    /// Answers requests without listening, for a host's own HTTP server; see [`Responder`].
+    ///
+    /// # Errors
+    /// Those of [`Responder::new`]; a setting that makes no sense.
+    pub fn responder(self, engine: &Engine) -> Result<Responder, Error> {
+        self.check(engine)?;
+        Ok(Responder::of(responder::site(engine, self)?))
+    }
+
     fn check(&self, engine: &Engine) -> Result<(), Error> {
         if let Some(wrong) = &self.wrong {
             return Err(wrong.clone());
@@ -216,10 +223,12 @@ impl ListenerBuilder {
         Ok(())
     }
 
-    fn start(self, engine: &Engine, socket: Socket, address: Address) -> Result<Listener, Error> {
-        let own = OwnMetrics::register(engine.registry())?;
-        let mut site = Site::new(Arc::downgrade(engine.core()), self.rules, own);
-        site.limits = self.limits.rows();
+    fn start(
+        mut self,
+        engine: &Engine,
+        socket: Socket,
+        address: Address,
+    ) -> Result<Listener, Error> {
         #[cfg(feature = "tls")]
         let tls = match &self.tls {
             Some((certificate, key)) => Some(Tls::load(certificate, key)?),
@@ -227,11 +236,12 @@ impl ListenerBuilder {
         };
         let door = Door {
             socket,
-            allowed: self.allowed,
+            allowed: std::mem::take(&mut self.allowed),
             #[cfg(feature = "tls")]
             tls,
         };
         let limits = self.limits;
+        let site = responder::site(engine, self)?;
         let set_up = || {
             let (worker, waker) = Worker::new(door, site, limits)?;
             let thread = std::thread::Builder::new().name("tachometer-http".to_owned());

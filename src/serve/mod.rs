@@ -17,6 +17,8 @@
 //! and a deadline, never a thread, and nobody's slowness is anybody else's. Recording threads are never touched; the thread
 //! asks the engine for a fresh snapshot as any other reader would, and holds the engine weakly.
 //!
+//! A host with an HTTP server of its own mounts the same endpoints there: [`Responder`], or, with feature `axum`, a router.
+//!
 //! The way of a request: `worker` accepts and turns events into work; `line` is a socket, encrypted (`tls`) or not;
 //! `connection` reads, sends and keeps the deadlines of one client; `request` parses, with `accept`, `query` and
 //! `auth`; `site` decides what is answered; `page` encodes with one of the `formats`; `response` writes heads and
@@ -28,6 +30,8 @@
 
 mod accept;
 mod auth;
+#[cfg(feature = "axum")]
+mod axum;
 mod builder;
 mod coding;
 mod connection;
@@ -39,6 +43,7 @@ mod own;
 mod page;
 mod query;
 mod request;
+mod responder;
 mod response;
 mod settings;
 mod site;
@@ -50,8 +55,11 @@ mod tls;
 mod unix;
 mod worker;
 
+#[cfg(feature = "axum")]
+pub use self::axum::router;
 pub use builder::ListenerBuilder;
 pub use network::{InvalidNetwork, Network};
+pub use responder::{Answer, Responder};
 
 use crate::shard::fork;
 use crate::{Engine, Error};

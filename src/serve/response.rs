@@ -30,6 +30,13 @@ pub(super) struct Manner {
 pub(super) const FINAL: Manner = Manner { bare: false, keep: false };
 
 impl Code {
+    /// The number alone.
+    pub(super) fn number(self) -> u16 {
+        // Three digits each, by the table below.
+        self.phrase()[..3].parse().unwrap_or(500)
+    }
+
+    /// Number and name.
     pub(super) fn phrase(self) -> &'static str {
         match self {
             Code::Ok => "200 OK",
