@@ -56,7 +56,7 @@ smoke() {
 
 failed=0
 targets=("$@")
-((${#targets[@]})) || targets=(operations histogram exposition family_key)
+((${#targets[@]})) || targets=(operations histogram exposition family_key http)
 for target in "${targets[@]}"; do
     smoke "$target" "$target"
     if [[ $target == operations ]]; then

@@ -6,6 +6,7 @@
 //! | [`histogram`] | any values | what the `hdrhistogram` crate says, and exact sums and extremes |
 //! | [`exposition`] | any definitions, labels and values | a page that an independent strict parser reads back |
 //! | [`family_key`] | any label values | one series for each, no two in one |
+//! | [`http`] | any requests, filters, `Accept`s, networks | what a second, naive reading of them asks for |
 //!
 //! `./smoke.sh` runs each for a moment from the inputs in `seeds/`; `cargo fuzz run <target>` (with `RUSTC_BOOTSTRAP=1` on
 //! a stable toolchain) runs one for as long as you let it, and `cargo fuzz fmt <target> <input>` shows what an input says.
@@ -15,6 +16,7 @@
 pub mod exposition;
 pub mod family_key;
 pub mod histogram;
+pub mod http;
 pub mod operations;
 
 mod landmarks;
