@@ -3,9 +3,12 @@
 //! The thread writes, anybody reads, nobody waits.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+#[cfg(feature = "http")]
+use std::time::Duration;
+use std::time::Instant;
 
 /// Intervals by which the aggregator may be late before it counts as ill.
+#[cfg(feature = "http")]
 pub(crate) const LATE_INTERVALS: u32 = 3;
 
 /// What the thread leaves behind at each of its generations.
