@@ -114,7 +114,7 @@ mod record;
 #[cfg(not(tachometer_loom))]
 mod registry;
 #[cfg(all(feature = "http", not(tachometer_loom)))]
-mod serve;
+pub mod serve;
 #[cfg(not(tachometer_loom))]
 mod snapshot;
 
@@ -125,7 +125,7 @@ pub use crate::export::remote_write::{
     RemoteWriteAnswer, RemoteWriteEncoder, RemoteWriteRequests, RemoteWriteVersion,
 };
 #[cfg(all(feature = "http", not(tachometer_loom)))]
-pub use crate::serve::Listener;
+pub use crate::serve::{Listener, ListenerBuilder};
 #[cfg(not(tachometer_loom))]
 pub use crate::{
     aggregate::engine::{Engine, EngineBuilder},

@@ -19,6 +19,8 @@
 //! | [`MAX_HTTP_HEADER_BYTES`], [`MAX_HTTP_HEADERS`] of a request | 431, and the connection is closed | `tachometer_http_requests_total{code="431"}` |
 //! | [`HTTP_HEADER_TIMEOUT`] for a request | 408, and the connection is closed | `tachometer_http_requests_total{code="408"}` |
 //! | [`HTTP_IDLE_TIMEOUT`], [`HTTP_WRITE_TIMEOUT`], [`MAX_HTTP_REQUESTS`] of a connection | it is closed | `tachometer_http_connections_closed_total` |
+//! | [`MAX_HTTP_FILTERS`] of one scrape | 400 | `tachometer_http_requests_total{code="400"}` |
+//! | [`MAX_HTTP_RENDERS`] different pages at once | further scrapes wait for the next turn | – |
 //! | [`MAX_HTTP_PAGES`] being sent at once | the connections that still read the oldest are closed | `tachometer_http_connections_closed_total{limit="pages"}` |
 //! | [`MAX_QUANTILES`] of an encoder | an error when it is set up | the error |
 //! | [`MAX_INFLUX_KEY_BYTES`], [`MAX_GRAPHITE_PATH_BYTES`] of a series | it goes by its name and a hash of its labels | the tag `collision` |
@@ -81,6 +83,11 @@ pub const MAX_HTTP_REFUSALS: usize = 32;
 /// Different pages that HTTP clients are being sent at once, which bounds the memory that clients
 /// who do not read can hold. Scrapes that arrive together share a page.
 pub const MAX_HTTP_PAGES: usize = 8;
+/// Different pages (format, coding, filter) that the HTTP listener makes before it looks at its
+/// connections again, unless told otherwise. Whoever wants another one waits for the next turn.
+pub const MAX_HTTP_RENDERS: usize = 4;
+/// Names and labels by which one scrape may choose its series.
+pub const MAX_HTTP_FILTERS: usize = 64;
 /// Bytes of an HTTP request: its first line and its headers.
 pub const MAX_HTTP_HEADER_BYTES: usize = 8 << 10;
 /// Headers of an HTTP request.
@@ -134,6 +141,7 @@ const _: () = assert!(
         && HTTP_WRITE_TIMEOUT.as_secs() < HTTP_IDLE_TIMEOUT.as_secs(),
     "the less an HTTP client deserves it, the less time it gets"
 );
+const _: () = assert!(MAX_HTTP_RENDERS <= MAX_HTTP_PAGES, "the pages of one turn can all be kept");
 const _: () = assert!(
     MAX_NAME_BYTES + 128 < MIN_STATSD_DATAGRAM_BYTES
         && MIN_STATSD_DATAGRAM_BYTES < STATSD_DATAGRAM_BYTES,

@@ -7,6 +7,10 @@ mod client;
 #[path = "prometheus/server.rs"]
 #[allow(dead_code, reason = "each test binary uses some of it")]
 mod server;
+#[cfg(feature = "tls")]
+#[path = "http/tools.rs"]
+#[allow(dead_code, reason = "each test binary uses some of it")]
+mod tools;
 
 use client::{Answer, get};
 use server::Prometheus;
@@ -131,6 +135,58 @@ fn prometheus_reads_what_was_recorded() {
     // A process whose engine was stopped is down, and does not report old numbers as new.
     node.engine.stop();
     prometheus.wait_for("up", 0.0);
+}
+
+#[test]
+fn prometheus_brings_credentials_and_takes_packed_pages() {
+    if !server::is_here() {
+        return;
+    }
+    let Node { commits, engine, .. } = node();
+    commits.add(12);
+    let builder = Listener::builder().basic_auth("prom", "pass:word").prefix("/internal");
+    let listener = builder.bind(&engine, "127.0.0.1:0").unwrap();
+    let settings =
+        ", metrics_path: /internal/metrics, basic_auth: {username: prom, password: 'pass:word'}";
+    let prometheus = Prometheus::scraping_with(listener.local_addr(), settings);
+    prometheus.wait_for("up", 1.0);
+    prometheus.wait_for("raft_commits_total", 12.0);
+    // It asks for gzip, as it always does, and for some of the series.
+    let builder = Listener::builder().bearer_token("t0ken");
+    let listener = builder.bind(&engine, "127.0.0.1:0").unwrap();
+    let settings = ", authorization: {credentials: t0ken}, \
+                    params: {'name[]': [raft_commits_total, raft_load_ratio], refresh: ['0']}";
+    let prometheus = Prometheus::scraping_with(listener.local_addr(), settings);
+    prometheus.wait_for("raft_commits_total", 12.0);
+    prometheus.wait_for("scrape_samples_scraped", 2.0);
+    let wrong = ", authorization: {credentials: token}";
+    let prometheus = Prometheus::scraping_with(listener.local_addr(), wrong);
+    prometheus.wait_for("up", 0.0);
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn prometheus_reads_an_encrypted_page() {
+    if !server::is_here() || !tools::has("openssl", "version") {
+        return;
+    }
+    let Node { commits, engine, .. } = node();
+    commits.add(12);
+    let (certificate, key) = tools::certificate(&tools::folder("tls-prometheus"), "server");
+    let builder = Listener::builder().tls_pem_files(&certificate, &key).basic_auth("p", "w");
+    let listener = builder.bind(&engine, "127.0.0.1:0").unwrap();
+    let trusted = certificate.display();
+    let settings = format!(
+        ", scheme: https, tls_config: {{ca_file: '{trusted}'}}, basic_auth: {{username: p, password: w}}"
+    );
+    let prometheus = Prometheus::scraping_with(listener.local_addr(), &settings);
+    prometheus.wait_for("up", 1.0);
+    prometheus.wait_for("raft_commits_total", 12.0);
+    commits.add(30);
+    prometheus.wait_for("raft_commits_total", 42.0);
+    // Nobody vouches for it.
+    let settings = ", scheme: https, basic_auth: {username: p, password: w}";
+    Prometheus::scraping_with(listener.local_addr(), settings).wait_for("up", 0.0);
 }
 
 #[test]

@@ -10,6 +10,7 @@
 //! | [`family_key`] | any label values | one series for each, no two in one |
 //! | [`lines`] | any definitions, labels and values | Influx, Graphite, StatsD, CSV and JSON that independent readers read back |
 //! | [`json`] | any bytes as a JSON page or a compressed histogram | an error, or what the `hdrhistogram` crate reads too |
+//! | [`http`] | any requests, filters, `Accept`s, networks | what a second, naive reading of them asks for |
 //!
 //! `./smoke.sh` runs each for a moment from the inputs in `seeds/`; `cargo fuzz run <target>` (with `RUSTC_BOOTSTRAP=1` on
 //! a stable toolchain) runs one for as long as you let it, and `cargo fuzz fmt <target> <input>` shows what an input says.
@@ -21,6 +22,7 @@ pub mod family_key;
 pub mod histogram;
 pub mod json;
 pub mod lines;
+pub mod http;
 pub mod operations;
 pub mod otlp;
 pub mod protobuf;

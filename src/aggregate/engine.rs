@@ -7,6 +7,9 @@
 use super::cutter::{Cut, Cutter, SlotView};
 use super::own::OwnMetrics;
 use super::publish::Publisher;
+use super::pulse::Pulse;
+#[cfg(feature = "http")]
+use super::pulse::Vital;
 use super::time::{Clock, ManualClock, Moment, SystemClock};
 use crate::limits::{DEFAULT_CUT_TIMEOUT, DEFAULT_INTERVAL, MIN_INTERVAL};
 use crate::record::clock;
@@ -64,6 +67,8 @@ pub(crate) struct Core {
     /// When the engine was started.
     started: Moment,
     own: Option<OwnMetrics>,
+    /// How the thread does; `None` for an engine that is driven by hand.
+    pulse: Option<Pulse>,
     /// The fork generation that the engine belongs to.
     born: u64,
     publisher: Publisher<Snapshot>,
@@ -237,6 +242,7 @@ impl EngineBuilder {
             started: clock.now(),
             clock,
             own: None,
+            pulse: (!manual).then(Pulse::new),
             born: fork::generation(),
             publisher: Publisher::new(Arc::new(Snapshot::none(Moment::default()))),
             making: Mutex::new(Making { base, ..Making::default() }),
@@ -267,6 +273,7 @@ impl Core {
     /// The aggregator's thread.
     fn run(&self) {
         let began = Instant::now();
+        let _watch = self.pulse.as_ref().map(Pulse::watch);
         let mut tick: u32 = 1;
         loop {
             // None: further away than the clock can tell.
@@ -276,6 +283,9 @@ impl Core {
             }
             let due = due.unwrap_or(began);
             self.generation();
+            if let Some(pulse) = &self.pulse {
+                pulse.beat();
+            }
             clock::refine();
             let behind = Instant::now().saturating_duration_since(due);
             let missed = (behind.as_nanos() / self.interval.as_nanos()) as u32;
@@ -337,6 +347,27 @@ impl Core {
     #[cfg(feature = "http")]
     pub(crate) fn latest(&self) -> Arc<Snapshot> {
         self.publisher.latest()
+    }
+
+    #[cfg(feature = "http")]
+    pub(crate) fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// How long ago the cut of `snapshot` was made, on the engine's clock.
+    #[cfg(feature = "http")]
+    pub(crate) fn age(&self, snapshot: &Snapshot) -> Duration {
+        self.clock.now().elapsed.saturating_sub(snapshot.elapsed())
+    }
+
+    /// How the engine does. Waits for nothing.
+    #[cfg(feature = "http")]
+    pub(crate) fn vital(&self) -> Vital {
+        match &self.pulse {
+            _ if self.is_stopped() || self.is_foreign() => Vital::Stopped,
+            None => Vital::ByHand,
+            Some(pulse) => pulse.vital(self.interval),
+        }
     }
 
     pub(crate) fn refresh(&self) -> Arc<Snapshot> {
@@ -530,7 +561,7 @@ pub(crate) fn reclaim() -> bool {
     any
 }
 
-fn shared_value(at: usize) -> u64 {
+pub(crate) fn shared_value(at: usize) -> u64 {
     // Relaxed: a gauge, or a statistic, publishes nothing but itself.
     DOMAIN.shared().map_or(0, |shared| shared.cells.cell(at).load(Ordering::Relaxed))
 }

@@ -7,6 +7,8 @@ pub(crate) mod exemplars;
 #[cfg(not(tachometer_loom))]
 pub(crate) mod own;
 pub(crate) mod publish;
+#[cfg(not(tachometer_loom))]
+pub(crate) mod pulse;
 pub(crate) mod sums;
 #[cfg(not(tachometer_loom))]
 pub(crate) mod time;

@@ -108,7 +108,7 @@ pub(crate) struct FamilyLayout {
     pub(crate) series: Vec<SeriesLayout>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct SeriesLayout {
     pub(crate) labels: Labels,
     pub(crate) source: Source,
@@ -173,8 +173,6 @@ impl Layout {
         known: &Layout,
         since: Duration,
     ) -> Arc<Layout> {
-        // Zero is the empty layout of a snapshot before the first.
-        static IDS: AtomicU64 = AtomicU64::new(1);
         let state = registry.lock();
         if let Some(last) = last.filter(|last| last.version == state.version) {
             return last.clone();
@@ -211,14 +209,16 @@ impl Layout {
             let bounds = definition.recorded_bounds();
             families.push(FamilyLayout { definition, bounds, series });
         }
-        Arc::new(Layout {
-            // Relaxed: only unique.
-            id: IDS.fetch_add(1, Ordering::Relaxed),
-            version: state.version,
-            families,
-            scalars,
-            histograms,
-        })
+        let version = state.version;
+        Arc::new(Layout { version, families, scalars, histograms, ..Layout::unique() })
+    }
+
+    /// An empty layout with an identity of its own.
+    pub(crate) fn unique() -> Layout {
+        // Zero is the empty layout of a snapshot before the first.
+        static IDS: AtomicU64 = AtomicU64::new(1);
+        // Relaxed: only unique.
+        Layout { id: IDS.fetch_add(1, Ordering::Relaxed), ..Layout::default() }
     }
 
     /// All series, with their definitions.

@@ -20,28 +20,20 @@
 //!
 //! Time is an argument, and the stream a trait: tests run this without sockets and without waiting.
 
-use super::own::{Code, Limit, OwnMetrics, Path};
-use super::page::Page;
-use super::request::{Method, Parsed, Request, parse};
+use super::own::{Code, Limit, OwnMetrics};
+use super::page::{Key, Page};
+use super::request::{Parsed, Request, parse};
 use super::response::{FINAL, Manner, Response};
-use crate::limits::{
-    HTTP_HEADER_TIMEOUT, HTTP_IDLE_TIMEOUT, HTTP_LINGER, HTTP_WRITE_TIMEOUT, MAX_HTTP_HEADER_BYTES,
-    MAX_HTTP_REQUESTS,
-};
+use super::settings::Limits;
+use super::site::{Body, Reply, Site};
+use crate::limits::{HTTP_IDLE_TIMEOUT, HTTP_LINGER, HTTP_WRITE_TIMEOUT, MAX_HTTP_REQUESTS};
 use std::io::{ErrorKind, Read, Write};
 use std::time::Instant;
 
 /// A client's end of the line.
 pub(super) trait Stream: Read + Write {
     /// Tells the client that nothing more will be sent.
-    fn end(&self);
-}
-
-impl Stream for mio::net::TcpStream {
-    fn end(&self) {
-        // Fails only if the connection is gone, which the next read will tell.
-        let _ = self.shutdown(std::net::Shutdown::Write);
-    }
+    fn end(&mut self);
 }
 
 /// What a step led to.
@@ -60,6 +52,7 @@ pub(super) enum Progress {
 #[derive(Debug)]
 pub(super) struct Connection<S> {
     stream: S,
+    limits: Limits,
     /// Bytes of the next request, and perhaps of those after it.
     buffer: Box<[u8]>,
     filled: usize,
@@ -82,24 +75,27 @@ enum State {
 }
 
 impl<S: Stream> Connection<S> {
-    pub(super) fn new(stream: S, now: Instant) -> Self {
+    pub(super) fn new(stream: S, limits: Limits, now: Instant) -> Self {
         Connection {
             stream,
+            limits,
             buffer: Box::default(),
             filled: 0,
             all_read: false,
             answered: 0,
             refused: false,
             state: State::Reading,
-            deadline: now + HTTP_HEADER_TIMEOUT,
+            deadline: now + limits.request_time,
         }
     }
 
     /// A connection that is only told that there are too many.
-    pub(super) fn refused(stream: S, now: Instant) -> Self {
-        let mut connection = Connection { refused: true, ..Connection::new(stream, now) };
+    pub(super) fn refused(stream: S, limits: Limits, now: Instant) -> Self {
+        let new = Connection::new(stream, limits, now);
+        let mut connection = Connection { refused: true, ..new };
         let why = "as many connections are open as are served at once";
-        let response = Response::error(Code::Unavailable, FINAL, "Retry-After: 1\r\n", why);
+        let reply = Reply::error(Code::Unavailable, why).with("Retry-After", "1");
+        let response = Response::new(reply, FINAL);
         connection.begin(response, false, None, now);
         connection
     }
@@ -117,84 +113,61 @@ impl<S: Stream> Connection<S> {
     }
 
     /// Goes as far as the stream and one request allow.
-    pub(super) fn step(&mut self, now: Instant, own: &OwnMetrics) -> Progress {
+    pub(super) fn step(&mut self, now: Instant, site: &Site) -> Progress {
         match self.state {
-            State::Reading => self.read(now, own),
+            State::Reading => self.read(now, site),
             State::Asked { .. } => Progress::Asked,
-            State::Sending { .. } => self.send(now, own),
+            State::Sending { .. } => self.send(now, &site.own),
             State::Closing => self.read_away(),
         }
     }
 
-    /// The generation of the page that is being sent.
+    /// The number of the page that is being sent.
     pub(super) fn sends_page(&self) -> Option<u64> {
         let State::Sending { response, .. } = &self.state else { return None };
-        response.generation()
+        response.page()
     }
 
-    /// Whether the request that waits is for the metrics.
-    pub(super) fn wants_page(&self) -> bool {
-        let State::Asked { request, .. } = &self.state else { return false };
-        request.path == Path::Metrics && request.method != Method::Other
+    /// The page that the request that waits is for, if it is for one.
+    pub(super) fn wants_page(&self) -> Option<&Key> {
+        let State::Asked { request, .. } = &self.state else { return None };
+        Site::wants(request)
     }
 
     /// Answers the request that waits, if one does. There is no page once the engine has ended.
-    pub(super) fn answer(
-        &mut self,
-        page: Option<&Page>,
-        now: Instant,
-        own: &OwnMetrics,
-    ) -> Progress {
-        let State::Asked { request, since } = self.state else { return Progress::Waiting };
+    pub(super) fn answer(&mut self, page: Option<Page>, now: Instant, site: &Site) -> Progress {
+        let State::Asked { request, since } = &self.state else { return Progress::Waiting };
+        let since = *since;
         self.answered += 1;
         let spent = request.keep_alive && self.answered == MAX_HTTP_REQUESTS;
         if spent {
-            own.closed(Limit::Requests);
+            site.own.closed(Limit::Requests);
         }
         let keep = request.keep_alive && !spent;
-        let manner = Manner { bare: request.method == Method::Head, keep };
-        let (code, response) = match (request.path, request.method) {
-            (Path::Other, _) => {
-                let why = "there are / and /metrics here";
-                (Code::NotFound, Response::error(Code::NotFound, manner, "", why))
-            }
-            (_, Method::Other) => {
-                let code = Code::MethodNotAllowed;
-                let why = "only GET and HEAD are understood";
-                (code, Response::error(code, manner, "Allow: GET, HEAD\r\n", why))
-            }
-            (Path::Root, _) => (Code::Ok, Response::index(manner)),
-            (Path::Metrics, _) => match page {
-                Some(page) => (Code::Ok, Response::page(page, manner, now)),
-                None => {
-                    let why = "the metrics engine of this process was stopped";
-                    (Code::Unavailable, Response::error(Code::Unavailable, manner, "", why))
-                }
-            },
-        };
-        own.answered(request.path, code);
-        let scrape = (request.path == Path::Metrics && code == Code::Ok).then_some(since);
-        self.begin(response, keep, scrape, now);
-        self.send(now, own)
+        let manner = Manner { bare: request.bare, keep };
+        let reply = site.reply(request, page, now);
+        let scrape = matches!(reply.body, Body::Page(_)).then_some(since);
+        self.begin(Response::new(reply, manner), keep, scrape, now);
+        self.send(now, &site.own)
     }
 
     /// The deadline may have passed.
-    pub(super) fn expire(&mut self, now: Instant, own: &OwnMetrics) -> Progress {
+    pub(super) fn expire(&mut self, now: Instant, site: &Site) -> Progress {
         if now < self.deadline {
             return Progress::Waiting;
         }
         match self.state {
             State::Reading if self.filled > 0 => {
                 let why = "the request was not complete in time";
-                self.refuse(Code::RequestTimeout, why, now, own);
-                self.send(now, own)
+                self.refuse(Code::RequestTimeout, why, now, site);
+                self.send(now, &site.own)
             }
             State::Reading => {
-                own.closed(Limit::Idle);
+                site.own.closed(Limit::Idle);
                 Progress::Ended
             }
             State::Sending { .. } => {
-                own.closed(Limit::Write);
+                site.own.closed(Limit::Write);
                 Progress::Ended
             }
             State::Asked { .. } => Progress::Asked,
@@ -208,16 +181,17 @@ impl<S: Stream> Connection<S> {
     }
 
     /// Answers something that is not a request. What follows it cannot be understood either.
-    fn refuse(&mut self, code: Code, why: &str, now: Instant, own: &OwnMetrics) {
-        own.answered(Path::Other, code);
-        self.begin(Response::error(code, FINAL, "", why), false, None, now);
+    fn refuse(&mut self, code: Code, why: &str, now: Instant, site: &Site) {
+        self.begin(Response::new(site.refuse(code, why), FINAL), false, None, now);
     }
 
     fn send(&mut self, now: Instant, own: &OwnMetrics) -> Progress {
         let State::Sending { response, keep, scrape } = &mut self.state else {
             return Progress::Again;
         };
-        match response.send(&mut self.stream) {
+        // What a stream that encrypts holds back must have gone before the connection goes on, or ends.
+        let sent = response.send(&mut self.stream).and_then(|()| self.stream.flush());
+        match sent {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Progress::Waiting,
             Err(_) => return Progress::Ended,
@@ -228,7 +202,7 @@ impl<S: Stream> Connection<S> {
         if *keep {
             self.state = State::Reading;
             let begun = self.filled > 0;
-            self.deadline = now + if begun { HTTP_HEADER_TIMEOUT } else { HTTP_IDLE_TIMEOUT };
+            self.deadline = now + if begun { self.limits.request_time } else { HTTP_IDLE_TIMEOUT };
         } else {
             self.stream.end();
             self.state = State::Closing;
@@ -237,12 +211,12 @@ impl<S: Stream> Connection<S> {
         Progress::Again
     }
 
-    fn read(&mut self, now: Instant, own: &OwnMetrics) -> Progress {
+    fn read(&mut self, now: Instant, site: &Site) -> Progress {
         if self.buffer.is_empty() {
-            self.buffer = vec![0; MAX_HTTP_HEADER_BYTES].into();
+            self.buffer = vec![0; self.limits.header_bytes].into();
         }
         loop {
-            match parse(&self.buffer[..self.filled]) {
+            match parse(&self.buffer[..self.filled], &site.rules) {
                 Parsed::Whole(request, len) => {
                     self.buffer.copy_within(len..self.filled, 0);
                     self.filled -= len;
@@ -250,12 +224,12 @@ impl<S: Stream> Connection<S> {
                     return Progress::Asked;
                 }
                 Parsed::Refused(code, why) => {
-                    self.refuse(code, why, now, own);
-                    return self.send(now, own);
+                    self.refuse(code, why, now, site);
+                    return self.send(now, &site.own);
                 }
                 Parsed::Partial if self.filled == self.buffer.len() => {
-                    self.refuse(Code::HeaderTooLarge, "the request's head is too long", now, own);
-                    return self.send(now, own);
+                    self.refuse(Code::HeaderTooLarge, "the request's head is too long", now, site);
+                    return self.send(now, &site.own);
                 }
                 Parsed::Partial if self.all_read => return Progress::Ended,
                 Parsed::Partial => {}
@@ -264,7 +238,7 @@ impl<S: Stream> Connection<S> {
                 Ok(0) => self.all_read = true,
                 Ok(len) => {
                     if self.filled == 0 && self.answered > 0 {
-                        self.deadline = now + HTTP_HEADER_TIMEOUT;
+                        self.deadline = now + self.limits.request_time;
                     }
                     self.filled += len;
                 }

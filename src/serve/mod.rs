@@ -1,46 +1,112 @@
-//! The listener: snapshots as a page, over HTTP, for scrapers and people. Feature `http`.
+//! The listener: snapshots as pages, over HTTP, for scrapers, probes and people. Feature `http`.
 //!
-//! One thread of its own does everything: it waits for events on non-blocking sockets, so that a
-//! slow client costs a buffer and a deadline, never a thread, and nobody's slowness is anybody
-//! else's. Recording threads are never touched; the thread asks the engine for a fresh snapshot as
-//! any other reader would, and holds the engine weakly.
+//! | path | what it shows |
+//! |---|---|
+//! | `/metrics` | a fresh snapshot, in the format and coding that the client would rather have (`Accept`, `Accept-Encoding`); text 0.0.4 if it accepts none |
+//! | `/metrics?refresh=0` | the latest snapshot, without a new cut |
+//! | `/metrics?name[]=a&label[peer]=b` | only metrics of these names, and series with these labels; each may be repeated |
+//! | `/health`, `/health/ready` | 200 while the engine makes snapshots on time and has made one; else 503, and why |
+//! | `/health/live` | 503 if the aggregator's thread died or is late by more than three intervals |
+//! | `/stats` | what the engine costs and holds, as JSON |
+//! | `/` | an index, for people |
 //!
-//! The way of a request: [`worker`] accepts and turns events into work; [`connection`] reads, sends
-//! and keeps the deadlines of one client; [`request`] parses; [`page`] takes the snapshot and
-//! encodes it; [`response`] writes heads and texts; [`own`] counts all of it. Each turn of the
-//! worker first reads what every client sent, and only then takes one snapshot for all who asked: a
-//! hundred scrapes at once cost one cut and one encoding, and each still gets a cut that began
-//! after its request had arrived.
+//! An engine that is driven by hand is always on time. Health never waits for the engine; but a gauge's callback that does
+//! not return holds up the thread that serves everybody once somebody scrapes, which a probe sees as silence.
+//!
+//! One thread of its own does everything: it waits for events on non-blocking sockets, so that a slow client costs a buffer
+//! and a deadline, never a thread, and nobody's slowness is anybody else's. Recording threads are never touched; the thread
+//! asks the engine for a fresh snapshot as any other reader would, and holds the engine weakly.
+//!
+//! A host with an HTTP server of its own mounts the same endpoints there: [`Responder`], or, with feature `axum`, a router.
+//!
+//! The way of a request: `worker` accepts and turns events into work; `line` is a socket, encrypted (`tls`) or not;
+//! `connection` reads, sends and keeps the deadlines of one client; `request` parses, with `accept`, `query` and
+//! `auth`; `site` decides what is answered; `page` encodes with one of the `formats`; `response` writes heads and
+//! texts; `own` counts all of it. Each turn of the worker first reads what every client sent, and only then takes one
+//! snapshot for all who asked: a hundred scrapes at once cost one cut and one encoding for each format and coding, and each
+//! still gets a cut that began after its request had arrived.
 
 #![forbid(unsafe_code)]
 
+mod accept;
+mod auth;
+#[cfg(feature = "axum")]
+mod axum;
+mod builder;
+mod coding;
 mod connection;
+mod formats;
+mod json;
+mod line;
+mod network;
 mod own;
 mod page;
+mod query;
 mod request;
+mod responder;
 mod response;
+mod settings;
+mod site;
+mod stats;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "tls")]
+mod tls;
+mod unix;
 mod worker;
+
+#[cfg(feature = "axum")]
+pub use self::axum::router;
+pub use builder::ListenerBuilder;
+pub use network::{InvalidNetwork, Network};
+pub use responder::{Answer, Responder};
 
 use crate::shard::fork;
 use crate::{Engine, Error};
 use mio::Waker;
-use own::OwnMetrics;
-use page::Pages;
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError, TryLockError};
 use std::thread::JoinHandle;
 use std::{fmt, mem};
-use worker::Worker;
+
+/// Where a [`Listener`] listens.
+///
+/// ```
+/// use tachometer::serve::Address;
+/// use tachometer::{Engine, Listener, Registry};
+/// let engine = Engine::builder().registry(&Registry::new()).start()?;
+/// let listener = Listener::bind(&engine, "127.0.0.1:0")?;
+/// assert_eq!(*listener.address(), Address::Tcp(listener.local_addr()));
+/// # Ok::<(), tachometer::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Address {
+    /// At a port of this machine.
+    Tcp(SocketAddr),
+    /// At a socket in the file system.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Tcp(address) => address.fmt(f),
+            Address::Unix(path) => path.display().fmt(f),
+        }
+    }
+}
 
 /// Serves an engine's snapshots over HTTP, at `/metrics`, on a thread of its own. Feature `http`.
 ///
 /// A scrape gets a fresh snapshot, with every record that happened-before the request, in the
-/// Prometheus text format. Three headers tell about it: `X-Tachometer-Generation`,
-/// `X-Tachometer-Age-Seconds` (the cut is at most so old) and `X-Tachometer-Complete`. Scrapes that
-/// arrive together share one snapshot and one encoding.
+/// format and content coding (gzip; zstd with that feature) that its `Accept` and `Accept-Encoding`
+/// weigh most, or else in the Prometheus text format. Three headers tell about it:
+/// `X-Tachometer-Generation`, `X-Tachometer-Age-Seconds` (how long ago the cut was made, on the
+/// engine's clock) and `X-Tachometer-Complete`. Scrapes that arrive together share one snapshot and
+/// one encoding. What else is served: see the module [`serve`](crate::serve).
 ///
 /// The listener does not keep the engine running: once that was stopped or dropped, scrapes are
 /// answered with 503. Dropping the listener stops it.
@@ -50,8 +116,8 @@ use worker::Worker;
 /// make it spend has a limit: see `HTTP` in [`limits`](crate::limits). Callbacks of gauges run on
 /// the listener's thread during a scrape; one that blocks makes all clients wait.
 ///
-/// There is neither encryption nor authentication: listen on loopback, or on a network whose every
-/// host may read the page.
+/// [`Listener::bind`] has neither encryption nor authentication: listen on loopback, or on a network
+/// whose every host may read the page. [`Listener::builder`] has both.
 ///
 /// ```
 /// use std::io::{Read, Write};
@@ -71,7 +137,7 @@ use worker::Worker;
 /// ```
 #[derive(Debug)]
 pub struct Listener {
-    address: SocketAddr,
+    address: Address,
     /// Wakes the worker; being woken means to stop.
     waker: Waker,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -94,32 +160,26 @@ impl Listener {
         engine: &Engine,
         address: impl ToSocketAddrs + fmt::Debug,
     ) -> Result<Listener, Error> {
-        if !engine.is_running() {
-            return Err(Error::NotRunning(
-                "a listener would have nothing to serve; start an engine, then bind the listener",
-            ));
-        }
-        let socket = TcpListener::bind(&address).map_err(|error| refused(&address, error))?;
-        let own = OwnMetrics::register(engine.registry())?;
-        let pages = Pages::of(engine.core());
-        let set_up = || {
-            socket.set_nonblocking(true)?;
-            let address = socket.local_addr()?;
-            let (worker, waker) = Worker::new(socket, pages, own)?;
-            let thread = std::thread::Builder::new().name("tachometer-http".to_owned());
-            let thread = Mutex::new(Some(thread.spawn(move || worker.run())?));
-            Ok(Listener { address, waker, thread, born: fork::generation() })
-        };
-        set_up().map_err(|error: io::Error| Error::Io {
-            attempt: format!("start the listener on {address:?}"),
-            kind: error.kind(),
-            reason: format!("{error}; raise the limit on descriptors (ulimit -n) or threads (-u)"),
-        })
+        Listener::builder().bind(engine, address)
     }
 
-    /// The address it listens on: with the port that the system chose, if it was asked for port 0.
+    /// Settings for a new listener: authentication, an allow list, TLS, limits, a Unix socket.
+    pub fn builder() -> ListenerBuilder {
+        ListenerBuilder::default()
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// The address it listens on: with the port that the system chose, if it was asked for port 0. A listener on a Unix
+    /// socket has none, and says `0.0.0.0:0`; see [`Listener::address`].
     pub fn local_addr(&self) -> SocketAddr {
-        self.address
+        match self.address {
+            Address::Tcp(address) => address,
+            Address::Unix(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+        }
     }
 
     /// Stops: closes all connections, whatever they are at, gives the port free, and joins the

@@ -3,6 +3,7 @@
 
 use crate::registry::{Registry, Unit};
 use crate::{Counter, EnumFamily, Error, Histogram};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 crate::labels! {
@@ -10,6 +11,9 @@ crate::labels! {
     pub(super) enum Path("path") {
         Root = "/",
         Metrics = "/metrics",
+        /// And what is below it.
+        Health = "/health",
+        Stats = "/stats",
         /// Another path, or a request that could not be read.
         Other = "other",
     }
@@ -20,8 +24,10 @@ crate::labels! {
     pub(super) enum Code("code") {
         Ok = "200",
         BadRequest = "400",
+        Unauthorized = "401",
         NotFound = "404",
         MethodNotAllowed = "405",
+        NotAcceptable = "406",
         RequestTimeout = "408",
         HeaderTooLarge = "431",
         Unavailable = "503",
@@ -35,12 +41,29 @@ crate::labels! {
         Write = "write",
         Pages = "pages",
         Requests = "requests",
+        /// Its address is not on the list of those that are let in.
+        Network = "network",
     }
 }
 
-/// The listener's own metrics; records nothing if they are off.
+/// The listener's own metrics. Registered ones record nothing if they are off; the tally is always kept, for `/stats`.
 #[derive(Debug, Default)]
-pub(super) struct OwnMetrics(Option<Handles>);
+pub(super) struct OwnMetrics {
+    handles: Option<Handles>,
+    pub(super) tally: Tally,
+}
+
+/// Plain counts since the listener began. All relaxed: they publish nothing but themselves.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) requests: AtomicU64,
+    pub(super) errors: AtomicU64,
+    pub(super) pages: AtomicU64,
+    pub(super) refused: AtomicU64,
+    pub(super) closed: AtomicU64,
+    /// Connections that are open now.
+    pub(super) open: AtomicU64,
+}
 
 #[derive(Debug)]
 struct Handles {
@@ -54,9 +77,9 @@ impl OwnMetrics {
     /// Registers them beside the engine's own metrics, if those are there.
     pub(super) fn register(registry: &Registry) -> Result<OwnMetrics, Error> {
         if !registry.inner.lock().families.contains_key("tachometer_generations_total") {
-            return Ok(OwnMetrics(None));
+            return Ok(OwnMetrics::default());
         }
-        Ok(OwnMetrics(Some(Handles {
+        let handles = Handles {
             requests: registry
                 .metric("tachometer_http_requests_total", "Requests by path and status code.")
                 .enum_family()?,
@@ -77,29 +100,34 @@ impl OwnMetrics {
                     "Connections closed because they met a limit.",
                 )
                 .enum_family()?,
-        })))
+        };
+        Ok(OwnMetrics { handles: Some(handles), tally: Tally::default() })
     }
 
     pub(super) fn answered(&self, path: Path, code: Code) {
-        if let Some(own) = &self.0 {
+        self.tally.requests.fetch_add(1, Ordering::Relaxed);
+        self.tally.errors.fetch_add(u64::from(code != Code::Ok), Ordering::Relaxed);
+        if let Some(own) = &self.handles {
             own.requests.at((path, code)).inc();
         }
     }
 
     pub(super) fn scraped(&self, took: Duration) {
-        if let Some(own) = &self.0 {
+        if let Some(own) = &self.handles {
             own.scrape.record_duration(took);
         }
     }
 
     pub(super) fn refused(&self) {
-        if let Some(own) = &self.0 {
+        self.tally.refused.fetch_add(1, Ordering::Relaxed);
+        if let Some(own) = &self.handles {
             own.refused.inc();
         }
     }
 
     pub(super) fn closed(&self, limit: Limit) {
-        if let Some(own) = &self.0 {
+        self.tally.closed.fetch_add(1, Ordering::Relaxed);
+        if let Some(own) = &self.handles {
             own.closed.at(limit).inc();
         }
     }

@@ -1,25 +1,54 @@
-//! From bytes to a request: what is asked, and whether the connection may go on. A pure function.
+//! From a request to what it asks for. Pure functions: bytes and the listener's rules in, an answer to decide on out.
 
+use super::accept;
+use super::auth::Auth;
+use super::formats::Formats;
 use super::own::{Code, Path};
+use super::page::Key;
+use super::query;
 use crate::limits::MAX_HTTP_HEADERS;
 
+/// By what a request is read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rules {
+    /// What stands before every path; empty, or with a slash in front and none behind.
+    pub(super) prefix: String,
+    pub(super) formats: Formats,
+    pub(super) auth: Auth,
+}
+
 /// A request, as far as the listener cares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Request {
     pub(super) path: Path,
-    pub(super) method: Method,
+    pub(super) asks: Asks,
+    /// The answer is a head alone.
+    pub(super) bare: bool,
     /// Whether the client wants to send another on this connection, and can.
     pub(super) keep_alive: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Method {
-    Get,
-    Head,
-    Other,
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Asks {
+    Index,
+    Page(Key),
+    Health(Probe),
+    Stats,
+    /// Nothing that there is: why.
+    Refused(Code, String),
 }
 
+/// Which of the questions after the health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Probe {
+    /// `/health`, and `/health/ready`.
+    Ready,
+    /// `/health/live`.
+    Live,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Parsed {
     /// A beginning; more must come.
     Partial,
@@ -30,7 +59,7 @@ pub(super) enum Parsed {
 }
 
 /// Parses the request at the beginning of `bytes` (RFC 9112).
-pub(super) fn parse(bytes: &[u8]) -> Parsed {
+pub(super) fn parse(bytes: &[u8], rules: &Rules) -> Parsed {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HTTP_HEADERS];
     let mut request = httparse::Request::new(&mut headers);
     let len = match request.parse(bytes) {
@@ -65,28 +94,107 @@ pub(super) fn parse(bytes: &[u8]) -> Parsed {
     if hosts > 1 || (hosts == 0 && !old) {
         return Parsed::Refused(Code::BadRequest, "an HTTP/1.1 request has one Host header");
     }
-    let method = match request.method {
-        Some("GET") => Method::Get,
-        Some("HEAD") => Method::Head,
-        _ => Method::Other,
-    };
-    let path = path(request.path.unwrap_or_default());
+    let headers = request.headers.iter().map(|header| (header.name, header.value));
+    let (method, target) = (request.method.unwrap_or_default(), request.path.unwrap_or_default());
     // Nothing here takes a body. Rather than to find where it ends, answer and close.
-    Parsed::Whole(Request { path, method, keep_alive: keep_alive && !body }, len)
+    let keep_alive = keep_alive && !body;
+    Parsed::Whole(Request { keep_alive, ..read(method, target, headers, rules) }, len)
 }
 
-/// The path of a request's target: without a query, and without `http://host` where a proxy left
-/// it.
-fn path(target: &str) -> Path {
+/// Reads a request that somebody has taken apart.
+pub(super) fn read<'a>(
+    method: &str,
+    target: &str,
+    headers: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
+    rules: &Rules,
+) -> Request {
+    let (place, query) = place(target, &rules.prefix);
+    let of = |path| Request { path, asks: Asks::Index, bare: method == "HEAD", keep_alive: false };
+    let refused = |path, code, why: String| Request { asks: Asks::Refused(code, why), ..of(path) };
+    let path = match place {
+        Some("" | "/") => Path::Root,
+        Some("/metrics") => Path::Metrics,
+        Some("/health" | "/health/ready" | "/health/live") => Path::Health,
+        Some("/stats") => Path::Stats,
+        _ => Path::Other,
+    };
+    let open = path == Path::Health && !rules.auth.closed_health;
+    if !open && !rules.auth.lets_in(first(headers.clone(), "authorization")) {
+        let why = "user and password, or a token, are asked for here";
+        return refused(path, Code::Unauthorized, why.to_owned());
+    }
+    if path == Path::Other {
+        let at = &rules.prefix;
+        let why = format!("there are {at}/, {at}/metrics, {at}/health and {at}/stats here");
+        return refused(path, Code::NotFound, why);
+    }
+    if method != "GET" && method != "HEAD" {
+        let why = "only GET and HEAD are understood".to_owned();
+        return refused(path, Code::MethodNotAllowed, why);
+    }
+    let asks = match place {
+        Some("/health/live") => Asks::Health(Probe::Live),
+        Some("/health" | "/health/ready") => Asks::Health(Probe::Ready),
+        Some("/stats") => Asks::Stats,
+        Some("/metrics") => match key(query, headers, rules) {
+            Ok(key) => Asks::Page(key),
+            Err((code, why)) => Asks::Refused(code, why),
+        },
+        _ => Asks::Index,
+    };
+    Request { asks, ..of(path) }
+}
+
+/// Which page is asked for.
+fn key<'a>(
+    query: &str,
+    headers: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
+    rules: &Rules,
+) -> Result<Key, (Code, String)> {
+    let query = query::parse(query).map_err(|why| (Code::BadRequest, why))?;
+    let accept = joined(headers.clone(), "accept").unwrap_or_default();
+    let format = rules.formats.choose(&accept);
+    let accept = joined(headers, "accept-encoding");
+    let coding = accept::coding(accept.as_deref()).ok_or_else(|| {
+        let why = "Accept-Encoding refuses every coding that there is, and none at all as well";
+        (Code::NotAcceptable, why.to_owned())
+    })?;
+    Ok(Key { format, coding, query })
+}
+
+/// All values of a header, as the one list that they are together.
+fn joined<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])>, name: &str) -> Option<String> {
+    let mut all: Option<String> = None;
+    for (_, value) in headers.filter(|(known, _)| known.eq_ignore_ascii_case(name)) {
+        let value = String::from_utf8_lossy(value);
+        match &mut all {
+            Some(all) => {
+                all.push(',');
+                all.push_str(&value);
+            }
+            None => all = Some(value.into_owned()),
+        }
+    }
+    all
+}
+
+fn first<'a>(
+    mut headers: impl Iterator<Item = (&'a str, &'a [u8])>,
+    name: &str,
+) -> Option<&'a [u8]> {
+    headers.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+}
+
+/// The path of a request's target behind `prefix` (`None` if it is not there) and its query: without `http://host` where
+/// a proxy left it.
+fn place<'a>(target: &'a str, prefix: &str) -> (Option<&'a str>, &'a str) {
     let target = match target.split_once("://") {
         Some((scheme, rest)) if !scheme.contains('/') => {
             rest.find(['/', '?']).map_or("/", |at| &rest[at..])
         }
         _ => target,
     };
-    match target.split('?').next() {
-        Some("/" | "") => Path::Root,
-        Some("/metrics") => Path::Metrics,
-        _ => Path::Other,
-    }
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let behind = path.strip_prefix(prefix).filter(|rest| rest.is_empty() || rest.starts_with('/'));
+    (behind, query)
 }

@@ -1,27 +1,18 @@
 //! Responses: head and text in one buffer, and a page that all who get it share.
 
 use super::own::Code;
-use super::page::Page;
-use crate::TextEncoder;
+use super::site::{Body, Reply};
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-/// What `GET /` shows.
-const INDEX: &str = concat!(
-    "<!DOCTYPE html>\n<title>tachometer</title>\n<h1>tachometer ",
-    env!("CARGO_PKG_VERSION"),
-    "</h1>\n<p>The metrics of this process: <a href=\"/metrics\">/metrics</a>, \
-     in the Prometheus text format.\n"
-);
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A response on its way.
 #[derive(Debug)]
 pub(super) struct Response {
     /// The head, and a short text if there is no page.
     text: Vec<u8>,
-    /// Its generation and its text.
+    /// Its number and its bytes.
     page: Option<(u64, Arc<Vec<u8>>)>,
     sent: usize,
 }
@@ -39,9 +30,18 @@ pub(super) struct Manner {
 pub(super) const FINAL: Manner = Manner { bare: false, keep: false };
 
 impl Code {
-    fn phrase(self) -> &'static str {
+    /// The number alone.
+    pub(super) fn number(self) -> u16 {
+        // Three digits each, by the table below.
+        self.phrase()[..3].parse().unwrap_or(500)
+    }
+
+    /// Number and name.
+    pub(super) fn phrase(self) -> &'static str {
         match self {
             Code::Ok => "200 OK",
+            Code::Unauthorized => "401 Unauthorized",
+            Code::NotAcceptable => "406 Not Acceptable",
             Code::BadRequest => "400 Bad Request",
             Code::NotFound => "404 Not Found",
             Code::MethodNotAllowed => "405 Method Not Allowed",
@@ -53,41 +53,22 @@ impl Code {
 }
 
 impl Response {
-    /// An error, with a line that says why. `headers` are whole lines.
-    pub(super) fn error(code: Code, manner: Manner, headers: &str, why: &str) -> Response {
-        let body = format!("{}: {why}\n", code.phrase());
-        Response::text(code, manner, &format!("Content-Type: text/plain\r\n{headers}"), &body)
-    }
-
-    pub(super) fn index(manner: Manner) -> Response {
-        Response::text(Code::Ok, manner, "Content-Type: text/html\r\n", INDEX)
-    }
-
-    fn text(code: Code, manner: Manner, headers: &str, body: &str) -> Response {
-        let mut text = head(code, manner, headers, body.len());
-        if !manner.bare {
-            text.extend_from_slice(body.as_bytes());
-        }
-        Response { text, page: None, sent: 0 }
-    }
-
-    pub(super) fn page(page: &Page, manner: Manner, now: Instant) -> Response {
-        let headers = format!(
-            "Content-Type: {}\r\nCache-Control: no-store\r\nX-Tachometer-Generation: {}\r\n\
-             X-Tachometer-Age-Seconds: {:.6}\r\nX-Tachometer-Complete: {}\r\n",
-            TextEncoder::CONTENT_TYPE,
-            page.generation,
-            now.saturating_duration_since(page.asked).as_secs_f64(),
-            page.complete,
-        );
-        let text = head(Code::Ok, manner, &headers, page.text.len());
-        let page = (!manner.bare).then(|| (page.generation, page.text.clone()));
+    pub(super) fn new(reply: Reply, manner: Manner) -> Response {
+        let mut text = head(&reply, manner);
+        let page = match reply.body {
+            _ if manner.bare => None,
+            Body::Text(body) => {
+                text.extend_from_slice(body.as_bytes());
+                None
+            }
+            Body::Page(page) => Some((page.id, page.bytes)),
+        };
         Response { text, page, sent: 0 }
     }
 
-    /// The generation of the page that this keeps in memory.
-    pub(super) fn generation(&self) -> Option<u64> {
-        self.page.as_ref().map(|(generation, _)| *generation)
+    /// The number of the page that this keeps in memory.
+    pub(super) fn page(&self) -> Option<u64> {
+        self.page.as_ref().map(|(id, _)| *id)
     }
 
     /// Sends what is left. `Ok` once all is sent; `WouldBlock` if the client has to read first.
@@ -113,12 +94,16 @@ impl Response {
     }
 }
 
-fn head(code: Code, manner: Manner, headers: &str, len: usize) -> Vec<u8> {
+fn head(reply: &Reply, manner: Manner) -> Vec<u8> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let connection = if manner.keep { "keep-alive" } else { "close" };
-    let mut head = format!("HTTP/1.1 {}\r\nDate: {}\r\n", code.phrase(), date(now));
+    let len = reply.body.bytes().len();
+    let mut head = format!("HTTP/1.1 {}\r\nDate: {}\r\n", reply.code.phrase(), date(now));
     // Writing to a string does not fail.
-    let _ = write!(head, "{headers}Content-Length: {len}\r\nConnection: {connection}\r\n\r\n");
+    for (name, value) in &reply.headers {
+        let _ = write!(head, "{name}: {value}\r\n");
+    }
+    let _ = write!(head, "Content-Length: {len}\r\nConnection: {connection}\r\n\r\n");
     head.into_bytes()
 }
 

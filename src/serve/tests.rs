@@ -1,10 +1,14 @@
 //! Parsing, and the deadlines and limits of a connection, without sockets and without waiting.
 
+use super::coding::Coding;
 use super::connection::{Connection, Progress, Stream};
 use super::own::{Code, OwnMetrics, Path};
-use super::page::{Page, Pages};
-use super::request::{Method, Parsed, Request, parse};
+use super::page::{Key, Page, Pages};
+use super::query::Query;
+use super::request::{Asks, Parsed, Probe, Request, Rules, parse};
 use super::response::date;
+use super::settings::Limits;
+use super::site::Site;
 use crate::limits::{
     HTTP_HEADER_TIMEOUT, HTTP_IDLE_TIMEOUT, HTTP_LINGER, HTTP_WRITE_TIMEOUT, MAX_HTTP_HEADER_BYTES,
     MAX_HTTP_REQUESTS,
@@ -53,7 +57,7 @@ impl Write for Client {
 }
 
 impl Stream for Client {
-    fn end(&self) {
+    fn end(&mut self) {
         self.told_the_end.set(true);
     }
 }
@@ -62,19 +66,37 @@ const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 const SECOND: Duration = Duration::from_secs(1);
 
 fn connect(sends: &[u8], takes: usize, now: Instant) -> Connection<Client> {
-    Connection::new(Client { sends: sends.to_vec(), takes, ..Client::default() }, now)
+    let client = Client { sends: sends.to_vec(), takes, ..Client::default() };
+    Connection::new(client, Limits::default(), now)
+}
+
+fn read(bytes: &[u8]) -> Parsed {
+    parse(bytes, &Rules::default())
+}
+
+/// A site whose engine has ended.
+fn site() -> Site {
+    Site::new(std::sync::Weak::new(), Rules::default(), OwnMetrics::default())
 }
 
 fn page() -> Page {
-    Page { text: Vec::from("up 1\n").into(), generation: 7, complete: true, asked: Instant::now() }
+    Page {
+        id: 1,
+        bytes: Vec::from("up 1\n").into(),
+        content_type: "text/plain".into(),
+        coding: Coding::Identity,
+        generation: 7,
+        complete: true,
+        cut_at: Instant::now(),
+    }
 }
 
 /// Steps and answers until the connection waits or ends.
 fn run(connection: &mut Connection<Client>, now: Instant) -> Progress {
-    let own = OwnMetrics::default();
+    let site = site();
     loop {
-        match connection.step(now, &own) {
-            Progress::Asked => match connection.answer(Some(&page()), now, &own) {
+        match connection.step(now, &site) {
+            Progress::Asked => match connection.answer(Some(page()), now, &site) {
                 Progress::Again => {}
                 progress => return progress,
             },
@@ -89,23 +111,44 @@ fn got(connection: &mut Connection<Client>) -> String {
 }
 
 fn expire(connection: &mut Connection<Client>, now: Instant) -> Progress {
-    connection.expire(now, &OwnMetrics::default())
+    connection.expire(now, &site())
 }
 
 #[test]
 fn a_request_is_whole_at_its_empty_line_and_not_before() {
-    let text = b"GET /metrics?x=1 HTTP/1.1\r\nHost: h\r\nAccept: */*\r\n\r\nGET";
+    let text = b"GET /metrics? HTTP/1.1\r\nHost: h\r\nAccept: */*\r\n\r\nGET";
     let whole = text.len() - 3;
     for len in 0..whole {
-        assert_eq!(parse(&text[..len]), Parsed::Partial, "{len} bytes");
+        assert_eq!(read(&text[..len]), Parsed::Partial, "{len} bytes");
     }
-    let request = Request { path: Path::Metrics, method: Method::Get, keep_alive: true };
-    assert_eq!(parse(text), Parsed::Whole(request, whole));
+    let key = Key { format: 0, coding: Coding::Identity, query: Query::default() };
+    let asks = Asks::Page(key);
+    let request = Request { path: Path::Metrics, asks, bare: false, keep_alive: true };
+    assert_eq!(read(text), Parsed::Whole(request, whole));
+}
+
+#[test]
+fn what_is_asked_for_is_read_behind_the_prefix() {
+    let rules = Rules { prefix: "/a/b".to_owned(), ..Rules::default() };
+    let asks =
+        |target: &str| match parse(format!("GET {target} HTTP/1.0\r\n\r\n").as_bytes(), &rules) {
+            Parsed::Whole(request, _) => request.asks,
+            parsed => panic!("{target}: {parsed:?}"),
+        };
+    assert_eq!(asks("/a/b/health/ready"), Asks::Health(Probe::Ready));
+    assert_eq!(asks("/a/b/health?x"), Asks::Health(Probe::Ready));
+    assert_eq!(asks("/a/b/health/live"), Asks::Health(Probe::Live));
+    assert_eq!(asks("/a/b/stats"), Asks::Stats);
+    assert_eq!((asks("/a/b"), asks("/a/b/")), (Asks::Index, Asks::Index));
+    for target in ["/", "/metrics", "/a/bmetrics", "/a", "/a/b/a/b/metrics", "/a/b//metrics"] {
+        let Asks::Refused(Code::NotFound, why) = asks(target) else { panic!("{target}") };
+        assert!(why.contains("/a/b/metrics"), "{why}");
+    }
 }
 
 #[test]
 fn targets_are_read_without_query_and_without_host() {
-    let path = |target: &str| match parse(format!("GET {target} HTTP/1.0\r\n\r\n").as_bytes()) {
+    let path = |target: &str| match read(format!("GET {target} HTTP/1.0\r\n\r\n").as_bytes()) {
         Parsed::Whole(request, _) => request.path,
         parsed => panic!("{target}: {parsed:?}"),
     };
@@ -122,7 +165,7 @@ fn targets_are_read_without_query_and_without_host() {
 
 #[test]
 fn who_may_send_another_request() {
-    let keep = |rest: &str| match parse(format!("GET / HTTP/1.{rest}\r\n\r\n").as_bytes()) {
+    let keep = |rest: &str| match read(format!("GET / HTTP/1.{rest}\r\n\r\n").as_bytes()) {
         Parsed::Whole(request, _) => request.keep_alive,
         parsed => panic!("{rest}: {parsed:?}"),
     };
@@ -139,7 +182,7 @@ fn who_may_send_another_request() {
 
 #[test]
 fn what_is_not_a_request_is_refused_at_once() {
-    let code = |text: &[u8]| match parse(text) {
+    let code = |text: &[u8]| match read(text) {
         Parsed::Refused(code, _) => code,
         parsed => panic!("{parsed:?}"),
     };
@@ -263,11 +306,11 @@ fn pieces_of_a_response_make_the_whole() {
 #[test]
 fn one_step_answers_one_request_and_the_last_allowed_one_closes() {
     let now = Instant::now();
-    let own = OwnMetrics::default();
+    let site = site();
     let many = MAX_HTTP_REQUESTS as usize + 5;
     let mut connection = connect(&GET.repeat(many), usize::MAX, now);
-    assert_eq!(connection.step(now, &own), Progress::Asked);
-    assert_eq!(connection.answer(None, now, &own), Progress::Again);
+    assert_eq!(connection.step(now, &site), Progress::Asked);
+    assert_eq!(connection.answer(None, now, &site), Progress::Again);
     assert_eq!(got(&mut connection).matches("HTTP/1.1 200 OK").count(), 1);
 
     assert_eq!(run(&mut connection, now), Progress::Waiting);
@@ -310,7 +353,7 @@ fn a_head_may_fill_the_buffer_and_not_a_byte_more() {
 fn a_refused_connection_is_told_why_whatever_it_sends() {
     let now = Instant::now();
     let client = Client { sends: GET.to_vec(), takes: 9999, ..Client::default() };
-    let mut connection = Connection::refused(client, now);
+    let mut connection = Connection::refused(client, Limits::default(), now);
     assert!(connection.is_refused());
     assert_eq!(run(&mut connection, now), Progress::Waiting);
     let all = got(&mut connection);
@@ -324,23 +367,62 @@ fn pages_are_fresh_and_end_with_the_engine() {
     let events = registry.counter("events_total", "Events.").unwrap();
     let clock = ManualClock::at(Duration::ZERO);
     let engine = Engine::builder().registry(&registry).manual(&clock).start().unwrap();
-    let mut pages = Pages::of(engine.core());
+    let site = Site::new(
+        std::sync::Arc::downgrade(engine.core()),
+        Rules::default(),
+        OwnMetrics::default(),
+    );
+    let mut pages = Pages::new(site.rules.formats.clone());
+    let mut fresh = || {
+        let key = Key { format: 0, coding: Coding::Identity, query: Query::default() };
+        site.snapshot(false).map(|(snapshot, cut_at)| pages.page(&snapshot, cut_at, &key))
+    };
     for round in 1..=3_u64 {
         events.inc();
-        let page = pages.fresh().unwrap();
+        let page = fresh().unwrap();
         assert_eq!(page.generation, round);
-        let text = String::from_utf8(page.text.to_vec()).unwrap();
+        let text = String::from_utf8(page.bytes.to_vec()).unwrap();
         assert!(text.ends_with(&format!("\nevents_total {round}\n")), "{text}");
     }
     // A page that is still being sent is not written over.
-    let sending = pages.fresh().unwrap().text.clone();
+    let sending = fresh().unwrap().bytes;
     let before = sending.to_vec();
     events.inc();
-    pages.fresh().unwrap();
+    fresh().unwrap();
     assert_eq!(*sending, before);
 
     engine.stop();
-    assert!(pages.fresh().is_none());
+    assert!(fresh().is_none());
     drop(engine);
-    assert!(pages.fresh().is_none());
+    assert!(fresh().is_none());
+    assert!(site.snapshot(true).is_none(), "nor is an old one shown as if it were new");
+}
+
+#[test]
+fn a_page_is_made_once_for_each_format_coding_and_generation() {
+    let registry = Registry::new();
+    registry.counter("events_total", "Events.").unwrap();
+    let clock = ManualClock::at(Duration::ZERO);
+    let engine = Engine::builder().registry(&registry).manual(&clock).start().unwrap();
+    let mut pages = Pages::new(Rules::default().formats);
+    let key = |coding| Key { format: 0, coding, query: Query::default() };
+    let now = Instant::now();
+    for generation in 1..=3 {
+        let snapshot = engine.refresh();
+        for _ in 0..100 {
+            for &coding in Coding::ALL {
+                let page = pages.page(&snapshot, now, &key(coding));
+                assert_eq!((page.generation, page.coding), (generation, coding));
+            }
+        }
+        assert_eq!(pages.made(), generation * Coding::ALL.len() as u64);
+    }
+    // Some of the series: made anew, and it does not disturb the others.
+    let snapshot = engine.snapshot();
+    let made = pages.made();
+    let query = super::query::parse("name[]=none").unwrap();
+    let some = Key { query, ..key(Coding::Identity) };
+    assert!(pages.page(&snapshot, now, &some).bytes.is_empty());
+    assert!(!pages.page(&snapshot, now, &key(Coding::Identity)).bytes.is_empty());
+    assert_eq!(pages.made(), made + 1);
 }

@@ -7,61 +7,98 @@
 //! connection takes one step a turn.
 
 use super::connection::{Connection, Progress};
-use super::own::{Limit, OwnMetrics};
-use super::page::Pages;
-use crate::limits::{HTTP_ACCEPT_PAUSE, MAX_HTTP_CONNECTIONS, MAX_HTTP_PAGES, MAX_HTTP_REFUSALS};
-use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Poll, Token, Waker};
+use super::line::{Line, Socket, Wire};
+use super::network::Network;
+use super::own::Limit;
+use super::page::{Key, Page, Pages};
+use super::settings::Limits;
+use super::site::Site;
+#[cfg(feature = "tls")]
+use super::tls::Tls;
+use crate::limits::{HTTP_ACCEPT_PAUSE, MAX_HTTP_PAGES, MAX_HTTP_REFUSALS};
+use mio::{Events, Poll, Token, Waker};
 use std::collections::{BTreeSet, HashMap};
 use std::io::{self, ErrorKind};
+use std::net::IpAddr;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 const STOP: Token = Token(0);
 const ACCEPT: Token = Token(1);
 const FIRST_CONNECTION: usize = 2;
 
+/// Where clients come in, and which of them.
+#[derive(Debug)]
+pub(super) struct Door {
+    pub(super) socket: Socket,
+    /// Empty: everybody.
+    pub(super) allowed: Vec<Network>,
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<Tls>,
+}
+
+impl Door {
+    /// Whether a client from there is let in. Who has no address came through a file that he may open.
+    fn lets_in(&self, from: Option<IpAddr>) -> bool {
+        self.allowed.is_empty()
+            || from.is_none_or(|from| self.allowed.iter().any(|network| network.contains(from)))
+    }
+
+    fn is_encrypted(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        false
+    }
+
+    fn line(&self, wire: Wire) -> io::Result<Line> {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            return Line::encrypted(wire, tls);
+        }
+        Ok(Line::plain(wire))
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Worker {
     poll: Poll,
-    socket: TcpListener,
+    door: Door,
     /// Connections that may wait to be accepted; asked for without an event not before then.
     accept_at: Option<Instant>,
     /// By token; a token is not used twice.
-    connections: HashMap<usize, Connection<TcpStream>>,
+    connections: HashMap<usize, Connection<Line>>,
     next: usize,
     /// Connections to step in the next turn, event or not.
     again: Vec<usize>,
     pages: Pages,
-    own: OwnMetrics,
+    site: Site,
+    limits: Limits,
 }
 
 impl Worker {
-    /// A worker for `socket`, which does not block, and what stops it.
-    pub(super) fn new(
-        socket: std::net::TcpListener,
-        pages: Pages,
-        own: OwnMetrics,
-    ) -> io::Result<(Worker, Waker)> {
-        let mut socket = TcpListener::from_std(socket);
+    /// A worker for a door, and what stops it.
+    pub(super) fn new(mut door: Door, site: Site, limits: Limits) -> io::Result<(Worker, Waker)> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), STOP)?;
-        poll.registry().register(&mut socket, ACCEPT, Interest::READABLE)?;
+        door.socket.register(poll.registry(), ACCEPT)?;
         let worker = Worker {
             poll,
-            socket,
+            door,
             accept_at: None,
             connections: HashMap::new(),
             next: FIRST_CONNECTION,
             again: Vec::new(),
-            pages,
-            own,
+            pages: Pages::new(site.rules.formats.clone()),
+            site,
+            limits,
         };
         Ok((worker, waker))
     }
 
     /// The thread. Returns, and closes everything, when it is woken.
     pub(super) fn run(mut self) {
-        let mut events = Events::with_capacity(MAX_HTTP_CONNECTIONS);
+        let mut events = Events::with_capacity(1024);
         loop {
             match self.poll.poll(&mut events, self.patience()) {
                 Ok(()) => {}
@@ -102,23 +139,25 @@ impl Worker {
         let mut asked = Vec::new();
         for id in ready {
             let Some(connection) = self.connections.get_mut(&id) else { continue };
-            match connection.step(now, &self.own) {
+            match connection.step(now, &self.site) {
                 Progress::Asked => asked.push(id),
                 progress => self.settle(id, progress),
             }
         }
         self.answer(asked);
         self.expire(now);
+        // Relaxed: for whoever is curious.
+        self.site.own.tally.open.store(self.connections.len() as u64, Ordering::Relaxed);
     }
 
     /// Accepts what waits, up to a turn's worth.
     fn accept(&mut self, ready: &mut Vec<usize>, now: Instant) {
         let refused = self.connections.values().filter(|c| c.is_refused()).count();
         let mut free_refusals = MAX_HTTP_REFUSALS - refused;
-        let mut free = MAX_HTTP_CONNECTIONS - (self.connections.len() - refused);
-        for _ in 0..MAX_HTTP_CONNECTIONS {
-            let stream = match self.socket.accept() {
-                Ok((stream, _)) => stream,
+        let mut free = self.limits.connections - (self.connections.len() - refused);
+        for _ in 0..self.limits.connections {
+            let (wire, from) = match self.door.socket.accept() {
+                Ok(accepted) => accepted,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.accept_at = None;
                     return;
@@ -132,68 +171,103 @@ impl Worker {
                     return;
                 }
             };
+            if !self.door.lets_in(from) {
+                self.site.own.closed(Limit::Network);
+                continue;
+            }
             let connection = if free > 0 {
+                // Without memory for a session it could not be served.
+                let Ok(line) = self.door.line(wire) else { continue };
                 free -= 1;
-                Connection::new(stream, now)
+                Connection::new(line, self.limits, now)
             } else {
-                self.own.refused();
-                if free_refusals == 0 {
+                self.site.own.refused();
+                // To tell an encrypted client anything takes all the greetings first.
+                if free_refusals == 0 || self.door.is_encrypted() {
                     continue;
                 }
                 free_refusals -= 1;
-                Connection::refused(stream, now)
+                Connection::refused(Line::plain(wire), self.limits, now)
             };
             ready.extend(self.admit(connection));
         }
     }
 
-    fn admit(&mut self, mut connection: Connection<TcpStream>) -> Option<usize> {
+    fn admit(&mut self, mut connection: Connection<Line>) -> Option<usize> {
         let id = self.next;
-        let stream = connection.stream();
-        // Head and page go out as they are written; waiting to fill a packet would cost a scrape a
-        // delayed acknowledgement. If the option is refused, that is what it costs.
-        let _ = stream.set_nodelay(true);
-        let interest = Interest::READABLE | Interest::WRITABLE;
         // Without events it could not be served; dropping it tells the client.
-        self.poll.registry().register(stream, Token(id), interest).ok()?;
+        connection.stream().register(self.poll.registry(), Token(id)).ok()?;
         self.next += 1;
         self.connections.insert(id, connection);
         Some(id)
     }
 
-    /// Answers those who asked, all with the same page.
+    /// Answers those who asked, all from one snapshot: a page for each format, coding and filter, up to a turn's worth.
+    /// Who asked for one more waits for the next turn.
     fn answer(&mut self, asked: Vec<usize>) {
-        let wants_page = |id| self.connections.get(id).is_some_and(Connection::wants_page);
-        let page = if asked.iter().any(wants_page) {
-            self.make_room();
-            self.pages.fresh()
-        } else {
-            None
-        };
-        // Making the page took its time.
-        let now = Instant::now();
-        let mut settled = Vec::with_capacity(asked.len());
+        let mut keys: Vec<Key> = Vec::new();
+        let mut due = Vec::with_capacity(asked.len());
         for id in asked {
+            let wanted = self.connections.get(&id).and_then(Connection::wants_page);
+            let page = match wanted {
+                None => None,
+                Some(key) => match keys.iter().position(|known| known.is_same_page(key)) {
+                    Some(at) => {
+                        keys[at].query.latest &= key.query.latest;
+                        Some(at)
+                    }
+                    None if keys.len() == self.limits.renders => {
+                        self.again.push(id);
+                        continue;
+                    }
+                    None => {
+                        keys.push(key.clone());
+                        Some(keys.len() - 1)
+                    }
+                },
+            };
+            due.push((id, page));
+        }
+        let pages = self.make(&keys);
+        // Making the pages took its time.
+        let now = Instant::now();
+        let mut settled = Vec::with_capacity(due.len());
+        for (id, at) in due {
             if let Some(connection) = self.connections.get_mut(&id) {
-                settled.push((id, connection.answer(page, now, &self.own)));
+                let page = at.and_then(|at| pages.get(at)).cloned();
+                settled.push((id, connection.answer(page, now, &self.site)));
             }
         }
         settled.into_iter().for_each(|(id, progress)| self.settle(id, progress));
     }
 
-    /// Makes sure that a further page keeps within the limit: whoever still reads the oldest one
-    /// loses it.
-    fn make_room(&mut self) {
-        let sent: BTreeSet<u64> =
+    /// The pages of one snapshot for `keys`; none once the engine has ended.
+    fn make(&mut self, keys: &[Key]) -> Vec<Page> {
+        if keys.is_empty() {
+            return Vec::new();
+        }
+        self.make_room(keys.len());
+        let latest_will_do = keys.iter().all(|key| key.query.latest);
+        let Some((snapshot, cut_at)) = self.site.snapshot(latest_will_do) else {
+            return Vec::new();
+        };
+        keys.iter().map(|key| self.pages.page(&snapshot, cut_at, key)).collect()
+    }
+
+    /// Makes sure that further pages keep within the limit: whoever still reads the oldest one loses it.
+    fn make_room(&mut self, further: usize) {
+        let mut sent: BTreeSet<u64> =
             self.connections.values().filter_map(Connection::sends_page).collect();
-        let Some(oldest) = sent.first().filter(|_| sent.len() >= MAX_HTTP_PAGES) else { return };
-        self.connections.retain(|_, connection| {
-            let keep = connection.sends_page() != Some(*oldest);
-            if !keep {
-                self.own.closed(Limit::Pages);
-            }
-            keep
-        });
+        while sent.len() + further > MAX_HTTP_PAGES {
+            let Some(oldest) = sent.pop_first() else { return };
+            self.connections.retain(|_, connection| {
+                let keep = connection.sends_page() != Some(oldest);
+                if !keep {
+                    self.site.own.closed(Limit::Pages);
+                }
+                keep
+            });
+        }
     }
 
     fn expire(&mut self, now: Instant) {
@@ -201,7 +275,7 @@ impl Worker {
         let overdue: Vec<usize> = overdue.map(|(id, _)| *id).collect();
         for id in overdue {
             let Some(connection) = self.connections.get_mut(&id) else { continue };
-            let progress = connection.expire(now, &self.own);
+            let progress = connection.expire(now, &self.site);
             self.settle(id, progress);
         }
     }

@@ -3,6 +3,7 @@
 //! See the chapter on consistency in the crate's documentation for what a snapshot may and may not show.
 
 pub(crate) mod delta;
+mod filter;
 pub(crate) mod histogram;
 pub(crate) mod series;
 

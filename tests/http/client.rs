@@ -86,6 +86,16 @@ impl Client {
         Some(answer)
     }
 
+    /// The next answer, with a body that need not be text.
+    pub fn answer_bytes(&mut self) -> (Answer, Vec<u8>) {
+        let answer = self.bare_answer();
+        let len = answer.header("Content-Length").expect("a length").parse().unwrap();
+        while self.unread.len() < len {
+            assert!(self.read(), "the connection ended within the body");
+        }
+        (answer, self.unread.drain(..len).collect())
+    }
+
     /// The next answer, to a `HEAD`.
     pub fn bare_answer(&mut self) -> Answer {
         self.next_head().expect("the connection ended within the head")
@@ -110,6 +120,12 @@ impl Client {
     /// Whether the listener has closed the connection after what was read so far.
     pub fn has_ended(&mut self) -> bool {
         self.unread.is_empty() && !self.read()
+    }
+
+    /// All that comes until the listener closes the connection.
+    pub fn drained(&mut self) -> Vec<u8> {
+        while self.read() {}
+        std::mem::take(&mut self.unread)
     }
 
     /// Reads some; `false` at the end.

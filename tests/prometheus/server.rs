@@ -78,21 +78,32 @@ pub struct Prometheus {
 impl Prometheus {
     /// One that scrapes `target` five times a second.
     pub fn scraping(target: SocketAddr) -> Prometheus {
-        Prometheus::with(Some(target), &[])
+        Prometheus::scraping_with(target, "")
+    }
+
+    /// As [`Prometheus::scraping`], with further settings of the scrape: `, scheme: https`.
+    #[allow(dead_code, reason = "each test binary uses some of it")]
+    pub fn scraping_with(target: SocketAddr, settings: &str) -> Prometheus {
+        Prometheus::configured(Some((target, settings)), &[])
     }
 
     /// One that scrapes `target`, if there is one, and has more arguments.
+    #[allow(dead_code, reason = "each test binary uses some of it")]
     pub fn with(target: Option<SocketAddr>, arguments: &[&str]) -> Prometheus {
+        Prometheus::configured(target.map(|target| (target, "")), arguments)
+    }
+
+    fn configured(target: Option<(SocketAddr, &str)>, arguments: &[&str]) -> Prometheus {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let name = format!("prometheus-{}-{number}", std::process::id());
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
         fs::create_dir_all(&folder).unwrap();
         let mut config = "global: {scrape_interval: 200ms, scrape_timeout: 200ms}\n".to_owned();
-        if let Some(target) = target {
+        if let Some((target, settings)) = target {
             config += &format!(
                 "scrape_configs:\n\
-                 - {{job_name: tachometer, static_configs: [{{targets: ['{target}']}}]}}\n"
+                 - {{job_name: tachometer, static_configs: [{{targets: ['{target}']}}]{settings}}}\n"
             );
         }
         fs::write(folder.join("prometheus.yml"), config).unwrap();

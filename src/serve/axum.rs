@@ -1,0 +1,90 @@
+//! The endpoints as an axum router. Feature `axum`.
+
+use super::{Answer, ListenerBuilder, Responder};
+use crate::{Engine, Error};
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header::HeaderName};
+use axum::response::{IntoResponse as _, Response};
+use std::sync::Arc;
+
+/// The endpoints of a [`Listener`](crate::Listener) as an axum router, to mount in a server of the host's: `/metrics`,
+/// `/health`, `/stats` and `/`. Feature `axum`.
+///
+/// Pages are made where blocking is allowed (`spawn_blocking`), so the server goes on meanwhile. To have it below a path of
+/// its own, where the host needs `/` itself, use [`ListenerBuilder::prefix`] and [`ListenerBuilder::router`] and
+/// [`merge`](axum::Router::merge) the result; not `nest`, which takes the path away.
+///
+/// ```
+/// use tachometer::{Engine, Registry, serve};
+/// let engine = Engine::builder().registry(&Registry::new()).start()?;
+/// let app: axum::Router = axum::Router::new()
+///     .route("/hello", axum::routing::get(|| async { "hello" }))
+///     .merge(serve::router(&engine)?);
+/// # Ok::<(), tachometer::Error>(())
+/// ```
+///
+/// # Errors
+/// The engine is not running, or a name of the endpoints' own metrics is registered with another definition.
+pub fn router(engine: &Engine) -> Result<Router, Error> {
+    ListenerBuilder::default().router(engine)
+}
+
+impl ListenerBuilder {
+    /// As [`router`], with this builder's prefix, formats and credentials. What is about connections (limits, allow list,
+    /// TLS) is the host's server's business.
+    ///
+    /// # Errors
+    /// As [`router`]; a setting makes no sense.
+    pub fn router(self, engine: &Engine) -> Result<Router, Error> {
+        let prefix = self.rules.prefix.clone();
+        let responder = self.responder(engine)?;
+        let paths = ["/metrics", "/health", "/health/live", "/health/ready", "/stats"];
+        let mut router = Router::new();
+        for path in paths {
+            router = router.route(&format!("{prefix}{path}"), axum::routing::any(answer));
+        }
+        let index = if prefix.is_empty() { "/" } else { &prefix };
+        Ok(router.route(index, axum::routing::any(answer)).with_state(responder))
+    }
+}
+
+/// One request.
+async fn answer(State(responder): State<Responder>, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let respond = move || {
+        let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+        let headers = parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        responder.respond(parts.method.as_str(), target, headers)
+    };
+    match tokio::task::spawn_blocking(respond).await {
+        Ok(answer) => response(answer),
+        // The runtime ends, or making the page panicked, which the panic hook has shown.
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    }
+}
+
+fn response(answer: Answer) -> Response {
+    let status = StatusCode::from_u16(answer.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    for (name, value) in answer.headers() {
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
+        {
+            response.headers_mut().append(name, value);
+        }
+    }
+    *response.body_mut() = Body::from(Bytes::from_owner(Shared(answer.into_body())));
+    response
+}
+
+/// Bytes that all who get the page share.
+struct Shared(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}

@@ -1,0 +1,262 @@
+//! Settings of a listener.
+
+use super::line::Socket;
+use super::network::Network;
+use super::request::Rules;
+use super::settings::Limits;
+#[cfg(feature = "tls")]
+use super::tls::Tls;
+use super::worker::{Door, Worker};
+use super::{Address, Listener, Responder, refused, responder, unix};
+use crate::shard::fork;
+use crate::{Encoder, Engine, Error};
+use std::fmt;
+use std::io;
+use std::net::{TcpListener, ToSocketAddrs};
+use std::path::Path;
+#[cfg(feature = "tls")]
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::Duration;
+
+/// Settings of a [`Listener`]. Feature `http`.
+///
+/// ```
+/// use tachometer::{Engine, Listener, Registry};
+/// let engine = Engine::builder().registry(&Registry::new()).start()?;
+/// let listener = Listener::builder()
+///     .prefix("/internal")
+///     .allow("127.0.0.0/8".parse()?)
+///     .bearer_token("a long random text")
+///     .connections(32)
+///     .bind(&engine, "127.0.0.1:0")?;
+/// println!("http://{}/internal/metrics", listener.local_addr());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "nothing listens until `bind`"]
+pub struct ListenerBuilder {
+    pub(super) rules: Rules,
+    pub(super) limits: Limits,
+    allowed: Vec<Network>,
+    socket_mode: u32,
+    #[cfg(feature = "tls")]
+    tls: Option<(PathBuf, PathBuf)>,
+    /// The first setting that makes no sense; told at `bind`.
+    wrong: Option<Error>,
+}
+
+impl Default for ListenerBuilder {
+    fn default() -> Self {
+        ListenerBuilder {
+            rules: Rules::default(),
+            limits: Limits::default(),
+            allowed: Vec::new(),
+            socket_mode: 0o600,
+            #[cfg(feature = "tls")]
+            tls: None,
+            wrong: None,
+        }
+    }
+}
+
+impl ListenerBuilder {
+    /// What stands before every path: with `"/internal"` the page is at `/internal/metrics`. Nothing by default.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        let prefix = prefix.into();
+        let prefix = prefix.strip_suffix('/').unwrap_or(&prefix);
+        let fine = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
+        let segments = prefix.is_empty() || (prefix.starts_with('/') && !prefix.contains("//"));
+        if !segments || !prefix.bytes().all(fine) {
+            let reason = format!(
+                "{prefix:?} is not a path of letters, digits, '-', '.', '_' and '~' that begins with a slash, as \
+                 /internal does"
+            );
+            self.wrong.get_or_insert(Error::InvalidSetting { setting: "prefix", reason });
+        }
+        self.rules.prefix = prefix.to_owned();
+        self
+    }
+
+    /// Adds a format of the host's own, for clients who `Accept` its media type; one that is there already is replaced.
+    /// Parameters of the media type tell versions apart: a client who names another value does not get the format.
+    pub fn format(
+        mut self,
+        media_type: &str,
+        encoder: impl Fn() -> Box<dyn Encoder> + Send + Sync + 'static,
+    ) -> Self {
+        if let Err(error) = self.rules.formats.add(media_type, encoder) {
+            self.wrong.get_or_insert(error);
+        }
+        self
+    }
+
+    /// Connections served at once; [`MAX_HTTP_CONNECTIONS`](crate::limits::MAX_HTTP_CONNECTIONS) by default.
+    pub fn connections(mut self, most: usize) -> Self {
+        self.limits.connections = most;
+        self
+    }
+
+    /// Bytes of a request's head; [`MAX_HTTP_HEADER_BYTES`](crate::limits::MAX_HTTP_HEADER_BYTES) by default.
+    pub fn header_bytes(mut self, most: usize) -> Self {
+        self.limits.header_bytes = most;
+        self
+    }
+
+    /// How long a request may take from its first byte to its last, encryption's greetings included;
+    /// [`HTTP_HEADER_TIMEOUT`](crate::limits::HTTP_HEADER_TIMEOUT) by default.
+    pub fn request_time(mut self, most: Duration) -> Self {
+        self.limits.request_time = most;
+        self
+    }
+
+    /// Different pages (format, coding, filter) made at once; whoever wants another one waits his turn.
+    /// [`MAX_HTTP_RENDERS`](crate::limits::MAX_HTTP_RENDERS) by default, at most
+    /// [`MAX_HTTP_PAGES`](crate::limits::MAX_HTTP_PAGES).
+    pub fn concurrent_renders(mut self, most: usize) -> Self {
+        self.limits.renders = most;
+        self
+    }
+
+    /// Lets clients of `network` in; may be repeated. Without it everybody is let in. Connections from elsewhere are closed
+    /// before anything is read, and counted. Clients of a Unix socket have no address; its file's mode says who they are.
+    pub fn allow(mut self, network: Network) -> Self {
+        self.allowed.push(network);
+        self
+    }
+
+    /// Lets whoever knows user and password read; may be repeated, and mixed with tokens. Send it over TLS, or not beyond
+    /// this machine. The health endpoints stay open: see [`ListenerBuilder::protect_health`].
+    pub fn basic_auth(mut self, user: &str, password: &str) -> Self {
+        if user.contains(':') || password.is_empty() {
+            let reason = "a user has no colon in it, and a password is not empty".to_owned();
+            self.wrong.get_or_insert(Error::InvalidSetting { setting: "basic_auth", reason });
+        }
+        self.rules.auth.add_basic(user, password);
+        self
+    }
+
+    /// Lets whoever knows `token` read (`Authorization: Bearer …`); as [`ListenerBuilder::basic_auth`].
+    pub fn bearer_token(mut self, token: &str) -> Self {
+        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
+            let reason = "a token is of visible ASCII characters, and not empty".to_owned();
+            self.wrong.get_or_insert(Error::InvalidSetting { setting: "bearer_token", reason });
+        }
+        self.rules.auth.add_bearer(token.trim());
+        self
+    }
+
+    /// Asks for credentials at `/health` and below as well. By default those are open to everybody who is let in: probes
+    /// seldom have credentials, and learn nothing there but whether the engine works.
+    pub fn protect_health(mut self, wanted: bool) -> Self {
+        self.rules.auth.closed_health = wanted;
+        self
+    }
+
+    /// The mode of a Unix socket's file: `0o600`, for this user alone, by default. Who may open the file may read the page.
+    /// The mode is set right after the file is made; where that moment counts, put it in a directory that is closed.
+    pub fn socket_mode(mut self, mode: u32) -> Self {
+        self.socket_mode = mode & 0o777;
+        self
+    }
+
+    /// Encrypts (TLS 1.2 and 1.3) with the certificate, and those that vouch for it behind it, and the key of two PEM
+    /// files. They are read at `bind`. Feature `tls`.
+    #[cfg(feature = "tls")]
+    pub fn tls_pem_files(mut self, certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> Self {
+        self.tls = Some((certificate.as_ref().to_owned(), key.as_ref().to_owned()));
+        self
+    }
+
+    /// Listens on `address`, IPv4 or IPv6, and serves `engine`'s snapshots; see [`Listener::bind`].
+    ///
+    /// # Errors
+    /// Those of [`Listener::bind`]; a setting that makes no sense; a certificate or key that cannot be used.
+    pub fn bind(
+        self,
+        engine: &Engine,
+        address: impl ToSocketAddrs + fmt::Debug,
+    ) -> Result<Listener, Error> {
+        self.check(engine)?;
+        let socket = TcpListener::bind(&address).map_err(|error| refused(&address, error))?;
+        let failed = |error| not_started(&format!("{address:?}"), error);
+        socket.set_nonblocking(true).map_err(failed)?;
+        let at = Address::Tcp(socket.local_addr().map_err(failed)?);
+        let socket = Socket::Tcp(mio::net::TcpListener::from_std(socket));
+        self.start(engine, socket, at)
+    }
+
+    /// Listens on a Unix socket at `path`. A socket that an earlier process left there is replaced; anything else is not.
+    /// The file is removed when the listener stops.
+    ///
+    /// # Errors
+    /// As [`ListenerBuilder::bind`]: somebody listens there, there is another file, or the directory cannot be written to.
+    pub fn bind_unix(self, engine: &Engine, path: impl AsRef<Path>) -> Result<Listener, Error> {
+        self.check(engine)?;
+        let path = path.as_ref();
+        let (socket, file) = unix::bind(path, self.socket_mode)?;
+        let failed = |error| not_started(&path.display().to_string(), error);
+        socket.set_nonblocking(true).map_err(failed)?;
+        let socket = Socket::Unix(mio::net::UnixListener::from_std(socket), file);
+        self.start(engine, socket, Address::Unix(path.to_owned()))
+    }
+
+    /// Answers requests without listening, for a host's own HTTP server; see [`Responder`].
+    ///
+    /// # Errors
+    /// Those of [`Responder::new`]; a setting that makes no sense.
+    pub fn responder(self, engine: &Engine) -> Result<Responder, Error> {
+        self.check(engine)?;
+        Ok(Responder::of(responder::site(engine, self)?))
+    }
+
+    fn check(&self, engine: &Engine) -> Result<(), Error> {
+        if let Some(wrong) = &self.wrong {
+            return Err(wrong.clone());
+        }
+        self.limits.check()?;
+        if !engine.is_running() {
+            return Err(Error::NotRunning(
+                "a listener would have nothing to serve; start an engine, then bind the listener",
+            ));
+        }
+        Ok(())
+    }
+
+    fn start(
+        mut self,
+        engine: &Engine,
+        socket: Socket,
+        address: Address,
+    ) -> Result<Listener, Error> {
+        #[cfg(feature = "tls")]
+        let tls = match &self.tls {
+            Some((certificate, key)) => Some(Tls::load(certificate, key)?),
+            None => None,
+        };
+        let door = Door {
+            socket,
+            allowed: std::mem::take(&mut self.allowed),
+            #[cfg(feature = "tls")]
+            tls,
+        };
+        let limits = self.limits;
+        let site = responder::site(engine, self)?;
+        let set_up = || {
+            let (worker, waker) = Worker::new(door, site, limits)?;
+            let thread = std::thread::Builder::new().name("tachometer-http".to_owned());
+            let thread = Mutex::new(Some(thread.spawn(move || worker.run())?));
+            Ok((waker, thread))
+        };
+        let (waker, thread) = set_up().map_err(|error| not_started(&address.to_string(), error))?;
+        Ok(Listener { address, waker, thread, born: fork::generation() })
+    }
+}
+
+fn not_started(address: &str, error: io::Error) -> Error {
+    Error::Io {
+        attempt: format!("start the listener on {address}"),
+        kind: error.kind(),
+        reason: format!("{error}; raise the limit on descriptors (ulimit -n) or threads (-u)"),
+    }
+}

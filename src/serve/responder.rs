@@ -1,0 +1,139 @@
+//! The endpoints without the sockets: for a host that has an HTTP server of its own.
+
+use super::ListenerBuilder;
+use super::own::OwnMetrics;
+use super::page::{Page, Pages};
+use super::request::{Asks, Request, read};
+use super::site::{Body, Reply, Site};
+use crate::{Engine, Error};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+/// Answers requests as a [`Listener`](crate::Listener) does, for a host's own HTTP server: request in, response out. Clones
+/// are the same. Feature `http`.
+///
+/// Of a listener's settings those hold that are not about connections: prefix, formats, credentials.
+///
+/// [`Responder::respond`] makes a snapshot and a page on the calling thread, for microseconds to milliseconds: on an
+/// asynchronous runtime call it where blocking is allowed. Calls that come together share snapshots and pages.
+///
+/// ```
+/// use tachometer::{Engine, Registry, serve::Responder};
+/// let registry = Registry::new();
+/// registry.counter("requests_total", "Requests.")?.add(3);
+/// let engine = Engine::builder().registry(&registry).start()?;
+/// let responder = Responder::new(&engine)?;
+/// let headers = [("Accept", &b"text/plain"[..])];
+/// let answer = responder.respond("GET", "/metrics?name[]=requests_total", headers);
+/// assert_eq!(answer.status(), 200);
+/// assert!(answer.body().ends_with(b"\nrequests_total 3\n"));
+/// # Ok::<(), tachometer::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Responder(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    site: Site,
+    /// Locked while pages are made: one at a time, so that whoever comes second finds it done.
+    pages: Mutex<Pages>,
+}
+
+/// What a [`Responder`] answers. Clones share the body.
+///
+/// ```
+/// # use tachometer::{Engine, Registry, serve::Responder};
+/// # let engine = Engine::builder().registry(&Registry::new()).start()?;
+/// let answer = Responder::new(&engine)?.respond("GET", "/stats", []);
+/// assert!(answer.headers().any(|header| header == ("Content-Type", "application/json")));
+/// # Ok::<(), tachometer::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Answer(Reply);
+
+impl Answer {
+    /// The status code.
+    pub fn status(&self) -> u16 {
+        self.0.code.number()
+    }
+
+    /// Names and values of the headers; without `Content-Length` and `Date`, which servers add by themselves.
+    pub fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.0.headers.iter().map(|(name, value)| (*name, &**value))
+    }
+
+    /// The body. Also there for a `HEAD` request, whose answer does not have it sent.
+    pub fn body(&self) -> &[u8] {
+        self.0.body.bytes()
+    }
+
+    /// The body, shared with whoever else is given the same page.
+    pub fn into_body(self) -> Arc<Vec<u8>> {
+        match self.0.body {
+            Body::Text(text) => Arc::new(text.into_bytes()),
+            Body::Page(page) => page.bytes,
+        }
+    }
+}
+
+impl fmt::Debug for Responder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Responder").finish_non_exhaustive()
+    }
+}
+
+impl Responder {
+    /// Answers for `engine`, without a prefix and for everybody.
+    ///
+    /// If `engine` records its own metrics, so does the responder, into the same registry: `tachometer_http_…`. It does not
+    /// keep the engine running: once that was stopped or dropped, scrapes are answered with 503.
+    ///
+    /// # Errors
+    /// The engine is not running, or a name of its own metrics is registered with another definition.
+    pub fn new(engine: &Engine) -> Result<Responder, Error> {
+        ListenerBuilder::default().responder(engine)
+    }
+
+    pub(super) fn of(site: Site) -> Responder {
+        let pages = Mutex::new(Pages::new(site.rules.formats.clone()));
+        Responder(Arc::new(Shared { site, pages }))
+    }
+
+    /// Answers a request: its method, its target (path and query), and its headers.
+    pub fn respond<'a>(
+        &self,
+        method: &str,
+        target: &str,
+        headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+    ) -> Answer {
+        let headers: Vec<_> = headers.into_iter().collect();
+        let site = &self.0.site;
+        let began = Instant::now();
+        let request = read(method, target, headers.iter().copied(), &site.rules);
+        let page = self.page(&request);
+        let scraped = page.is_some();
+        let reply = site.reply(&request, page, Instant::now());
+        if scraped {
+            site.own.scraped(began.elapsed());
+        }
+        Answer(reply)
+    }
+
+    fn page(&self, request: &Request) -> Option<Page> {
+        let Asks::Page(key) = &request.asks else { return None };
+        // Before the lock: those who wait for it have asked, and take the snapshot that has them all.
+        let (snapshot, cut_at) = self.0.site.snapshot(key.query.latest)?;
+        let mut pages = self.0.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(pages.page(&snapshot, cut_at, key))
+    }
+}
+
+/// The listener's own metrics, if the engine has its own.
+pub(super) fn site(engine: &Engine, builder: ListenerBuilder) -> Result<Site, Error> {
+    let own = OwnMetrics::register(engine.registry())?;
+    let limits = builder.limits.rows();
+    let mut site = Site::new(Arc::downgrade(engine.core()), builder.rules, own);
+    site.limits = limits;
+    Ok(site)
+}
