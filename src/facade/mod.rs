@@ -5,6 +5,13 @@
 //! | feature | what records here |
 //! |---|---|
 //! | `process` | the process itself: CPU, memory, files, faults, switches, disk and network, from /proc |
+//! | `metrics` | the macros of the `metrics` crate |
 
+#[cfg(any(feature = "metrics", feature = "opentelemetry", feature = "tracing"))]
+mod cache;
+#[cfg(feature = "metrics")]
+pub mod metrics;
+#[cfg(any(feature = "metrics", feature = "opentelemetry", feature = "tracing"))]
+mod names;
 #[cfg(feature = "process")]
 pub mod process;
