@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `process` | the process itself: CPU, memory, files, faults, switches, disk and network, from /proc |
 //! | `metrics` | the macros of the `metrics` crate |
+//! | `tracing` | spans and events of the `tracing` crate, through a `tracing_subscriber` layer |
 
 #[cfg(any(feature = "metrics", feature = "opentelemetry", feature = "tracing"))]
 mod cache;
@@ -15,3 +16,5 @@ pub mod metrics;
 mod names;
 #[cfg(feature = "process")]
 pub mod process;
+#[cfg(feature = "tracing")]
+pub mod tracing;
