@@ -7,6 +7,8 @@
 //! | `process` | the process itself: CPU, memory, files, faults, switches, disk and network, from /proc |
 //! | `metrics` | the macros of the `metrics` crate |
 //! | `tracing` | spans and events of the `tracing` crate, through a `tracing_subscriber` layer |
+//! | `tower`, `axum` | HTTP services behind a `tower` layer |
+//! | `tokio` | a tokio runtime's workers and tasks |
 
 #[cfg(any(feature = "metrics", feature = "opentelemetry", feature = "tracing"))]
 mod cache;
@@ -16,5 +18,9 @@ pub mod metrics;
 mod names;
 #[cfg(feature = "process")]
 pub mod process;
+#[cfg(feature = "tokio")]
+pub mod tokio;
+#[cfg(feature = "tower")]
+pub mod tower;
 #[cfg(feature = "tracing")]
 pub mod tracing;
