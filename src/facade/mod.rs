@@ -7,6 +7,7 @@
 //! | `process` | the process itself: CPU, memory, files, faults, switches, disk and network, from /proc |
 //! | `metrics` | the macros of the `metrics` crate |
 //! | `tracing` | spans and events of the `tracing` crate, through a `tracing_subscriber` layer |
+//! | `opentelemetry` | instruments of the OpenTelemetry API |
 //! | `tower`, `axum` | HTTP services behind a `tower` layer |
 //! | `tokio` | a tokio runtime's workers and tasks |
 
@@ -16,6 +17,8 @@ mod cache;
 pub mod metrics;
 #[cfg(any(feature = "metrics", feature = "opentelemetry", feature = "tracing"))]
 mod names;
+#[cfg(feature = "opentelemetry")]
+pub mod opentelemetry;
 #[cfg(feature = "process")]
 pub mod process;
 #[cfg(feature = "tokio")]

@@ -50,7 +50,7 @@ impl Measure {
     #[inline(always)]
     pub(crate) fn recorded(self, value: f64) -> Option<u64> {
         // The cast cuts, and saturates.
-        (value >= 0.0 && value < f64::INFINITY).then(|| (value * self.scale + 0.5) as u64)
+        (0.0..f64::INFINITY).contains(&value).then_some((value * self.scale + 0.5) as u64)
     }
 }
 
