@@ -31,7 +31,7 @@ fn every_kind_of_instrument() {
     let latency = meter.f64_histogram("http.server.duration").with_unit("s").build();
     [0.1, 0.2, -1.0, f64::NAN].iter().for_each(|&value| latency.record(value, &[]));
     let millis = meter.u64_histogram("wait").with_unit("ms").build();
-    millis.record(250, &[b.clone()]);
+    millis.record(250, std::slice::from_ref(&b));
     meter.u64_histogram("body.size").with_unit("By").build().record(4096, &[]);
 
     let page = page_of(&by_hand(&registry));
