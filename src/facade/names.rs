@@ -94,6 +94,10 @@ struct Name {
 #[derive(Debug)]
 pub(crate) struct Made<M> {
     pub(crate) metric: M,
+    #[cfg_attr(
+        not(any(feature = "metrics", feature = "opentelemetry")),
+        allow(dead_code, reason = "the layer for `tracing` records in whole nanoseconds")
+    )]
     pub(crate) measure: Measure,
     /// It is the overflow series, which stands for many: not to be remembered under one of them.
     pub(crate) overflow: bool,
