@@ -47,6 +47,10 @@ impl Measure {
 
     /// `value` in recorded units, to the nearest; `None` for what no histogram can hold: a value below zero, infinite, or
     /// none at all. Above 2⁶⁴ it is 2⁶⁴ - 1.
+    #[cfg_attr(
+        not(any(feature = "metrics", feature = "opentelemetry")),
+        allow(dead_code, reason = "the layer for `tracing` records in whole nanoseconds")
+    )]
     #[inline(always)]
     pub(crate) fn recorded(self, value: f64) -> Option<u64> {
         // The cast cuts, and saturates.
