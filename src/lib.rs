@@ -107,6 +107,8 @@ mod error;
 #[cfg(not(tachometer_loom))]
 mod export;
 #[cfg(not(tachometer_loom))]
+pub mod facade;
+#[cfg(not(tachometer_loom))]
 mod process;
 #[cfg(not(tachometer_loom))]
 #[allow(unsafe_code)]

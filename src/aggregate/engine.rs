@@ -1,6 +1,6 @@
 //! The engine: a background thread that turns what all threads recorded into a snapshot each interval, and on demand.
 //!
-//! A generation: lock the engine's state, then the process's cutter; cut; read the registry's layout; take the totals;
+//! A generation: lock the engine's state; call what the host wants called before a cut; lock the process's cutter; cut; read the registry's layout; take the totals;
 //! release the cutter; call the gauges' callbacks; publish. Whoever asks for a fresh snapshot makes the generation on the
 //! calling thread, or takes one whose cut began after the question, made by somebody else: questions are coalesced.
 
@@ -14,7 +14,7 @@ use super::time::{Clock, ManualClock, Moment, SystemClock};
 use crate::limits::{DEFAULT_CUT_TIMEOUT, DEFAULT_INTERVAL, MIN_INTERVAL};
 use crate::record::clock;
 use crate::registry::layout::{Identity, Labels, Layout, SeriesLayout, Source};
-use crate::registry::{Kind, Registry, Rejected, checked_labels, locks};
+use crate::registry::{Collector, Kind, Registry, Rejected, checked_labels, locks};
 use crate::shard::{DOMAIN, fork};
 use crate::sync::{Ordering, fence};
 use crate::{Error, HistogramSnapshot, Snapshot};
@@ -403,6 +403,7 @@ impl Core {
         let began = Instant::now();
         // Relaxed: the cut's heavy barrier orders it before the cut's reads; partner `refresh`.
         let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
+        let failed = collect(self.registry.inner.collectors());
         let moment = self.clock.now();
         let last = self.publisher.latest();
         let mut cutter = locks::cutter();
@@ -427,7 +428,7 @@ impl Core {
         let rejected = snapshot.rejected.len();
         if let Some(own) = &self.own {
             own.record(&cut, began.elapsed(), snapshot.len(), rejected);
-            own.panicked(panics);
+            own.panicked(panics + failed);
         }
         snapshot
     }
@@ -517,6 +518,12 @@ impl Drop for Core {
             self.leave();
         }
     }
+}
+
+/// Calls what the host wants called before a cut, outside every lock of the process; returns how many panicked.
+fn collect(collectors: Vec<Collector>) -> u64 {
+    let calls = collectors.into_iter();
+    calls.map(|Collector(call)| u64::from(catch_unwind(AssertUnwindSafe(|| call())).is_err())).sum()
 }
 
 type Callback = (usize, Arc<dyn Fn() -> f64 + Send + Sync>);

@@ -72,7 +72,7 @@ impl OwnMetrics {
             )?,
             callback_panics: counter(
                 "tachometer_callback_panics_total",
-                "Panics in callbacks of gauges; the gauge then shows NaN.",
+                "Panics in callbacks: of gauges, which then show NaN, and of what is called before snapshots.",
             )?,
             wait: seconds(
                 "tachometer_cut_wait_seconds",

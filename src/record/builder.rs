@@ -236,6 +236,14 @@ impl MetricBuilder<'_> {
         Ok(Histogram::from_bound(bound, definition.precision))
     }
 
+    /// Registers one series of the type `M`.
+    #[cfg(any(feature = "metrics", feature = "opentelemetry", feature = "tracing"))]
+    pub(crate) fn one<M: Metric>(self) -> Result<M, Error> {
+        let definition = self.definition(M::KIND);
+        let bound = self.registry.bind(&definition, &[self.labels])?;
+        Ok(M::handle(super::family::At(bound), definition.precision))
+    }
+
     /// Registers a family whose labels are Rust enums, every combination a series.
     ///
     /// # Errors

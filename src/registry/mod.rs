@@ -53,6 +53,8 @@ pub(crate) struct State {
     /// Families with dynamic labels.
     pub(crate) dynamic: Vec<Arc<Members>>,
     pub(crate) rejected: Vec<Rejected>,
+    /// What is called before each cut.
+    collectors: Vec<Collector>,
     /// Rises with every change of what a page shows.
     pub(crate) version: u64,
     /// The fork generation in which an engine runs on this registry.
@@ -72,6 +74,16 @@ pub(crate) struct Series {
     pub(crate) source: Source,
     /// Keeps the slots until the series goes; handles hold it too.
     pub(crate) life: Arc<Life>,
+}
+
+/// A function of the host's that is called before each cut.
+#[derive(Clone)]
+pub(crate) struct Collector(pub(crate) Arc<dyn Fn() + Send + Sync>);
+
+impl fmt::Debug for Collector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Collector")
+    }
 }
 
 /// A `static` handle that could not be registered as it stands.
@@ -130,6 +142,11 @@ impl Inner {
         state.left = left.map(|left| (generation, left));
     }
 
+    /// What is to be called before a cut.
+    pub(crate) fn collectors(&self) -> Vec<Collector> {
+        self.lock().collectors.clone()
+    }
+
     /// Lets idle members of families go; see [`Members::expire`].
     pub(crate) fn expire(
         &self,
@@ -173,6 +190,32 @@ impl Registry {
         all.extend(labels.into_iter().map(|(k, v)| (k.as_ref().to_owned(), v.as_ref().to_owned())));
         // A scope may hold histograms too, so `le` is refused already here.
         Ok(Registry { inner: self.inner.clone(), scope: checked_labels(all, Kind::Histogram)? })
+    }
+
+    /// Has `collect` called before each cut, on the thread that makes the snapshot, for as long as the registry exists: the
+    /// place to read once what many series show (a file of /proc, a library's statistics) and to record it through
+    /// handles. What it records is in that very snapshot, series that it registers included.
+    ///
+    /// A snapshot waits for it, so it should take microseconds. A panic in it is caught and counted in
+    /// `tachometer_callback_panics_total`. It must not ask for a snapshot itself: that would wait for ever.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tachometer::{Engine, ManualClock, Registry};
+    /// let registry = Registry::new();
+    /// let (used, free) = (registry.gauge("used", "Used.")?, registry.gauge("free", "Free.")?);
+    /// registry.before_snapshots(move || {
+    ///     let (now_used, now_free) = (3.0, 5.0); // one reading
+    ///     used.set(now_used);
+    ///     free.set(now_free);
+    /// });
+    /// let engine = Engine::builder().registry(&registry).manual(&ManualClock::at(Duration::ZERO)).start()?;
+    /// assert_eq!(engine.refresh().gauge("free")?, 5.0);
+    /// # Ok::<(), tachometer::Error>(())
+    /// ```
+    pub fn before_snapshots(&self, collect: impl Fn() + Send + Sync + 'static) {
+        let _setup = locks::setup();
+        self.inner.lock().collectors.push(Collector(Arc::new(collect)));
     }
 
     /// The labels that every series made through this view carries.

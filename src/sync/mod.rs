@@ -8,6 +8,8 @@ pub(crate) mod barrier;
 pub(crate) mod fork_lock;
 #[cfg(tachometer_loom)]
 mod swap;
+#[cfg(all(feature = "process", not(tachometer_loom)))]
+pub(crate) mod usage;
 pub(crate) mod weaken;
 
 #[cfg(not(tachometer_loom))]

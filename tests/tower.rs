@@ -1,0 +1,122 @@
+//! The HTTP layer around services that answer, fail, panic and are abandoned; with feature `axum`, around a real router.
+#![cfg(feature = "tower")]
+
+mod common;
+
+use common::by_hand;
+use http::{Request, Response};
+use std::convert::Infallible;
+use std::time::Duration;
+use tachometer::facade::tower::HttpLayer;
+use tachometer::{Engine, Registry, Snapshot};
+use tower::{Layer as _, ServiceExt as _, service_fn};
+
+fn set_up() -> (Engine, HttpLayer) {
+    let registry = Registry::new();
+    let layer = HttpLayer::new(&registry).unwrap();
+    (by_hand(&registry), layer)
+}
+
+fn in_flight(now: &Snapshot) -> i64 {
+    now.up_down_counter("http_requests_in_flight").unwrap()
+}
+
+fn request(method: &str, path: &str) -> Request<()> {
+    Request::builder().method(method).uri(path).body(()).unwrap()
+}
+
+#[derive(Clone)]
+struct Template(String);
+
+#[tokio::test]
+async fn answers_by_method_template_and_status() {
+    let (engine, layer) = set_up();
+    let layer = layer.route(|extensions| Some(&extensions.get::<Template>()?.0));
+    let service = layer.layer(service_fn(|request: Request<()>| async move {
+        let status = if request.uri().path() == "/users/0" { 404 } else { 200 };
+        Ok::<_, Infallible>(Response::builder().status(status).body(()).unwrap())
+    }));
+    for user in 0..10 {
+        let mut request = request("GET", &format!("/users/{user}"));
+        request.extensions_mut().insert(Template("/users/{id}".to_owned()));
+        service.clone().oneshot(request).await.unwrap();
+    }
+    service.clone().oneshot(request("BREW", "/secret/path")).await.unwrap();
+    let now = engine.refresh();
+    let users = [("method", "GET"), ("route", "/users/{id}")];
+    let of = |status| [&users[..], &[("status", status)]].concat();
+    assert_eq!(now.counter_with("http_requests_total", &of("200")).unwrap(), 9);
+    assert_eq!(now.counter_with("http_requests_total", &of("404")).unwrap(), 1);
+    assert_eq!(now.histogram_with("http_request_duration_seconds", &users).unwrap().count(), 10);
+    let other = [("method", "other"), ("route", "unmatched"), ("status", "200")];
+    assert_eq!(now.counter_with("http_requests_total", &other).unwrap(), 1);
+    assert_eq!(in_flight(&now), 0);
+    assert!(!common::page_of(&engine).contains("secret"), "a raw path is never a label");
+}
+
+#[tokio::test]
+async fn what_does_not_answer_is_counted_and_leaves_no_flight_behind() {
+    let (engine, layer) = set_up();
+    let service = layer.layer(service_fn(|request: Request<()>| async move {
+        match request.uri().path() {
+            "/panic" => panic!("on purpose"),
+            "/error" => Err("refused"),
+            _ => {
+                tokio::time::sleep(Duration::from_secs(3600)).await;
+                Ok(Response::new(()))
+            }
+        }
+    }));
+    let hung: Vec<_> =
+        (0..3).map(|_| tokio::spawn(service.clone().oneshot(request("GET", "/hang")))).collect();
+    tokio::task::yield_now().await;
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    assert_eq!(in_flight(&engine.refresh()), 3);
+    for task in hung {
+        task.abort();
+        assert!(task.await.unwrap_err().is_cancelled());
+    }
+    let panicked = tokio::spawn(service.clone().oneshot(request("POST", "/panic"))).await;
+    assert!(panicked.unwrap_err().is_panic());
+    assert_eq!(service.clone().oneshot(request("GET", "/error")).await.unwrap_err(), "refused");
+    let now = engine.refresh();
+    assert_eq!(in_flight(&now), 0);
+    let dropped = |reason| now.counter_with("http_requests_dropped_total", &[("reason", reason)]);
+    assert_eq!(dropped("cancelled").unwrap(), 3);
+    assert_eq!(dropped("panicked").unwrap(), 1);
+    assert_eq!(now.counter_with("http_requests_total", &[("status", "error")]).unwrap(), 1);
+    assert_eq!(now.counter("http_requests_total").unwrap(), 1, "what did not answer is not there");
+}
+
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn a_real_router_gives_its_templates() {
+    use axum::{Router, body::Body, extract::Path, routing::get};
+    let (engine, layer) = set_up();
+    let api = Router::new()
+        .route("/items/{id}", get(|Path(id): Path<u32>| async move { id.to_string() }));
+    let app = Router::new()
+        .route("/users/{id}", get(|| async { "a user" }))
+        .nest("/api", api)
+        .layer(layer);
+    let call = async |path: &str| {
+        let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+        app.clone().oneshot(request).await.unwrap().status().as_u16()
+    };
+    for id in 0..20 {
+        assert_eq!(call(&format!("/users/{id}")).await, 200);
+        assert_eq!(call(&format!("/api/items/{id}")).await, 200);
+        assert_eq!(call(&format!("/wp-admin/{id}")).await, 404);
+    }
+    assert_eq!(call("/api/items/x").await, 400);
+    let now = engine.refresh();
+    let count = |route, status| {
+        now.counter_with("http_requests_total", &[("route", route), ("status", status)]).unwrap()
+    };
+    assert_eq!(count("/users/{id}", "200"), 20);
+    assert_eq!(count("/api/items/{id}", "200"), 20);
+    assert_eq!(count("/api/items/{id}", "400"), 1);
+    assert_eq!(count("unmatched", "404"), 20);
+    assert_eq!(now.select("http_requests_total", &[]).count(), 4);
+    assert_eq!(in_flight(&now), 0);
+}
