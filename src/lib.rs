@@ -106,6 +106,8 @@ mod error;
 mod export;
 #[cfg(not(tachometer_loom))]
 mod process;
+#[cfg(all(feature = "push", not(tachometer_loom)))]
+pub mod push;
 #[cfg(not(tachometer_loom))]
 #[allow(unsafe_code)]
 mod record;
@@ -116,6 +118,8 @@ mod serve;
 #[cfg(not(tachometer_loom))]
 mod snapshot;
 
+#[cfg(all(feature = "push", not(tachometer_loom)))]
+pub use crate::push::{Pusher, Target};
 #[cfg(all(feature = "http", not(tachometer_loom)))]
 pub use crate::serve::Listener;
 #[cfg(not(tachometer_loom))]

@@ -158,7 +158,7 @@ impl Engine {
         self.core.finish()
     }
 
-    #[cfg(feature = "http")]
+    #[cfg(any(feature = "http", feature = "push"))]
     pub(crate) fn core(&self) -> &Arc<Core> {
         &self.core
     }
@@ -334,7 +334,7 @@ impl Core {
         self.born != fork::generation()
     }
 
-    #[cfg(feature = "http")]
+    #[cfg(any(feature = "http", feature = "push"))]
     pub(crate) fn latest(&self) -> Arc<Snapshot> {
         self.publisher.latest()
     }
