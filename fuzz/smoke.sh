@@ -56,7 +56,7 @@ smoke() {
 
 failed=0
 targets=("$@")
-((${#targets[@]})) || targets=(operations histogram exposition family_key)
+((${#targets[@]})) || targets=(operations histogram exposition family_key push_response push_spool push_url)
 for target in "${targets[@]}"; do
     smoke "$target" "$target"
     if [[ $target == operations ]]; then

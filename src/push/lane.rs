@@ -5,7 +5,7 @@
 use super::attempt::{Attempt, Outcome};
 use super::backoff::Backoff;
 use super::http::response::{Response, retry_after};
-use super::own::{Drop, Failure, OwnMetrics};
+use super::own::{Failure, Loss, OwnMetrics};
 use super::protocol::Part;
 use super::resolve::{Found, Resolver};
 use super::spool::{Entry, Overflow, Spool};
@@ -92,11 +92,11 @@ impl Lane {
             last_error: None,
         };
         if damaged {
-            lane.drop_counted(Drop::Damaged);
+            lane.drop_counted(Loss::Damaged);
         }
         let mut over = 0;
         lane.spool.shrink(|_, _| over += 1);
-        (0..over).for_each(|_| lane.drop_counted(Drop::Full));
+        (0..over).for_each(|_| lane.drop_counted(Loss::Full));
         lane.observe();
         lane
     }
@@ -169,9 +169,9 @@ impl Lane {
             self.spool.push(payload, part, |entry, why| over.push((entry, why)));
             for (entry, why) in over {
                 let why = match why {
-                    Overflow::TooLarge => Drop::TooLarge,
-                    Overflow::Full if self.plan.replaces => Drop::Superseded,
-                    Overflow::Full => Drop::Full,
+                    Overflow::TooLarge => Loss::TooLarge,
+                    Overflow::Full if self.plan.replaces => Loss::Superseded,
+                    Overflow::Full => Loss::Full,
                 };
                 self.give_up(&entry, why);
             }
@@ -274,7 +274,7 @@ impl Lane {
             Outcome::Answered(response) => self.refused(response.status),
             Outcome::Failed(Failure::Partial, why) => {
                 self.failed(Failure::Partial, why);
-                self.pop_lost(Drop::Refused);
+                self.pop_lost(Loss::Refused);
             }
             Outcome::Failed(failure, why) => {
                 // One that is there and silent must not keep the others from being tried.
@@ -340,16 +340,16 @@ impl Lane {
                 Err(_) => self.failed(Failure::Panic, "its protocol panicked".to_owned()),
             }
         }
-        self.pop_lost(Drop::Refused);
+        self.pop_lost(Loss::Refused);
     }
 
-    fn pop_lost(&mut self, why: Drop) {
+    fn pop_lost(&mut self, why: Loss) {
         if let Some(entry) = self.spool.pop() {
             self.give_up(&entry, why);
         }
     }
 
-    fn give_up(&mut self, entry: &Entry, why: Drop) {
+    fn give_up(&mut self, entry: &Entry, why: Loss) {
         self.drop_counted(why);
         let Some(part) = entry.part else { return };
         let protocol = &mut self.plan.protocol;
@@ -358,7 +358,7 @@ impl Lane {
         }
     }
 
-    fn drop_counted(&mut self, why: Drop) {
+    fn drop_counted(&mut self, why: Loss) {
         self.dropped += 1;
         self.own.dropped(why);
         self.changed = true;
@@ -400,10 +400,10 @@ impl Lane {
         self.attempt = None;
         self.spool.sending = false;
         for entry in self.spool.close() {
-            self.give_up(&entry, Drop::Shutdown);
+            self.give_up(&entry, Loss::Shutdown);
         }
         if self.owed.take().is_some() {
-            self.drop_counted(Drop::Shutdown);
+            self.drop_counted(Loss::Shutdown);
         }
         self.observe();
         let mut status = self.news().expect("just changed");

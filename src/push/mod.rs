@@ -1,11 +1,11 @@
 //! Push: snapshots sent to many targets, from one thread. Feature `push`.
 //!
-//! The way of a snapshot: at each target's interval the [`worker`] gives the engine's latest one to the target's [`lane`];
-//! its [`protocol`] makes payloads of it; they wait in the [`spool`], in order; an [`attempt`] delivers the first of them, over
-//! [`http`] or as lines or datagrams; and what came of it decides whether the next one follows, the same one is tried again
-//! after a pause ([`backoff`]), or it is given up. [`own`] counts all of it.
+//! The way of a snapshot: at each target's interval the `worker` gives the engine's latest one to the target's `lane`;
+//! its `protocol` makes payloads of it; they wait in the `spool`, in order; an `attempt` delivers the first of them, over
+//! `http` or as lines or datagrams; and what came of it decides whether the next one follows, the same one is tried again
+//! after a pause (`backoff`), or it is given up. `own` counts all of it.
 //!
-//! Sockets never block and names are looked up on other threads ([`resolve`]), so a target that is down, slow, silent or
+//! Sockets never block and names are looked up on other threads (`resolve`), so a target that is down, slow, silent or
 //! mad costs the others nothing. Recording threads and the aggregator are never touched: the worker reads what the engine
 //! has published anyway.
 

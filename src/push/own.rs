@@ -46,7 +46,7 @@ impl Failure {
 
 /// Why a payload was given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Drop {
+pub(super) enum Loss {
     /// It was the oldest in a spool that was full.
     Full,
     /// A later page, which says all that it said, took its place.
@@ -61,14 +61,14 @@ pub(super) enum Drop {
     Damaged,
 }
 
-impl Drop {
-    const ALL: [(Drop, &'static str); 6] = [
-        (Drop::Full, "full"),
-        (Drop::Superseded, "superseded"),
-        (Drop::TooLarge, "too_large"),
-        (Drop::Refused, "refused"),
-        (Drop::Shutdown, "shutdown"),
-        (Drop::Damaged, "damaged"),
+impl Loss {
+    const ALL: [(Loss, &'static str); 6] = [
+        (Loss::Full, "full"),
+        (Loss::Superseded, "superseded"),
+        (Loss::TooLarge, "too_large"),
+        (Loss::Refused, "refused"),
+        (Loss::Shutdown, "shutdown"),
+        (Loss::Damaged, "damaged"),
     ];
 }
 
@@ -80,7 +80,7 @@ pub(super) struct OwnMetrics(Option<Handles>);
 struct Handles {
     sent: Counter,
     failures: [Counter; Failure::ALL.len()],
-    dropped: [Counter; Drop::ALL.len()],
+    dropped: [Counter; Loss::ALL.len()],
     spool_entries: Gauge,
     spool_bytes: Gauge,
     last_success: Gauge,
@@ -107,7 +107,7 @@ impl OwnMetrics {
             sent: metric("tachometer_push_sent_total", "Payloads that the target took.")
                 .counter()?,
             failures: all(Failure::ALL.map(|(_, name)| failures(name)))?,
-            dropped: all(Drop::ALL.map(|(_, name)| dropped(name)))?,
+            dropped: all(Loss::ALL.map(|(_, name)| dropped(name)))?,
             spool_entries: metric("tachometer_push_spool_entries", "Payloads that wait.")
                 .gauge()?,
             spool_bytes: metric("tachometer_push_spool_bytes", "Bytes of payloads that wait.")
@@ -140,7 +140,7 @@ impl OwnMetrics {
         }
     }
 
-    pub(super) fn dropped(&self, why: Drop) {
+    pub(super) fn dropped(&self, why: Loss) {
         if let Some(own) = &self.0 {
             own.dropped[why as usize].inc();
         }
@@ -173,6 +173,6 @@ mod tests {
     #[test]
     fn reasons_stand_where_they_are_looked_for() {
         Failure::ALL.iter().enumerate().for_each(|(at, why)| assert_eq!(why.0 as usize, at));
-        Drop::ALL.iter().enumerate().for_each(|(at, why)| assert_eq!(why.0 as usize, at));
+        Loss::ALL.iter().enumerate().for_each(|(at, why)| assert_eq!(why.0 as usize, at));
     }
 }
