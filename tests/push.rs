@@ -118,6 +118,39 @@ fn the_last_snapshot_is_flushed_exactly_once() {
 }
 
 #[test]
+fn of_an_engine_with_its_own_thread_each_snapshot_arrives_at_most_once_and_the_last_one_does() {
+    let registry = Registry::new();
+    let count = registry.counter("n_total", "Counted.").unwrap();
+    let engine = || Engine::builder().registry(&registry).interval(SOON).start().unwrap();
+    let first = engine();
+    let server = Fake::good("127.0.0.1:0");
+    let pusher = Pusher::builder(&first).target("t", eager(server.url())).start().unwrap();
+    let writers: Vec<_> = (0..4)
+        .map(|_| {
+            let count = count.clone();
+            std::thread::spawn(move || {
+                for _ in 0..50 {
+                    count.add(3);
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            })
+        })
+        .collect();
+    writers.into_iter().for_each(|writer| writer.join().unwrap());
+    // The pusher keeps neither the engine nor the registry from others.
+    drop(first);
+    let second = engine();
+    count.add(1_000);
+    second.refresh();
+    assert!(pusher.stop().is_complete());
+    let values = server.values("n_total");
+    assert!(values.is_sorted() && values.len() > 2, "{values:?}");
+    assert_eq!(values.last(), Some(&600));
+    let generations = server.values("tachometer_generations_total");
+    assert!(generations.is_sorted_by(|a, b| a < b), "{generations:?}");
+}
+
+#[test]
 fn a_snapshot_that_was_pushed_at_its_time_is_not_flushed_again() {
     let (node, server) = (Node::new(), Fake::good("127.0.0.1:0"));
     let pusher = start(&node, eager(server.url()));
@@ -679,6 +712,8 @@ fn wrong_settings_say_what_where_and_what_to_do() {
         (good().grouping("a", "b"), "Pushgateway"),
         (statsd().header("A", "hunter2"), "HTTP"),
         (statsd().datagram_bytes(0), "datagram"),
+        (good().datagram_bytes(9), "datagram"),
+        (statsd().method(tachometer::push::Method::Put), "HTTP"),
         (Target::pushgateway("http://h", ""), "job"),
         (Target::pushgateway("http://h", "j").grouping("1", "b"), "label"),
     ] {

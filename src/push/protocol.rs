@@ -30,6 +30,35 @@ pub struct Part {
 ///
 /// All calls come from the pusher's thread. One that blocks makes all targets wait; one that panics is counted
 /// (`tachometer_push_failures_total{reason="panic"}`), and loses what it was about to prepare.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tachometer::push::{Part, Payload, Protocol};
+///
+/// /// What was counted since the last payload that arrived.
+/// #[derive(Debug, Default)]
+/// struct Deltas {
+///     delivered: u64,
+///     prepared: u64,
+/// }
+///
+/// impl Protocol for Deltas {
+///     fn prepare(&mut self, snapshot: &Arc<tachometer::Snapshot>, payloads: &mut Vec<Payload>) {
+///         self.prepared = snapshot.counter("requests_total").unwrap_or(0);
+///         let line = format!("requests:{}|c\n", self.prepared - self.delivered);
+///         payloads.push(Payload::new(line.into_bytes(), "text/plain"));
+///     }
+///
+///     fn waits(&self) -> bool {
+///         true
+///     }
+///
+///     fn acknowledged(&mut self, _part: Part, _answer: &[u8]) {
+///         self.delivered = self.prepared;
+///     }
+/// }
+/// # tachometer::Target::datagrams_with("127.0.0.1:8125", Deltas::default());
+/// ```
 pub trait Protocol: Send + fmt::Debug {
     /// Appends the payloads of `snapshot`, whose generation is later than that of the last call.
     fn prepare(&mut self, snapshot: &Arc<Snapshot>, payloads: &mut Vec<Payload>);

@@ -32,6 +32,33 @@ use std::time::Duration;
 /// An answer of 3xx, or of 4xx but 429, ends a payload: it is dropped and counted. All other failures are tried again,
 /// after a pause that doubles, or that the server asks for with `Retry-After` (on 429 and 503).
 ///
+/// ```
+/// use std::time::Duration;
+/// use tachometer::{Engine, Pusher, Registry, Target, TextEncoder};
+/// let engine = Engine::builder().registry(&Registry::new()).start()?;
+/// let pusher = Pusher::builder(&engine)
+///     .target(
+///         "gateway",
+///         Target::pushgateway("http://127.0.0.1:9091", "nightly").grouping("instance", "db/1"),
+///     )
+///     .target(
+///         "store",
+///         Target::victoria_metrics("http://127.0.0.1:8428")
+///             .header("Authorization", "Bearer secret")
+///             .every(Duration::from_secs(15))
+///             .time_limit(Duration::from_secs(3))
+///             .retry(Duration::from_secs(1), Duration::from_secs(60))
+///             .spool(1_000, 64 << 20),
+///     )
+///     .flush_within(Duration::from_millis(10))
+///     .start()?;
+/// // What is wrong with a target is said at once.
+/// let bad = Target::http("https://store:8428/write", TextEncoder::new());
+/// let error = Pusher::builder(&engine).target("bad", bad).start().unwrap_err();
+/// assert!(error.to_string().contains("there is no TLS here"));
+/// # Ok::<(), tachometer::Error>(())
+/// ```
+///
 /// There is no TLS: an `https://` URL is refused. Across networks that are not trusted, push to a proxy on this machine.
 #[derive(Debug)]
 pub struct Target {
@@ -45,6 +72,8 @@ pub struct Target {
     file: Option<PathBuf>,
     /// Whether a page says all that the pages before it said.
     replaces: bool,
+    /// A setting that this kind of target does not have, and which kind has it.
+    misused: Option<(&'static str, &'static str)>,
 }
 
 #[derive(Debug)]
@@ -90,6 +119,7 @@ impl Target {
             spool: Bounds { entries: DEFAULT_PUSH_SPOOL_ENTRIES, bytes: DEFAULT_PUSH_SPOOL_BYTES },
             file: None,
             replaces: false,
+            misused: None,
         }
     }
 
@@ -168,16 +198,16 @@ impl Target {
     pub fn grouping(mut self, name: impl Into<String>, value: impl Into<String>) -> Target {
         match &mut self.place {
             Place::Pushgateway { group, .. } => group.add(name.into(), value.into()),
-            // Refused when the pusher starts, as a header that cannot be one.
-            _ => self.headers.push((String::new(), Secret::new("grouping"))),
+            _ => self.misused = Some(("grouping", "only a Pushgateway has groups")),
         }
         self
     }
 
     /// Asks with `method`. `POST` to a Pushgateway leaves metrics of other names in the group as they are.
     pub fn method(mut self, wanted: Method) -> Target {
-        if let Place::Http { method, .. } | Place::Pushgateway { method, .. } = &mut self.place {
-            *method = wanted;
+        match &mut self.place {
+            Place::Http { method, .. } | Place::Pushgateway { method, .. } => *method = wanted,
+            _ => self.misused = Some(("method", "only HTTP has methods")),
         }
         self
     }
@@ -228,8 +258,9 @@ impl Target {
 
     /// Bytes of a datagram, unless one line is longer; 1,432 by default, which fits an Ethernet frame.
     pub fn datagram_bytes(mut self, most: usize) -> Target {
-        if let Place::Datagrams(_, bytes) = &mut self.place {
-            *bytes = most;
+        match &mut self.place {
+            Place::Datagrams(_, bytes) => *bytes = most,
+            _ => self.misused = Some(("datagram_bytes", "this target has no datagrams")),
         }
         self
     }
@@ -240,6 +271,9 @@ impl Target {
             setting,
             reason: format!("push target {name:?}: {reason}"),
         };
+        if let Some((setting, reason)) = self.misused {
+            return Err(invalid(setting, reason.to_owned()));
+        }
         for (setting, span) in [("every", self.every), ("time_limit", self.time_limit)] {
             if span < MIN_PUSH_INTERVAL {
                 return Err(invalid(setting, format!("{span:?} is below {MIN_PUSH_INTERVAL:?}")));
@@ -263,9 +297,7 @@ impl Target {
         let http = matches!(self.place, Place::Http { .. } | Place::Pushgateway { .. });
         for (header, value) in &self.headers {
             let fixed = ["content-length", "transfer-encoding", "connection", "host"];
-            let reason = if header.is_empty() && value.reveal() == "grouping" {
-                return Err(invalid("grouping", "only a Pushgateway has groups".to_owned()));
-            } else if !http {
+            let reason = if !http {
                 "only HTTP has headers"
             } else if !is_header(header, value.reveal()) {
                 "its name must be letters, digits and '-', its value one line"
