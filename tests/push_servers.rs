@@ -1,4 +1,4 @@
-//! Pushing to a real Pushgateway and a real VictoriaMetrics, which are stopped for a while and started again: what they have
+//! Pushing to a real Pushgateway, a real VictoriaMetrics and a real carbon, which are stopped for a while and started again: what they have
 //! then is what was recorded, all of it, once.
 #![cfg(feature = "push")]
 
@@ -13,8 +13,12 @@ mod real;
 
 use fake::{free_address, wait_until};
 use real::{Real, get};
+use std::io::Write as _;
+use std::process::Command;
 use std::time::Duration;
-use tachometer::{Counter, Engine, Histogram, Pusher, Registry, Target, Unit};
+use tachometer::{
+    Counter, Encoder, Engine, Histogram, Pusher, Registry, Sink, Snapshot, Target, Unit,
+};
 
 struct Node {
     engine: Engine,
@@ -62,7 +66,7 @@ fn eager(target: Target) -> Target {
 
 #[test]
 fn pushgateway_has_the_last_page_of_each_group() {
-    if !real::is_here("prometheus-pushgateway") {
+    if !real::is_here("prometheus-pushgateway", "prometheus-pushgateway") {
         return;
     }
     let address = free_address();
@@ -128,7 +132,7 @@ fn stored(address: std::net::SocketAddr) -> Vec<(u64, u64)> {
 
 #[test]
 fn victoria_metrics_has_each_snapshot_once_at_its_time() {
-    if !real::is_here("victoria-metrics") {
+    if !real::is_here("victoria-metrics", "victoria-metrics") {
         return;
     }
     let address = free_address();
@@ -200,4 +204,76 @@ fn victoria_metrics_has_each_snapshot_once_at_its_time() {
     drop(server);
     let _ = std::fs::remove_dir_all(&folder);
     let _ = std::fs::remove_file(&spool);
+}
+
+/// The counter, as Graphite's plaintext.
+#[derive(Debug)]
+struct Plaintext;
+
+impl Encoder for Plaintext {
+    fn content_type(&self) -> &str {
+        "text/plain"
+    }
+
+    fn encode_into(&mut self, snapshot: &Snapshot, sink: &mut Sink<'_>) -> std::io::Result<()> {
+        let commits = snapshot.counter("raft_commits_total").unwrap_or(0);
+        writeln!(sink.buffer, "raft.commits {commits} {}", snapshot.unix_time().as_secs())
+    }
+}
+
+#[test]
+fn carbon_has_each_snapshot_at_its_time() {
+    if !real::is_here("carbon-cache", "graphite-carbon") {
+        return;
+    }
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join(format!("carbon-{}", std::process::id()));
+    std::fs::create_dir_all(folder.join("whisper")).unwrap();
+    let [address, pickle, query] = [(); 3].map(|()| free_address());
+    let at = folder.display();
+    let config = format!(
+        "[cache]\nSTORAGE_DIR = {at}\nLOCAL_DATA_DIR = {at}/whisper\nCONF_DIR = {at}\n\
+         LOG_DIR = {at}\nPID_DIR = {at}\nUSER =\nMAX_CREATES_PER_MINUTE = inf\n\
+         LINE_RECEIVER_INTERFACE = 127.0.0.1\nLINE_RECEIVER_PORT = {}\n\
+         PICKLE_RECEIVER_INTERFACE = 127.0.0.1\nPICKLE_RECEIVER_PORT = {}\n\
+         CACHE_QUERY_INTERFACE = 127.0.0.1\nCACHE_QUERY_PORT = {}\n",
+        address.port(),
+        pickle.port(),
+        query.port()
+    );
+    std::fs::write(folder.join("carbon.conf"), config).unwrap();
+    let schemas = "[all]\npattern = .*\nretentions = 1s:6h\n";
+    std::fs::write(folder.join("storage-schemas.conf"), schemas).unwrap();
+    let config = format!("--config={at}/carbon.conf");
+    let start = || Real::start("carbon-cache", &[&config, "--nodaemon", "start"], address, "");
+    let file = folder.join("whisper/raft/commits.wsp");
+    let node = node();
+    let began = node.engine.refresh().unix_time().as_secs();
+    let stored = || -> Vec<(u64, u64)> {
+        let mut fetch = Command::new("whisper-fetch");
+        let output = fetch.arg(format!("--from={began}")).arg(&file).output().unwrap();
+        let page = String::from_utf8(output.stdout).unwrap();
+        let sample = |line: &str| {
+            let (time, value) = line.split_once('\t')?;
+            Some((value.trim().parse::<f64>().ok()? as u64, time.parse().ok()?))
+        };
+        page.lines().filter(|line| !line.contains("None")).filter_map(sample).collect()
+    };
+    let wanted = |upto: u64| -> Vec<(u64, u64)> { (1..=upto).map(|at| (at, began + at)).collect() };
+
+    let target = eager(Target::lines(address.to_string(), Plaintext));
+    let server = start();
+    let pusher = Pusher::builder(&node.engine).target("carbon", target).start().unwrap();
+    (1..=10).for_each(|_| node.step(&pusher));
+    wait_until("what was sent", || stored() == wanted(10));
+    drop(server);
+    let _ = std::fs::remove_file(folder.join("carbon-cache-a.pid"));
+    (1..=10).for_each(|_| node.step(&pusher));
+    assert_eq!(pusher.status()[0].waiting, 10);
+    let _server = start();
+    (1..=9).for_each(|_| node.step(&pusher));
+    node.work();
+    assert!(pusher.stop().is_complete());
+    wait_until("what was sent", || stored() == wanted(30));
+    let _ = std::fs::remove_dir_all(&folder);
 }

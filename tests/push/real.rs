@@ -8,13 +8,13 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// Whether there is a `program` to test with; installs it if it may. Where there is none, says so on the error output, or
+/// Whether there is a `program` to test with; installs its `package` if it may. Where there is none, says so on the error output, or
 /// fails if the environment has `CI` or `TACHOMETER_NO_SKIP`: a test that must run does not pass by not running.
-pub fn is_here(program: &str) -> bool {
+pub fn is_here(program: &str, package: &str) -> bool {
     // One installation at a time: apt would refuse the second.
     static INSTALLING: Mutex<()> = Mutex::new(());
     let _installing = INSTALLING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let Err(why) = find_or_install(program) else { return true };
+    let Err(why) = find_or_install(program, package) else { return true };
     let must = ["CI", "TACHOMETER_NO_SKIP"].iter().any(|name| std::env::var_os(name).is_some());
     assert!(!must, "{program} is needed: {why}");
     // Not `eprintln!`, which the test harness keeps to itself.
@@ -22,17 +22,16 @@ pub fn is_here(program: &str) -> bool {
     false
 }
 
-/// The packages are named as the programs.
-fn find_or_install(program: &str) -> Result<(), String> {
+fn find_or_install(program: &str, package: &str) -> Result<(), String> {
     let found = || Command::new(program).arg("--version").output().is_ok();
     if found() {
         return Ok(());
     }
     let user = Command::new("id").arg("-u").output().map_err(|error| format!("id: {error}"))?;
     if user.stdout.trim_ascii() != b"0" {
-        return Err(format!("install Debian's package `{program}`, or run as root"));
+        return Err(format!("install Debian's package `{package}`, or run as root"));
     }
-    for step in ["update", &format!("install -y --no-install-recommends {program}")] {
+    for step in ["update", &format!("install -y --no-install-recommends {package}")] {
         let apt = Command::new("apt-get")
             .args(["-q", "-o", "DPkg::Lock::Timeout=120"])
             .args(step.split(' '))
@@ -50,14 +49,14 @@ fn find_or_install(program: &str) -> Result<(), String> {
 pub struct Real(Child);
 
 impl Real {
-    /// One that answers at `address`, and is ready when `path` answers 200.
+    /// One that listens on `address`, and is ready when `path`, if there is one, answers 200.
     pub fn start(program: &str, arguments: &[&str], address: SocketAddr, path: &str) -> Real {
         let mut command = Command::new(program);
         command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
         let mut server = Real(command.spawn().unwrap());
         let deadline = Instant::now() + PATIENCE;
         while TcpStream::connect(address).is_err()
-            || Client::connect(address).get_once(path).status != 200
+            || (!path.is_empty() && Client::connect(address).get_once(path).status != 200)
         {
             let ended = server.0.try_wait().unwrap();
             assert!(ended.is_none() && Instant::now() < deadline, "{program} does not start");
