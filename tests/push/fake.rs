@@ -127,19 +127,27 @@ pub fn say(stream: &mut TcpStream, text: &str) {
 /// A request with a length; lines, if there is no head; `None` if it is cut off.
 fn read(stream: &mut TcpStream) -> Option<Request> {
     let mut bytes = Vec::new();
-    let mut piece = [0; 4096];
+    let mut piece = vec![0; 64 << 10];
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    // Where the body begins, and its length.
+    let mut framing: Option<(usize, usize)> = None;
     loop {
-        let text = String::from_utf8_lossy(&bytes);
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+        if framing.is_none()
+            && let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n")
+        {
+            let head = text(&bytes[..end]);
             let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "))?;
-            if body.len() >= length.parse().ok()? {
-                let (head, body) = (head.to_owned(), body.to_owned());
-                return Some(Request { head, body, at: Instant::now() });
-            }
+            framing = Some((end + 4, length.parse().ok()?));
+        }
+        if let Some((begin, length)) = framing
+            && bytes.len() >= begin + length
+        {
+            let (head, body) = (text(&bytes[..begin - 4]), text(&bytes[begin..]));
+            return Some(Request { head, body, at: Instant::now() });
         }
         match stream.read(&mut piece) {
-            Ok(0) if !text.contains("HTTP/1.1") => {
-                let body = text.into_owned();
+            Ok(0) if framing.is_none() && !text(&bytes).contains("HTTP/1.1") => {
+                let body = text(&bytes);
                 return Some(Request { head: String::new(), body, at: Instant::now() });
             }
             Ok(0) | Err(_) => return None,
