@@ -110,6 +110,8 @@ mod export;
 pub mod facade;
 #[cfg(not(tachometer_loom))]
 mod process;
+#[cfg(all(feature = "push", not(tachometer_loom)))]
+pub mod push;
 #[cfg(not(tachometer_loom))]
 #[allow(unsafe_code)]
 mod record;
@@ -126,6 +128,8 @@ pub use crate::export::{JsonEncoder, JsonFamily, JsonSeries, JsonSnapshot, JsonV
 pub use crate::export::remote_write::{
     RemoteWriteAnswer, RemoteWriteEncoder, RemoteWriteRequests, RemoteWriteVersion,
 };
+#[cfg(all(feature = "push", not(tachometer_loom)))]
+pub use crate::push::{Pusher, Target};
 #[cfg(all(feature = "http", not(tachometer_loom)))]
 pub use crate::serve::{Listener, ListenerBuilder};
 #[cfg(not(tachometer_loom))]

@@ -27,6 +27,14 @@
 //! | [`STATSD_DATAGRAM_BYTES`] of a datagram | a datagram ends at a line; a series too long for one goes by its name and a hash of its labels | the tag `collision` |
 //! | [`MAX_STATSD_LINES`] of a histogram in one delta | its buckets are combined until they fit | nowhere: counts stay exact |
 //! | [`MAX_JSON_BYTES`], [`MAX_JSON_COUNT`] of a page that is read (feature `json`) | an error that says where | the error |
+//! | [`MAX_PUSH_TARGETS`] of a pusher (feature `push`, as all of the following) | starting it returns an error | the error |
+//! | a target's spool: [`DEFAULT_PUSH_SPOOL_ENTRIES`], [`DEFAULT_PUSH_SPOOL_BYTES`], at most [`MAX_PUSH_SPOOL_BYTES`] | the oldest payload is dropped | `tachometer_push_dropped_total{reason="full"}` |
+//! | a payload larger than its spool | it is dropped | `tachometer_push_dropped_total{reason="too_large"}` |
+//! | [`DEFAULT_PUSH_TIME_LIMIT`] for an attempt | it ends, and is made again after a pause of [`DEFAULT_PUSH_RETRY_FIRST`] to [`DEFAULT_PUSH_RETRY_LONGEST`] | `tachometer_push_failures_total{reason="timeout"}` |
+//! | [`MAX_PUSH_RETRY_AFTER`] that a server asks for | the pause is this long and no longer | `tachometer_push_failures_total{reason="status"}` |
+//! | [`MAX_PUSH_RESPONSE_HEAD_BYTES`], [`MAX_PUSH_RESPONSE_HEADERS`] of a response | the attempt ends, and is made again | `tachometer_push_failures_total{reason="malformed"}` |
+//! | [`MAX_PUSH_RESPONSE_BYTES`] of a response's body | the rest is not read; the status stands | nowhere: nothing is lost |
+//! | [`DEFAULT_PUSH_FLUSH_LIMIT`] for the last flush | what is left is dropped, or stays in the spool's file | `tachometer_push_dropped_total{reason="shutdown"}`, and `Flush` |
 
 use std::time::Duration;
 
@@ -122,6 +130,39 @@ pub const MAX_STATSD_LINES: usize = 128;
 pub const MAX_JSON_BYTES: usize = 64 << 20;
 /// Values that one histogram of a page that is read can have: 256 such histograms add up without overflow.
 pub const MAX_JSON_COUNT: u64 = 1 << 55;
+/// Targets of one pusher. Each may need a descriptor, and a thread while its host's name is looked up.
+pub const MAX_PUSH_TARGETS: usize = 32;
+/// How often a target is pushed to unless it is told otherwise.
+pub const DEFAULT_PUSH_INTERVAL: Duration = Duration::from_secs(10);
+/// The shortest interval and time limit that a push target accepts.
+pub const MIN_PUSH_INTERVAL: Duration = Duration::from_millis(10);
+/// How long an attempt to push may take, from the look-up of the name to the last byte of the
+/// response.
+pub const DEFAULT_PUSH_TIME_LIMIT: Duration = Duration::from_secs(10);
+/// The pause after a first attempt that failed; it doubles with each further one.
+pub const DEFAULT_PUSH_RETRY_FIRST: Duration = Duration::from_millis(500);
+/// The longest pause between attempts, unless the server asks for a longer one.
+pub const DEFAULT_PUSH_RETRY_LONGEST: Duration = Duration::from_secs(30);
+/// The longest pause that a server can ask for.
+pub const MAX_PUSH_RETRY_AFTER: Duration = Duration::from_secs(3600);
+/// Payloads that wait for one target: an hour of them at the default interval.
+pub const DEFAULT_PUSH_SPOOL_ENTRIES: usize = 360;
+/// Bytes that wait for one target.
+pub const DEFAULT_PUSH_SPOOL_BYTES: usize = 16 << 20;
+/// The most bytes that a target's spool can be given.
+pub const MAX_PUSH_SPOOL_BYTES: usize = 1 << 30;
+/// Bytes of settled payloads that a spool's file may hold beside as many bytes as wait.
+pub const PUSH_SPOOL_SLACK_BYTES: u64 = 1 << 20;
+/// How long the last flush may take.
+pub const DEFAULT_PUSH_FLUSH_LIMIT: Duration = Duration::from_secs(5);
+/// Bytes of a UDP datagram: what an Ethernet frame carries over IPv6 or a tunnel.
+pub const DEFAULT_PUSH_DATAGRAM_BYTES: usize = 1432;
+/// Bytes of the head of a response to a push.
+pub const MAX_PUSH_RESPONSE_HEAD_BYTES: usize = 16 << 10;
+/// Headers of a response to a push.
+pub const MAX_PUSH_RESPONSE_HEADERS: usize = 64;
+/// Bytes of a response's body that are kept for the protocol to look at.
+pub const MAX_PUSH_RESPONSE_BYTES: usize = 64 << 10;
 /// Generations a shard must have been idle before its cells are no longer read at each cut.
 pub(crate) const IDLE_CUTS: u32 = if cfg!(tachometer_loom) { 1 } else { 4 };
 /// Cuts of a bank that read only the histograms which say that they changed, before one that reads all of them: so that even
@@ -152,3 +193,10 @@ const _: () = assert!(
     MAX_HTTP_PAGES < MAX_HTTP_CONNECTIONS && MAX_HTTP_REFUSALS < MAX_HTTP_CONNECTIONS,
     "those who make trouble are a part of all HTTP connections"
 );
+const _: () = assert!(
+    DEFAULT_PUSH_RETRY_FIRST.as_millis() < DEFAULT_PUSH_RETRY_LONGEST.as_millis()
+        && DEFAULT_PUSH_RETRY_LONGEST.as_secs() <= MAX_PUSH_RETRY_AFTER.as_secs(),
+    "pauses between attempts to push grow"
+);
+const _: () =
+    assert!(MAX_PUSH_SPOOL_BYTES < u32::MAX as usize, "lengths in a spool's file are 32 bits wide");

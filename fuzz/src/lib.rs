@@ -11,6 +11,9 @@
 //! | [`lines`] | any definitions, labels and values | Influx, Graphite, StatsD, CSV and JSON that independent readers read back |
 //! | [`json`] | any bytes as a JSON page or a compressed histogram | an error, or what the `hdrhistogram` crate reads too |
 //! | [`http`] | any requests, filters, `Accept`s, networks | what a second, naive reading of them asks for |
+//! | [`push::response`] | any bytes, and sound responses in any framing, cut anywhere | what was put in; the same in one piece and in many |
+//! | [`push::spool`] | any payloads, a file of them cut, flipped or grown anywhere | what a map says of the records before the damage |
+//! | [`push::url`] | any text, and URLs made of parts | those parts; nothing that could end a line; the same when read again |
 //!
 //! `./smoke.sh` runs each for a moment from the inputs in `seeds/`; `cargo fuzz run <target>` (with `RUSTC_BOOTSTRAP=1` on
 //! a stable toolchain) runs one for as long as you let it, and `cargo fuzz fmt <target> <input>` shows what an input says.
@@ -26,6 +29,7 @@ pub mod http;
 pub mod operations;
 pub mod otlp;
 pub mod protobuf;
+pub mod push;
 
 #[path = "../../tests/protobuf/decoder.rs"]
 mod decoder;

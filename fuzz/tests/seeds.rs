@@ -4,6 +4,7 @@ use arbitrary::{Arbitrary, Unstructured};
 use std::path::Path;
 use tachometer_fuzz::{exposition, family_key, histogram, operations, otlp};
 use tachometer_fuzz::{exposition, family_key, histogram, json, lines, operations};
+use tachometer_fuzz::{exposition, family_key, histogram, operations, push};
 
 /// Runs each input of a target; returns how many there are.
 fn replay<P: for<'a> Arbitrary<'a>>(target: &str, run: impl Fn(&P)) -> usize {
@@ -36,4 +37,8 @@ fn every_seed_agrees_with_its_oracle() {
     // Seeds of these are not committed; what the fuzzer left behind is run.
     replay("lines", lines::run);
     replay("json", json::run);
+    // These have no seeds: what they need to begin with is in their plans.
+    replay("push_response", push::response);
+    replay("push_spool", push::spool);
+    replay("push_url", push::url);
 }

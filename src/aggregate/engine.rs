@@ -163,7 +163,7 @@ impl Engine {
         self.core.finish()
     }
 
-    #[cfg(feature = "http")]
+    #[cfg(any(feature = "http", feature = "push"))]
     pub(crate) fn core(&self) -> &Arc<Core> {
         &self.core
     }
@@ -344,7 +344,7 @@ impl Core {
         self.born != fork::generation()
     }
 
-    #[cfg(feature = "http")]
+    #[cfg(any(feature = "http", feature = "push"))]
     pub(crate) fn latest(&self) -> Arc<Snapshot> {
         self.publisher.latest()
     }

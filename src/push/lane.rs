@@ -1,0 +1,418 @@
+//! One target at work: when it is due, what waits for it, the attempt that is under way, and what became of it.
+//!
+//! A lane is stepped by the worker, never waits, and knows nothing of the other lanes. Time is an argument.
+
+use super::attempt::{Attempt, Outcome};
+use super::backoff::Backoff;
+use super::http::response::{Response, retry_after};
+use super::own::{Failure, Loss, OwnMetrics};
+use super::protocol::Part;
+use super::resolve::{Found, Resolver};
+use super::spool::{Entry, Overflow, Spool};
+use super::status::TargetStatus;
+use super::target::Plan;
+use crate::Snapshot;
+use crate::limits::MAX_PUSH_RETRY_AFTER;
+use mio::{Registry, Token};
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// What all lanes share.
+#[derive(Debug)]
+pub(super) struct Surroundings<'a> {
+    pub(super) events: &'a Registry,
+    pub(super) resolver: &'a Resolver,
+    pub(super) now: Instant,
+}
+
+#[derive(Debug)]
+pub(super) struct Lane {
+    number: usize,
+    plan: Plan,
+    spool: Spool,
+    own: OwnMetrics,
+    backoff: Backoff,
+    /// When the next snapshot is prepared; `None` once the last one was.
+    due: Option<Instant>,
+    /// A snapshot that waits for the payloads before it to be settled.
+    owed: Option<Arc<Snapshot>>,
+    /// The generation of the last snapshot that was prepared, or that was there before the first.
+    prepared: u64,
+    attempt: Option<Attempt>,
+    /// No attempt before then.
+    retry_at: Option<Instant>,
+    /// Whether it was the server that asked for the pause.
+    asked_to_wait: bool,
+    addresses: Vec<SocketAddr>,
+    looking_up: bool,
+    /// Which address is tried first: another one after each attempt that took too long.
+    preferred: usize,
+    /// Whether the target settled something or failed since this was last looked at.
+    changed: bool,
+    sent: u64,
+    dropped: u64,
+    last_success: Option<Duration>,
+    last_error: Option<String>,
+}
+
+impl Lane {
+    pub(super) fn new(
+        number: usize,
+        plan: Plan,
+        spool: Spool,
+        own: OwnMetrics,
+        damaged: bool,
+        prepared: u64,
+        now: Instant,
+    ) -> Lane {
+        let backoff = Backoff::new(plan.retry_first, plan.retry_longest);
+        let due = now.checked_add(plan.every);
+        let addresses = Resolver::literal(plan.destination.authority()).into_iter().collect();
+        let mut lane = Lane {
+            number,
+            plan,
+            spool,
+            own,
+            backoff,
+            due,
+            owed: None,
+            prepared,
+            attempt: None,
+            retry_at: None,
+            asked_to_wait: false,
+            addresses,
+            looking_up: false,
+            preferred: 0,
+            changed: true,
+            sent: 0,
+            dropped: 0,
+            last_success: None,
+            last_error: None,
+        };
+        if damaged {
+            lane.drop_counted(Loss::Damaged);
+        }
+        let mut over = 0;
+        lane.spool.shrink(|_, _| over += 1);
+        (0..over).for_each(|_| lane.drop_counted(Loss::Full));
+        lane.observe();
+        lane
+    }
+
+    /// When it is to be stepped although nothing happened.
+    pub(super) fn next_moment(&self) -> Option<Instant> {
+        let work = match &self.attempt {
+            Some(attempt) => attempt.began.checked_add(self.plan.time_limit),
+            None if self.spool.first().is_some() => self.retry_at,
+            None => None,
+        };
+        [work, self.due].into_iter().flatten().min()
+    }
+
+    /// Whether it has something to do now.
+    pub(super) fn is_ready(&self, now: Instant) -> bool {
+        self.attempt.is_none()
+            && self.spool.first().is_some()
+            && self.retry_at.is_none_or(|at| at <= now)
+    }
+
+    /// Whether everything was delivered.
+    pub(super) fn is_done(&self) -> bool {
+        self.spool.len() == 0 && self.owed.is_none()
+    }
+
+    /// If it is time for another snapshot, prepares `latest`.
+    pub(super) fn tick(&mut self, now: Instant, latest: impl FnOnce() -> Arc<Snapshot>) {
+        let Some(due) = self.due.filter(|due| *due <= now) else { return };
+        // Ticks that were missed are not made up for.
+        let behind = now.saturating_duration_since(due).as_nanos() / self.plan.every.as_nanos();
+        let steps = u32::try_from(behind).unwrap_or(u32::MAX).saturating_add(1);
+        self.due = self.plan.every.checked_mul(steps).and_then(|by| due.checked_add(by));
+        self.offer(latest());
+    }
+
+    /// The last snapshot: no others follow, and there is no pause any more but one that the server asked for.
+    pub(super) fn finish(&mut self, last: Arc<Snapshot>) {
+        self.due = None;
+        self.backoff.reset();
+        if !self.asked_to_wait {
+            self.retry_at = None;
+        }
+        self.offer(last);
+    }
+
+    fn offer(&mut self, snapshot: Arc<Snapshot>) {
+        if snapshot.generation() <= self.prepared {
+            return;
+        }
+        if self.plan.protocol.waits() && self.spool.has_own() {
+            self.owed = Some(snapshot);
+        } else {
+            self.prepare(&snapshot);
+        }
+    }
+
+    fn prepare(&mut self, snapshot: &Arc<Snapshot>) {
+        let generation = snapshot.generation();
+        self.prepared = generation;
+        let mut payloads = Vec::new();
+        let protocol = &mut self.plan.protocol;
+        let prepare = AssertUnwindSafe(|| protocol.prepare(snapshot, &mut payloads));
+        if catch_unwind(prepare).is_err() {
+            return self.failed(Failure::Panic, "its protocol panicked".to_owned());
+        }
+        for (index, payload) in payloads.into_iter().enumerate() {
+            let mut over = Vec::new();
+            let part = Part { generation, index };
+            self.spool.push(payload, part, |entry, why| over.push((entry, why)));
+            for (entry, why) in over {
+                let why = match why {
+                    Overflow::TooLarge => Loss::TooLarge,
+                    Overflow::Full if self.plan.replaces => Loss::Superseded,
+                    Overflow::Full => Loss::Full,
+                };
+                self.give_up(&entry, why);
+            }
+        }
+        self.observe();
+    }
+
+    /// The addresses that a look-up found.
+    pub(super) fn resolved(&mut self, found: Found, around: &Surroundings<'_>) {
+        self.looking_up = false;
+        let found = match found {
+            Ok(found) if found.is_empty() => Err("its name has no address".to_owned()),
+            Ok(found) => Ok(found),
+            Err(error) => Err(format!("its name was not resolved: {error}")),
+        };
+        match found {
+            Ok(found) => {
+                let preferred = self.preferred % found.len();
+                self.addresses = found;
+                self.addresses.rotate_left(preferred);
+                if let Some(attempt) = &mut self.attempt
+                    && let Some(outcome) = attempt.connect(&self.addresses, around.events)
+                {
+                    self.settle(outcome, around);
+                }
+            }
+            Err(why) if self.attempt.is_some() => {
+                self.settle(Outcome::Failed(Failure::Resolve, why), around);
+            }
+            // The attempt had ended, and said so.
+            Err(_) => {}
+        }
+    }
+
+    /// Does what can be done now; returns after one payload, so that a long spool does not hold others up.
+    pub(super) fn step(&mut self, around: &Surroundings<'_>) {
+        if self.is_ready(around.now) {
+            self.begin(around);
+        } else if let Some(attempt) = &mut self.attempt {
+            let over = around.now.saturating_duration_since(attempt.began) >= self.plan.time_limit;
+            match attempt.step(around.events) {
+                Some(outcome) => self.settle(outcome, around),
+                None if over => {
+                    let attempt = self.attempt.take().map(Attempt::time_out);
+                    attempt.into_iter().for_each(|outcome| self.settle(outcome, around));
+                }
+                None => {}
+            }
+        }
+    }
+
+    fn begin(&mut self, around: &Surroundings<'_>) {
+        let Some(entry) = self.spool.first() else { return };
+        let payload = entry.payload.clone();
+        let head = self.plan.destination.head(&self.plan.headers, &payload);
+        let transport = self.plan.destination.transport();
+        // Zero wakes the worker.
+        let token = Token(self.number + 1);
+        let mut attempt = Attempt::new(transport, head, payload, token, around.now);
+        self.spool.sending = true;
+        self.retry_at = None;
+        self.asked_to_wait = false;
+        let mut outcome = None;
+        if !self.addresses.is_empty() {
+            let preferred = self.preferred % self.addresses.len();
+            self.addresses.rotate_left(preferred);
+            self.preferred = 0;
+            outcome = attempt.connect(&self.addresses, around.events);
+        } else if !self.looking_up {
+            match around.resolver.begin(self.number, self.plan.destination.authority()) {
+                Ok(()) => self.looking_up = true,
+                Err(error) => {
+                    let why = format!("no thread to resolve its name: {error}");
+                    outcome = Some(Outcome::Failed(Failure::Resolve, why));
+                }
+            }
+        }
+        self.attempt = Some(attempt);
+        if let Some(outcome) = outcome {
+            self.settle(outcome, around);
+        }
+    }
+
+    /// An attempt has ended.
+    fn settle(&mut self, outcome: Outcome, around: &Surroundings<'_>) {
+        if let Some(attempt) = self.attempt.take() {
+            self.own.took(attempt.began.elapsed());
+        }
+        self.spool.sending = false;
+        match outcome {
+            Outcome::Taken => self.delivered(&[]),
+            Outcome::Answered(Response { status: 200..=299, body, .. }) => self.delivered(&body),
+            Outcome::Answered(response) if matches!(response.status, 429 | 500..) => {
+                let why = format!("it answered {}", response.status);
+                let asked = response.retry_after.filter(|_| matches!(response.status, 429 | 503));
+                let asked = asked.and_then(|value| retry_after(&value, unix_now()));
+                self.failed(Failure::Status, why);
+                self.pause(asked, around.now);
+            }
+            Outcome::Answered(response) => self.refused(response.status),
+            Outcome::Failed(Failure::Partial, why) => {
+                self.failed(Failure::Partial, why);
+                self.pop_lost(Loss::Refused);
+            }
+            Outcome::Failed(failure, why) => {
+                // One that is there and silent must not keep the others from being tried.
+                self.preferred += usize::from(failure == Failure::Timeout);
+                if matches!(failure, Failure::Connect | Failure::Timeout) && !self.looking_up {
+                    // The host may have moved.
+                    let literal = Resolver::literal(self.plan.destination.authority());
+                    self.addresses = literal.into_iter().collect();
+                }
+                self.failed(failure, why);
+                self.pause(None, around.now);
+            }
+        }
+        if !self.spool.has_own()
+            && let Some(owed) = self.owed.take()
+        {
+            self.prepare(&owed);
+        }
+        self.observe();
+    }
+
+    fn pause(&mut self, asked: Option<Duration>, now: Instant) {
+        let pause = self.backoff.pause();
+        self.asked_to_wait = asked.is_some();
+        let pause = asked.map_or(pause, |asked| asked.min(MAX_PUSH_RETRY_AFTER).max(pause));
+        self.retry_at = now.checked_add(pause);
+    }
+
+    fn delivered(&mut self, answer: &[u8]) {
+        self.backoff.reset();
+        self.sent += 1;
+        let now = unix_now();
+        self.last_success = Some(now);
+        self.last_error = None;
+        self.own.sent(now);
+        let Some(Entry { part: Some(part), .. }) = self.spool.pop() else { return };
+        let protocol = &mut self.plan.protocol;
+        let tell = AssertUnwindSafe(|| protocol.acknowledged(part, answer));
+        if catch_unwind(tell).is_err() {
+            self.failed(Failure::Panic, "its protocol panicked".to_owned());
+        }
+    }
+
+    /// The target answered that it will not take the payload.
+    fn refused(&mut self, status: u16) {
+        let advice = match status {
+            300..=399 => "redirections are not followed: give the URL that it leads to",
+            401 | 403 => "check the target's credentials",
+            404 | 405 => "check the path of the target's URL, and its method",
+            413 => "the payload is too large for it",
+            _ => "it says that the payload is not what it takes",
+        };
+        self.failed(Failure::Refused, format!("it answered {status}; {advice}"));
+        // It is there, and answers.
+        self.backoff.reset();
+        let first = self.spool.first().map(|entry| (entry.part, entry.replaced));
+        if let Some((Some(part), false)) = first {
+            let protocol = &mut self.plan.protocol;
+            let ask = AssertUnwindSafe(|| protocol.refused(part, status));
+            match catch_unwind(ask) {
+                Ok(Some(payload)) => return self.spool.replace(payload),
+                Ok(None) => {}
+                Err(_) => self.failed(Failure::Panic, "its protocol panicked".to_owned()),
+            }
+        }
+        self.pop_lost(Loss::Refused);
+    }
+
+    fn pop_lost(&mut self, why: Loss) {
+        if let Some(entry) = self.spool.pop() {
+            self.give_up(&entry, why);
+        }
+    }
+
+    fn give_up(&mut self, entry: &Entry, why: Loss) {
+        self.drop_counted(why);
+        let Some(part) = entry.part else { return };
+        let protocol = &mut self.plan.protocol;
+        if catch_unwind(AssertUnwindSafe(|| protocol.lost(part))).is_err() {
+            self.failed(Failure::Panic, "its protocol panicked".to_owned());
+        }
+    }
+
+    fn drop_counted(&mut self, why: Loss) {
+        self.dropped += 1;
+        self.own.dropped(why);
+        self.changed = true;
+    }
+
+    fn failed(&mut self, failure: Failure, why: String) {
+        self.own.failed(failure, 1);
+        self.last_error = Some(why);
+        self.changed = true;
+    }
+
+    /// Brings the gauges up to date.
+    fn observe(&mut self) {
+        let failures = std::mem::take(&mut self.spool.file_failures);
+        if failures > 0 {
+            self.own.failed(Failure::Spool, failures);
+            self.last_error = Some("its spool's file could not be written".to_owned());
+        }
+        self.own.spooled(self.spool.len(), self.spool.bytes());
+        self.changed = true;
+    }
+
+    /// How it stands, if that is not what it was at the last call.
+    pub(super) fn news(&mut self) -> Option<TargetStatus> {
+        std::mem::take(&mut self.changed).then(|| TargetStatus {
+            name: self.plan.name.clone(),
+            waiting: self.spool.len(),
+            waiting_bytes: self.spool.bytes(),
+            sent: self.sent,
+            dropped: self.dropped,
+            last_success: self.last_success,
+            last_error: self.last_error.clone(),
+        })
+    }
+
+    /// Ends what is under way and closes the spool.
+    pub(super) fn close(&mut self) -> TargetStatus {
+        let waiting = (self.spool.len() + usize::from(self.owed.is_some()), self.spool.bytes());
+        self.attempt = None;
+        self.spool.sending = false;
+        for entry in self.spool.close() {
+            self.give_up(&entry, Loss::Shutdown);
+        }
+        if self.owed.take().is_some() {
+            self.drop_counted(Loss::Shutdown);
+        }
+        self.observe();
+        let mut status = self.news().expect("just changed");
+        (status.waiting, status.waiting_bytes) = waiting;
+        status
+    }
+}
+
+fn unix_now() -> Duration {
+    // A clock set before 1970 reads as 1970.
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}

@@ -1,0 +1,38 @@
+//! How targets stand, for programs to ask.
+
+use std::time::Duration;
+
+/// How a target stands. Holds no header, no query and no body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TargetStatus {
+    /// Its name.
+    pub name: String,
+    /// Payloads that wait, the one being sent included.
+    pub waiting: usize,
+    /// Their bytes, headers and lengths included.
+    pub waiting_bytes: usize,
+    /// Payloads that it took.
+    pub sent: u64,
+    /// Payloads that were given up.
+    pub dropped: u64,
+    /// When it last took one: since 1970-01-01 UTC.
+    pub last_success: Option<Duration>,
+    /// What went wrong last, if nothing has succeeded since.
+    pub last_error: Option<String>,
+}
+
+/// What the last flush came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Flush {
+    /// How each target stood at the end: what waited then was dropped, or stays in its spool's file.
+    pub targets: Vec<TargetStatus>,
+}
+
+impl Flush {
+    /// Whether nothing was left waiting.
+    pub fn is_complete(&self) -> bool {
+        self.targets.iter().all(|target| target.waiting == 0)
+    }
+}
