@@ -122,12 +122,12 @@ pub mod serve;
 #[cfg(not(tachometer_loom))]
 mod snapshot;
 
-#[cfg(all(feature = "json", not(tachometer_loom)))]
-pub use crate::export::{JsonEncoder, JsonFamily, JsonSeries, JsonSnapshot, JsonValue};
 #[cfg(all(feature = "remote-write", not(tachometer_loom)))]
 pub use crate::export::remote_write::{
     RemoteWriteAnswer, RemoteWriteEncoder, RemoteWriteRequests, RemoteWriteVersion,
 };
+#[cfg(all(feature = "json", not(tachometer_loom)))]
+pub use crate::export::{JsonEncoder, JsonFamily, JsonSeries, JsonSnapshot, JsonValue};
 #[cfg(all(feature = "push", not(tachometer_loom)))]
 pub use crate::push::{Pusher, Target};
 #[cfg(all(feature = "http", not(tachometer_loom)))]
@@ -138,10 +138,9 @@ pub use crate::{
     aggregate::exemplars::Exemplar,
     aggregate::time::{Clock, ManualClock, Moment},
     error::Error,
+    export::Temporality,
     export::{CsvEncoder, Datagrams, GraphiteEncoder, InfluxEncoder, StatsdEncoder},
-    export::{Encoder, OpenMetricsEncoder, Sink, TextEncoder},
-    export::{Encoder, OtlpEncoder, Sink, Temporality, TextEncoder},
-    export::{Encoder, ProtobufEncoder, Sink, TextEncoder},
+    export::{Encoder, OpenMetricsEncoder, OtlpEncoder, ProtobufEncoder, Sink, TextEncoder},
     process::{ProcessSettings, barrier_mode},
     record::builder::MetricBuilder,
     record::bundle::BundleField,

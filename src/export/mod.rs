@@ -6,8 +6,8 @@
 
 pub(crate) mod csv;
 mod digits;
-#[allow(dead_code, reason = "the encoders that use it follow")]
 pub(crate) mod exponential;
+mod floats;
 pub(crate) mod graphite;
 #[cfg(feature = "json")]
 pub(crate) mod hdr_v2;
@@ -16,16 +16,14 @@ pub(crate) mod influx;
 pub(crate) mod json;
 mod number;
 pub(crate) mod openmetrics;
-mod plan;
-mod quantiles;
-mod rows;
-pub(crate) mod statsd;
 pub(crate) mod otlp;
-pub(crate) mod exponential;
-pub(crate) mod number;
+mod plan;
 pub(crate) mod protobuf;
+mod quantiles;
 #[cfg(feature = "remote-write")]
 pub(crate) mod remote_write;
+mod rows;
+pub(crate) mod statsd;
 pub(crate) mod text;
 pub(crate) mod wire;
 
@@ -35,9 +33,9 @@ pub use influx::InfluxEncoder;
 #[cfg(feature = "json")]
 pub use json::{JsonEncoder, JsonFamily, JsonSeries, JsonSnapshot, JsonValue};
 pub use openmetrics::OpenMetricsEncoder;
-pub use statsd::{Datagrams, StatsdEncoder};
 pub use otlp::{OtlpEncoder, Temporality};
 pub use protobuf::ProtobufEncoder;
+pub use statsd::{Datagrams, StatsdEncoder};
 pub use text::TextEncoder;
 
 use crate::Snapshot;

@@ -237,7 +237,7 @@ impl Plan {
 fn head(definition: &Definition) -> Vec<u8> {
     let kind = match definition.kind {
         Kind::Counter => 0,
-        Kind::UpDownCounter | Kind::Gauge => 1,
+        Kind::UpDownCounter | Kind::Gauge | Kind::Info | Kind::StateSet => 1,
         Kind::Histogram => 4,
     };
     let mut out = Vec::new();

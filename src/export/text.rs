@@ -138,10 +138,7 @@ fn rejected(page: &mut Vec<u8>, snapshot: &Snapshot) {
     if snapshot.rejected.is_empty() {
         return;
     }
-    let _ = writeln!(
-        page,
-        "# HELP {REJECTED} {REJECTED_HELP}\n# TYPE {REJECTED} counter"
-    );
+    let _ = writeln!(page, "# HELP {REJECTED} {REJECTED_HELP}\n# TYPE {REJECTED} counter");
     for (index, (name, count)) in snapshot.rejected.iter().enumerate() {
         let _ = write!(page, "{REJECTED}{{index=\"{index}\",metric=\"");
         escape(page, name, true);

@@ -27,6 +27,11 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Whether formats without a word of their own for it show it as a gauge that was set.
+    pub(crate) fn is_gauge(self) -> bool {
+        matches!(self, Kind::Gauge | Kind::Info | Kind::StateSet)
+    }
+
     /// The name of the type, as errors say it.
     pub fn name(self) -> &'static str {
         match self {

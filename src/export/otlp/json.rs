@@ -48,11 +48,11 @@ impl Format for Json {
     ) -> Range<usize> {
         let from = self.metrics.len();
         let data: &[u8] = match definition.kind {
-            Kind::Gauge => b"gauge",
+            kind if kind.is_gauge() => b"gauge",
             Kind::Histogram => b"exponentialHistogram",
             _ => b"sum",
         };
-        let temporality = (definition.kind != Kind::Gauge).then_some(temporality);
+        let temporality = (!definition.kind.is_gauge()).then_some(temporality);
         let monotonic = definition.kind == Kind::Counter;
         let names = (definition.name.as_str(), definition.help.as_str());
         head(&mut self.metrics, names, ucum(definition.unit), data, temporality, monotonic);

@@ -116,7 +116,7 @@ impl Format for Protobuf {
             }
             return head;
         }
-        let (mut rendered, starts) = (Vec::new(), definition.kind != Kind::Gauge);
+        let (mut rendered, starts) = (Vec::new(), !definition.kind.is_gauge());
         for one in series {
             rendered.message(field::POINTS, |out| {
                 attributes(out, field::NUMBER_ATTRIBUTES, &one.labels);
@@ -263,7 +263,7 @@ impl Format for Protobuf {
 /// A metric of scalars.
 fn scalars(out: &mut Vec<u8>, definition: &Definition, temporality: Temporality, points: &[u8]) {
     let data = match definition.kind {
-        Kind::Gauge => (field::GAUGE, None),
+        kind if kind.is_gauge() => (field::GAUGE, None),
         kind => (field::SUM, Some((temporality, kind == Kind::Counter))),
     };
     metric(out, (&definition.name, &definition.help), ucum(definition.unit), data, points);

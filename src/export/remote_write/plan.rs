@@ -221,11 +221,13 @@ impl<'a> Building<'a> {
     fn family(&mut self, family: &FamilyLayout, form: Form) {
         let definition = &family.definition;
         let bounds = definition.buckets.bounds(definition.unit);
-        // Counter, gauge and histogram.
+        // As both versions number the types.
         let (kind, begins) = match definition.kind {
             Kind::Counter => (1, true),
             Kind::UpDownCounter | Kind::Gauge => (2, false),
             Kind::Histogram => (3, true),
+            Kind::Info => (6, false),
+            Kind::StateSet => (7, false),
         };
         let index = self.plan.families.len();
         let name = self.symbol(&definition.name);
