@@ -1,7 +1,9 @@
 //! Which formats `/metrics` speaks: one table. A format is a media type and what makes its encoder.
 
 use super::accept::{self, MediaType};
-use crate::{Encoder, Error, TextEncoder};
+#[cfg(feature = "json")]
+use crate::JsonEncoder;
+use crate::{CsvEncoder, Encoder, Error, OpenMetricsEncoder, ProtobufEncoder, TextEncoder};
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,7 +14,17 @@ type Make = fn() -> Box<dyn Encoder>;
 ///
 /// The parameters are those by which clients tell versions apart; a client who states another value does not get the
 /// format, one who does not state it does.
-const BUILT_IN: &[(&str, Make)] = &[("text/plain; version=0.0.4", || Box::new(TextEncoder::new()))];
+const BUILT_IN: &[(&str, Make)] = &[
+    ("text/plain; version=0.0.4", || Box::new(TextEncoder::new())),
+    ("application/openmetrics-text; version=1.0.0", || Box::new(OpenMetricsEncoder::new())),
+    (
+        "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited",
+        || Box::new(ProtobufEncoder::new()),
+    ),
+    #[cfg(feature = "json")]
+    ("application/json", || Box::new(JsonEncoder::new())),
+    ("text/csv", || Box::new(CsvEncoder::new())),
+];
 
 /// A format of the table.
 #[derive(Clone)]
