@@ -16,7 +16,9 @@ use client::{Answer, get};
 use server::Prometheus;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
-use tachometer::{Counter, Engine, Histogram, Listener, Registry, Unit};
+use tachometer::{
+    Counter, Encoder, Engine, Histogram, Listener, OpenMetricsEncoder, Registry, Unit,
+};
 
 /// An engine with its own metrics, and one metric of each kind.
 struct Node {
@@ -105,8 +107,15 @@ fn prometheus_reads_what_was_recorded() {
     prometheus.wait_for("raft_commit_latency_seconds_count", histogram.count() as f64);
     let buckets = buckets(&page);
     assert_eq!(buckets.len(), 23);
-    for &(bound, count) in buckets.iter().filter(|bucket| bucket.0.is_finite()) {
-        // Prometheus keeps the bound as it is written, which this gives back.
+    // Prometheus asks for OpenMetrics, and keeps a bound as it is written there.
+    let open_metrics = OpenMetricsEncoder::new().to_vec(&snapshot);
+    let open_metrics = String::from_utf8(open_metrics).unwrap();
+    let bounds = open_metrics.lines().filter_map(|line| {
+        let labels = line.strip_prefix("raft_commit_latency_seconds_bucket{")?;
+        labels.split_once("le=\"")?.1.split_once('"').map(|(bound, _)| bound)
+    });
+    for (bound, &(number, count)) in bounds.zip(&buckets) {
+        assert_eq!(bound.parse::<f64>().unwrap(), number, "{bound}");
         let query = format!("raft_commit_latency_seconds_bucket{{le=\"{bound}\"}}");
         prometheus.wait_for(&query, count);
     }
@@ -129,7 +138,9 @@ fn prometheus_reads_what_was_recorded() {
     assert_eq!(prometheus.query("sum(tachometer_http_requests_total{code!=\"200\"})"), Some(0.0));
     let scrapes = "tachometer_http_requests_total{code=\"200\",path=\"/metrics\"}";
     assert!(prometheus.query(scrapes).unwrap() >= 5.0);
-    let samples = node.page().body.lines().filter(|line| !line.starts_with('#')).count();
+    let page = OpenMetricsEncoder::new().to_vec(&node.engine.snapshot());
+    let page = String::from_utf8(page).unwrap();
+    let samples = page.lines().filter(|line| !line.starts_with('#')).count();
     prometheus.wait_for("scrape_samples_scraped", samples as f64);
 
     // A process whose engine was stopped is down, and does not report old numbers as new.
@@ -158,7 +169,8 @@ fn prometheus_brings_credentials_and_takes_packed_pages() {
                     params: {'name[]': [raft_commits_total, raft_load_ratio], refresh: ['0']}";
     let prometheus = Prometheus::scraping_with(listener.local_addr(), settings);
     prometheus.wait_for("raft_commits_total", 12.0);
-    prometheus.wait_for("scrape_samples_scraped", 2.0);
+    // The gauge, and of the counter its value and when it was created.
+    prometheus.wait_for("scrape_samples_scraped", 3.0);
     let wrong = ", authorization: {credentials: token}";
     let prometheus = Prometheus::scraping_with(listener.local_addr(), wrong);
     prometheus.wait_for("up", 0.0);

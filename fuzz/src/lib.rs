@@ -23,9 +23,9 @@
 pub mod exposition;
 pub mod family_key;
 pub mod histogram;
+pub mod http;
 pub mod json;
 pub mod lines;
-pub mod http;
 pub mod operations;
 pub mod otlp;
 pub mod protobuf;

@@ -125,7 +125,7 @@ impl Prometheus {
             .arg(format!("--config.file={}", at("prometheus.yml")))
             .arg(format!("--storage.tsdb.path={}", at("data")))
             .arg(format!("--web.listen-address={address}"))
-            .arg("--enable-feature=exemplar-storage,native-histograms")
+            .arg("--enable-feature=exemplar-storage")
             .args(arguments)
             .stdout(Stdio::null())
             .stderr(fs::File::create(folder.join("log")).unwrap())
