@@ -20,9 +20,9 @@
 //!
 //! | there | here |
 //! |---|---|
-//! | counter | [`Counter`](crate::Counter); `absolute` adds what is missing to the largest value so far, so use it or `increment` on a counter, not both |
-//! | gauge | [`Gauge`](crate::Gauge) |
-//! | histogram described in seconds, milli-, micro- or nanoseconds, or that ends in `_seconds` | [`Histogram`](crate::Histogram) in nanoseconds, rounded to the nearest, exported in seconds |
+//! | counter | [`Counter`]; `absolute` adds what is missing to the largest value so far, so use it or `increment` on a counter, not both |
+//! | gauge | [`Gauge`] |
+//! | histogram described in seconds, milli-, micro- or nanoseconds, or that ends in `_seconds` | [`Histogram`] in nanoseconds, rounded to the nearest, exported in seconds |
 //! | histogram described in bytes (kibibytes and so on), or that ends in `_bytes` | in bytes |
 //! | any other histogram | in whole numbers: 0.4 is recorded as 0. Describe what is smaller than that |
 //!

@@ -1,6 +1,6 @@
 //! Encryption: certificate and key from PEM files, and a session that never blocks. Feature `tls`.
 //!
-//! rustls with ring: of its two providers the one that builds with a C compiler alone, in a quarter of the time.
+//! rustls with ring: of its two providers the one that builds with a C compiler alone.
 
 use super::line::Wire;
 use crate::Error;
