@@ -1,9 +1,9 @@
 //! The cut against recording threads: causal, with groups whole, nothing lost or doubled, extremes exact.
 
-use crate::causality::started_and_finished;
+use crate::causality::{record_groups, started_and_finished};
 use loom::thread;
 use loom_tests::{bounded, canary, exhaustively};
-use tachometer::model::{A, Aggregator, B, Generation, Process, Site, room};
+use tachometer::model::{Aggregator, Generation, Process, Site, room};
 
 /// A generation that has everything: every thread has ended.
 pub(crate) fn last(aggregator: &mut Aggregator) -> Generation {
@@ -28,18 +28,10 @@ fn canary_heavy_barrier() {
     canary(Site::HeavyBarrier, "finished more than was started", None, between_owners);
 }
 
-/// A thread records the same in two counters, under one entry: they never differ.
+/// What a thread records under one entry never differs.
 fn groups() {
     let process = Process::new(1, 0);
-    let thread = process.thread();
-    let groups = thread::spawn(move || {
-        for _ in 0..2 {
-            let group = thread.enter();
-            group.add(A, 1);
-            group.add(B, 1);
-            group.leave();
-        }
-    });
+    let groups = record_groups(process.thread());
     let mut aggregator = process.aggregator();
     let mut before = Generation::default();
     for _ in 0..3 {
