@@ -4,9 +4,11 @@ use super::gzip::Gzip;
 use super::otlp::OtlpProtocol;
 use super::protocol::{Page, Protocol};
 use super::secret::Secret;
+use super::statsd::Statsd;
 use super::target::{Place, Target};
 use super::url::{Url, percent_encode};
-use crate::{GraphiteEncoder, InfluxEncoder, OtlpEncoder, Temporality};
+use crate::limits::DEFAULT_PUSH_DATAGRAM_BYTES;
+use crate::{Error, GraphiteEncoder, InfluxEncoder, OtlpEncoder, StatsdEncoder, Temporality};
 
 /// What makes the payloads, until the target's settings are all known.
 #[derive(Debug)]
@@ -14,6 +16,7 @@ pub(super) enum Format {
     /// Made by whoever made the target.
     Given(Box<dyn Protocol>),
     Otlp(Otlp),
+    Statsd(StatsdEncoder),
 }
 
 /// Settings of an [`OtlpEncoder`].
@@ -27,9 +30,20 @@ pub(super) struct Otlp {
 impl Format {
     /// # Errors
     /// The setting that is wrong, and what is wrong with it.
-    pub(super) fn protocol(self, gzip: bool) -> Result<Box<dyn Protocol>, (&'static str, String)> {
+    pub(super) fn protocol(
+        self,
+        gzip: bool,
+        place: &Place,
+    ) -> Result<Box<dyn Protocol>, (&'static str, String)> {
         let protocol = match self {
             Format::Given(protocol) => protocol,
+            Format::Statsd(mut encoder) => {
+                if let Place::Datagrams(_, bytes) = place {
+                    let wrong = |error: Error| ("datagram_bytes", error.to_string());
+                    encoder = encoder.datagram_bytes(*bytes).map_err(wrong)?;
+                }
+                Box::new(Statsd::new(encoder))
+            }
             Format::Otlp(settings) => Box::new(OtlpProtocol::new(settings.encoder()?)),
         };
         Ok(if gzip { Box::new(Gzip(protocol)) } else { protocol })
@@ -131,6 +145,17 @@ impl Target {
     pub fn graphite(address: impl Into<String>) -> Target {
         Self::lines(address, GraphiteEncoder::new())
     }
+
+    /// Sends DogStatsD's datagrams to `address` (`host:8125`), or those of [plain](Target::plain) StatsD: what counters and
+    /// histograms rose by.
+    ///
+    /// What was handed to the system counts as sent, since nobody answers; what was not, because the host's name has no
+    /// address or the network is away, is in the next datagrams. So nothing is counted twice, and what is lost is what the
+    /// network loses, or what is sent while nobody listens.
+    pub fn statsd(address: impl Into<String>) -> Target {
+        let place = Place::Datagrams(address.into(), DEFAULT_PUSH_DATAGRAM_BYTES);
+        Self::of(place, Format::Statsd(StatsdEncoder::new()))
+    }
 }
 
 /// Options that not all kinds of targets have: with others they are refused when the pusher starts.
@@ -158,6 +183,15 @@ impl Target {
     /// `service.instance.id`.
     pub fn resource(mut self, key: impl Into<String>, value: impl Into<String>) -> Target {
         self.otlp_settings("resource", |otlp| otlp.resource.push((key.into(), value.into())));
+        self
+    }
+
+    /// Sends plain [StatsD](Target::statsd), which has no tags: labels go behind the name.
+    pub fn plain(mut self) -> Target {
+        match &mut self.format {
+            Format::Statsd(encoder) => *encoder = StatsdEncoder::plain(),
+            _ => self.misused = Some(("plain", "only StatsD has dialects")),
+        }
         self
     }
 

@@ -253,8 +253,8 @@ impl Lane {
             match attempt.step(around.events) {
                 Some(outcome) => self.settle(outcome, around),
                 None if over => {
-                    let attempt = self.attempt.take().map(Attempt::time_out);
-                    attempt.into_iter().for_each(|outcome| self.settle(outcome, around));
+                    let outcome = attempt.time_out();
+                    self.settle(outcome, around);
                 }
                 None => {}
             }
@@ -295,8 +295,10 @@ impl Lane {
 
     /// An attempt has ended.
     fn settle(&mut self, outcome: Outcome, around: &Surroundings<'_>) {
+        let mut sent = 0;
         if let Some(attempt) = self.attempt.take() {
             self.own.took(attempt.began.elapsed());
+            sent = attempt.sent();
         }
         self.spool.sending = false;
         match outcome {
@@ -309,10 +311,6 @@ impl Lane {
                 self.pause(asked, around.now);
             }
             Outcome::Answered(response) => self.answered(&response),
-            Outcome::Failed(Failure::Partial, why) => {
-                self.failed(Failure::Partial, why);
-                self.pop_lost(Loss::Refused);
-            }
             Outcome::Failed(failure, why) => {
                 // One that is there and silent must not keep the others from being tried.
                 self.preferred += usize::from(failure == Failure::Timeout);
@@ -322,6 +320,11 @@ impl Lane {
                     self.addresses = literal.into_iter().collect();
                 }
                 self.failed(failure, why);
+                if sent > 0 {
+                    // What the system took is gone, and must not be sent twice.
+                    self.spool.cut(sent);
+                    self.backoff.reset();
+                }
                 self.pause(None, around.now);
             }
         }
@@ -356,7 +359,7 @@ impl Lane {
                 self.delivered();
                 self.rejected = self.rejected.saturating_add(rejected);
                 self.own.rejected(rejected);
-                self.last_rejection = Some(shown(&message));
+                self.last_rejection = Some(shown(&self.without_secrets(message)));
             }
             Ok(Verdict::Instead(_)) | Err(_) => {
                 match answer.is_success() {
@@ -391,6 +394,15 @@ impl Lane {
         let protocol = &mut self.plan.protocol;
         if catch_unwind(AssertUnwindSafe(|| protocol.lost(part))).is_err() {
             self.failed(Failure::Panic, "its protocol panicked".to_owned());
+        }
+    }
+
+    /// What a server said, unless it repeats a secret that it was sent.
+    fn without_secrets(&self, said: String) -> String {
+        let mut values = self.plan.headers.iter().map(|(_, value)| value.reveal());
+        match values.any(|value| value.split_whitespace().any(|word| said.contains(word))) {
+            true => "it answered with words that repeat what a header of ours says".to_owned(),
+            false => said,
         }
     }
 

@@ -24,6 +24,7 @@ mod pushgateway;
 mod resolve;
 mod secret;
 mod spool;
+mod statsd;
 mod status;
 mod target;
 mod url;

@@ -4,7 +4,7 @@ use crate::registry::{Registry, Unit};
 use crate::{Counter, Error, Gauge, Histogram};
 use std::time::Duration;
 
-/// Why an attempt failed. All but the last four are tried again.
+/// Why an attempt failed. After `Refused`, `Spool` and `Panic` it is not made again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
     /// The host's name gave no address.
@@ -21,7 +21,7 @@ pub(super) enum Failure {
     Status,
     /// 3xx or another 4xx: the same again would get the same answer.
     Refused,
-    /// A datagram in the middle of others was refused.
+    /// A datagram in the middle of others was refused. The rest is tried again.
     Partial,
     /// The spool's file could not be written.
     Spool,

@@ -359,7 +359,7 @@ impl Target {
             }
             Place::Datagrams(text, most) => Destination::Datagrams(address(text)?, *most),
         };
-        let protocol = self.format.protocol(self.gzip);
+        let protocol = self.format.protocol(self.gzip, &self.place);
         Ok(Plan {
             name: name.to_owned(),
             destination,
