@@ -7,7 +7,6 @@
 mod client;
 mod common;
 #[path = "protobuf/decoder.rs"]
-#[allow(dead_code, reason = "each test binary uses some of it")]
 mod decoder;
 #[path = "push/fake.rs"]
 mod fake;
@@ -153,6 +152,29 @@ fn whoever_counts_what_was_written_knows_2_0() {
     let counts: Vec<_> = read.iter().flat_map(|request| commits(&request.1)).collect();
     let counts: Vec<u64> = counts.into_iter().map(|(count, _)| count.unwrap()).collect();
     assert_eq!(counts, [1, 2, 2, 2, 3]);
+}
+
+#[test]
+fn what_was_written_of_a_request_is_told_from_what_was_rejected() {
+    let steps = Steps::new();
+    let server = Fake::answering("127.0.0.1:0", |number, stream| match number {
+        0 => {
+            let head = "HTTP/1.1 400 Bad\r\nX-Prometheus-Remote-Write-Samples-Written: 0\r\n\
+                        X-Prometheus-Remote-Write-Histograms-Written: 1\r\n\r\n";
+            say(stream, &format!("{head}out of order sample\n"));
+        }
+        // Nothing of it.
+        1 => say(stream, &COUNTED.replace("204 No Content", "400 Bad").replace(": 1", ": 0")),
+        _ => say(stream, COUNTED),
+    });
+    let pusher = steps.push(target(&server).version(RemoteWriteVersion::V2).end_series(false));
+    (1..=2).for_each(|_| steps.step(&pusher));
+    steps.work();
+    let flush = pusher.stop();
+    assert_eq!(server.requests().len(), 3);
+    let status = &flush.targets[0];
+    assert_eq!((status.sent, status.dropped, status.rejected), (2, 1, 1), "{status:?}");
+    assert_eq!(status.last_rejection.as_deref(), Some("out of order sample"));
 }
 
 #[test]
@@ -308,8 +330,7 @@ fn prometheus_that_was_away_has_each_snapshot_once_at_its_time() {
         let seconds = at as f64 / 1000.0;
         let answer = get(address, &format!("/api/v1/query?query={query}&time={seconds}"));
         let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
-        let value = answer["data"]["result"][0]["value"][1].as_str()?.parse::<f64>().ok();
-        value
+        answer["data"]["result"][0]["value"][1].as_str()?.parse::<f64>().ok()
     };
     assert!(pusher.stop().is_complete());
     assert_eq!(pusher.status()[0].dropped, 0, "{:?}", pusher.status());

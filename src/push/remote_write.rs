@@ -57,6 +57,19 @@ fn version_of(payload: &Payload) -> RemoteWriteVersion {
     }
 }
 
+/// How many samples and histograms of a request of 2.0 were rejected, if the others were written: the answer is 400 then, and
+/// says how many those are.
+fn rejected(payload: &Payload, answer: &Answer<'_>) -> Option<u64> {
+    let [samples, histograms, _] = RemoteWriteVersion::COUNTED;
+    let count = |name| answer.header(name)?.parse::<u64>().ok();
+    let counts = [samples, histograms].map(count);
+    let written = counts.into_iter().flatten().fold(0, u64::saturating_add);
+    if answer.status != 400 || written == 0 || version_of(payload) == RemoteWriteVersion::V1 {
+        return None;
+    }
+    older::points(&payload.body)?.checked_sub(written)
+}
+
 impl Protocol for RemoteWrite {
     fn prepare(&mut self, snapshot: &Arc<Snapshot>, payloads: &mut Vec<Payload>) {
         let (version, from) = (self.encoder.version(), payloads.len());
@@ -92,7 +105,13 @@ impl Protocol for RemoteWrite {
                 let instead = older.map(|body| self::payload(RemoteWriteVersion::V1, body));
                 instead.map_or(Verdict::Refused, Verdict::Instead)
             }
-            RemoteWriteAnswer::Refused | RemoteWriteAnswer::TryAgain => Verdict::Refused,
+            RemoteWriteAnswer::Refused | RemoteWriteAnswer::TryAgain => {
+                let Some(rejected) = rejected(payload, answer) else { return Verdict::Refused };
+                // Whether the ends of series are among what was written it does not say.
+                part.into_iter().for_each(|part| self.lost(part));
+                let message = String::from_utf8_lossy(answer.body).into_owned();
+                Verdict::Partly { rejected, message }
+            }
         }
     }
 

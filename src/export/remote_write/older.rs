@@ -10,13 +10,24 @@ use std::collections::HashSet;
 
 /// The compressed body of a request of 1.0 that says what one of 2.0 does; `None` if that is none.
 pub(crate) fn body(body: &[u8]) -> Option<Vec<u8>> {
+    snap::raw::Encoder::new().compress_vec(&message(&unpacked(body)?)?).ok()
+}
+
+/// How many samples and histograms there are in the compressed body of a request of 2.0.
+pub(crate) fn points(body: &[u8]) -> Option<u64> {
+    let message = unpacked(body)?;
+    let series = Fields::of(&message).filter_map(|field| field.bytes(5));
+    let points = series.flat_map(Fields::of).filter(|field| matches!(field.number, 2 | 3));
+    Some(points.count() as u64)
+}
+
+fn unpacked(body: &[u8]) -> Option<Vec<u8>> {
     // A body claims its length: one that claims more than is ever sent is not believed.
     let len = snap::raw::decompress_len(body).ok()?;
     if len > MAX_REMOTE_WRITE_BYTES {
         return None;
     }
-    let newer = snap::raw::Decoder::new().decompress_vec(body).ok()?;
-    snap::raw::Encoder::new().compress_vec(&message(&newer)?).ok()
+    snap::raw::Decoder::new().decompress_vec(body).ok()
 }
 
 /// As [`body`], without compression.
@@ -196,6 +207,8 @@ mod tests {
             out.bytes(4, b"Help.");
         });
         assert_eq!(message(&newer()), Some(older));
+        let packed = snap::raw::Encoder::new().compress_vec(&newer()).unwrap();
+        assert_eq!(points(&packed), Some(1));
     }
 
     #[test]
