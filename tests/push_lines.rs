@@ -1,5 +1,5 @@
-//! Pushing lines: InfluxDB, Graphite and StatsD. Real servers are stopped for a while and started again; a StatsD receiver, written
-//! here, is not found, or not there.
+//! Pushing lines: InfluxDB, Graphite and StatsD. Real servers are stopped for a while and started again; a StatsD
+//! receiver, written here, is not found, or not there.
 #![cfg(feature = "push")]
 
 #[path = "http/client.rs"]
@@ -224,8 +224,8 @@ fn carbon_that_was_away_has_each_snapshot_at_its_time() {
     let _ = std::fs::remove_dir_all(&folder);
 }
 
-/// A StatsD receiver: the sum of each counter by name and tags, how often values came of each histogram, and the longest
-/// datagram.
+/// A StatsD receiver: the sum of each counter by name and tags, how often values came of each histogram, and the
+/// longest datagram.
 #[derive(Debug, Default)]
 struct Sums {
     counters: BTreeMap<String, u64>,

@@ -1,5 +1,5 @@
-//! Pushing OTLP over HTTP: what a receiver says about the points it rejects, deltas that add up to what was recorded whatever
-//! became of requests, and a real collector that is stopped for a while and started again.
+//! Pushing OTLP over HTTP: what a receiver says about the points it rejects, deltas that add up to what was recorded
+//! whatever became of requests, and a real collector that is stopped for a while and started again.
 #![cfg(feature = "push")]
 
 #[path = "http/client.rs"]

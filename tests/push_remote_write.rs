@@ -1,5 +1,5 @@
-//! Pushing by remote write: falling back to 1.0, what is said again when requests are given up, and a real Prometheus and a
-//! real VictoriaMetrics that are stopped for a while and started again.
+//! Pushing by remote write: falling back to 1.0, what is said again when requests are given up, and a real Prometheus
+//! and a real VictoriaMetrics that are stopped for a while and started again.
 #![cfg(all(feature = "push", feature = "remote-write"))]
 
 #[path = "http/client.rs"]

@@ -5,6 +5,9 @@
 //! `http` or as lines or datagrams; and what came of it decides whether the next one follows, the same one is tried again
 //! after a pause (`backoff`), or it is given up. `own` counts all of it.
 //!
+//! A format is a [`Protocol`]: [`Page`] for any [`Encoder`](crate::Encoder); `otlp`, `remote_write` and `statsd` for those
+//! in which something hangs on what the target has. `kinds` makes targets of them.
+//!
 //! Sockets never block and names are looked up on other threads (`resolve`), so a target that is down, slow, silent or
 //! mad costs the others nothing. Recording threads and the aggregator are never touched: the worker reads what the engine
 //! has published anyway.

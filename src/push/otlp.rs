@@ -1,7 +1,7 @@
 //! OTLP: one request for each snapshot, and what a receiver says about points that it will not have.
 //!
-//! With delta temporality the encoder's history moves on when the receiver has a request, and only then: a request that is
-//! given up is covered by the next one.
+//! With delta temporality the encoder's history moves on when the receiver has a request, and only then: a request that
+//! is given up is covered by the next one.
 
 use super::protocol::{Answer, Part, Payload, Protocol, Verdict};
 use crate::export::fields::Fields;
@@ -11,12 +11,13 @@ use std::sync::Arc;
 
 /// What is sent to an OTLP receiver: an `ExportMetricsServiceRequest` for each snapshot, as its encoder makes it.
 ///
-/// With [`Temporality::Delta`](crate::Temporality::Delta) a snapshot is encoded only when the request before it was answered
-/// or given up; what a request that was given up had is in the next one. With
-/// [`Temporality::Cumulative`](crate::Temporality::Cumulative) each snapshot is encoded at its time, and waits in the spool.
+/// With [`Temporality::Delta`](crate::Temporality::Delta) a snapshot is encoded only when the request before it was
+/// answered or given up; what a request that was given up had is in the next one. With
+/// [`Temporality::Cumulative`](crate::Temporality::Cumulative) each snapshot is encoded at its time, and waits in the
+/// spool.
 ///
-/// An answer may say that the receiver rejected some points of a request that it took (`partial_success`). They are counted
-/// and never sent again, as the specification has it; with deltas what they had is lost.
+/// An answer may say that the receiver rejected some points of a request that it took (`partial_success`). They are
+/// counted and never sent again, as the specification has it; with deltas what they had is lost.
 ///
 /// ```
 /// use tachometer::push::OtlpProtocol;
@@ -78,8 +79,8 @@ impl Protocol for OtlpProtocol {
     }
 }
 
-/// The points that a receiver rejected, and its message. `None` if there is nothing of it in the answer, or the answer is
-/// none: the status has said that the request was taken.
+/// The points that a receiver rejected, and its message. `None` if there is nothing of it in the answer, or the answer
+/// is none: the status has said that the request was taken.
 fn of_protobuf(answer: &[u8]) -> Option<(u64, String)> {
     let partial = Fields::of(answer).find_map(|field| field.bytes(1))?;
     let (mut rejected, mut message) = (0, String::new());

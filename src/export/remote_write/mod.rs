@@ -186,7 +186,8 @@ impl RemoteWriteEncoder {
         self.bodies.iter()
     }
 
-    /// What the requests for the last snapshot say and later ones do not: the ends of series, and with 1.0 what families are.
+    /// What the requests for the last snapshot say and later ones do not: the ends of series, and with 1.0 what families
+    /// are.
     #[cfg(feature = "push")]
     pub(crate) fn said_once(&self) -> SaidOnce {
         let described = self.messages.last.is_some_and(|last| last.described);
@@ -194,9 +195,8 @@ impl RemoteWriteEncoder {
         SaidOnce { ended: self.messages.plan.ended(), described }
     }
 
-    /// Says again, with the next snapshot, what was in requests that were given up. Of more than
-    /// [`MAX_REMOTE_WRITE_MARKERS`](crate::limits::MAX_REMOTE_WRITE_MARKERS) series the ends of those that ended first are
-    /// left unsaid.
+    /// Says again, with the next snapshot, what was in requests that were given up. Of more series than
+    /// [`MAX_REMOTE_WRITE_MARKERS`](crate::limits::MAX_REMOTE_WRITE_MARKERS) the ends of the first are left unsaid.
     #[cfg(feature = "push")]
     pub(crate) fn say_again(&mut self, said: SaidOnce) {
         if said.described {
