@@ -1,7 +1,8 @@
-//! What a target is: where, in which format, how often, and how patiently.
+//! What a target is: where, how often, and how patiently. Formats and their options are in `kinds`.
 
 use super::attempt::Transport;
 use super::http::{self, Method, is_header};
+use super::kinds::{Endpoint, Format};
 use super::protocol::{Page, Payload, Protocol};
 use super::pushgateway::Group;
 use super::secret::Secret;
@@ -20,14 +21,20 @@ use std::time::Duration;
 ///
 /// What counts as delivered, and how often a payload can arrive:
 ///
-/// | kind | delivered when | arrives |
-/// |---|---|---|
-/// | [`http`](Target::http) and its relatives | the answer has a status of 2xx | at least once: an attempt whose answer was lost is made again |
-/// | [`lines`](Target::lines) | the peer closed its side after all lines | at least once, the same |
-/// | [`datagrams`](Target::datagrams) | the system took them | at most once |
+/// | kind | delivered when | arrives | and twice is |
+/// |---|---|---|---|
+/// | [`otlp`](Target::otlp), cumulative | the answer has a status of 2xx | at least once: an attempt whose answer was lost is made again | the same point |
+/// | [`otlp`](Target::otlp), deltas | the same | at least once; what a request that was given up had is in the next one | counted twice, unless the receiver looks at times |
+/// | `remote_write` | the same; with 2.0 only if the answer says how much was written | at least once, in order; the ends of series, though their request was given up | the same sample |
+/// | [`influx`](Target::influx), [`influx_v2`](Target::influx_v2), [`victoria_metrics`](Target::victoria_metrics) | the same | at least once | the same sample |
+/// | [`pushgateway`](Target::pushgateway) | the same | the latest at least once | the same page |
+/// | [`http`](Target::http) | the same | at least once | the same bytes |
+/// | [`graphite`](Target::graphite), [`lines`](Target::lines) | the peer closed its side after all lines | at least once | the same sample |
+/// | [`statsd`](Target::statsd) | the system took the datagrams | at most once; what the system did not take is in the next ones | never |
+/// | [`datagrams`](Target::datagrams) | the same | at most once | never |
 ///
 /// Nothing that was delivered in this sense is ever sent again. Where a payload arrives twice, it is the very same bytes,
-/// with the same time: Pushgateway, Graphite, InfluxDB, Prometheus and VictoriaMetrics (with a time) then have one sample.
+/// with the same time. Of a page in several datagrams of which the system took some, the rest is sent later.
 ///
 /// An answer of 3xx, or of 4xx but 429, ends a payload: it is dropped and counted. All other failures are tried again,
 /// after a pause that doubles, or that the server asks for with `Retry-After` (on 429 and 503).
@@ -50,6 +57,13 @@ use std::time::Duration;
 ///             .retry(Duration::from_secs(1), Duration::from_secs(60))
 ///             .spool(1_000, 64 << 20),
 ///     )
+///     .target(
+///         "collector",
+///         Target::otlp("http://127.0.0.1:4318").resource("service.name", "orders").gzip(true),
+///     )
+///     .target("influx", Target::influx("http://127.0.0.1:8086", "db").basic_auth("u", "secret"))
+///     .target("carbon", Target::graphite("127.0.0.1:2003"))
+///     .target("agent", Target::statsd("127.0.0.1:8125"))
 ///     .flush_within(Duration::from_millis(10))
 ///     .start()?;
 /// // What is wrong with a target is said at once.
@@ -62,8 +76,9 @@ use std::time::Duration;
 /// There is no TLS: an `https://` URL is refused. Across networks that are not trusted, push to a proxy on this machine.
 #[derive(Debug)]
 pub struct Target {
-    place: Place,
-    protocol: Box<dyn Protocol>,
+    pub(super) place: Place,
+    pub(super) format: Format,
+    pub(super) gzip: bool,
     headers: Vec<(String, Secret)>,
     every: Duration,
     time_limit: Duration,
@@ -73,15 +88,33 @@ pub struct Target {
     /// Whether a page says all that the pages before it said.
     replaces: bool,
     /// A setting that this kind of target does not have, and which kind has it.
-    misused: Option<(&'static str, &'static str)>,
+    pub(super) misused: Option<(&'static str, &'static str)>,
 }
 
 #[derive(Debug)]
-enum Place {
-    Http { url: Secret, method: Method },
-    Pushgateway { url: Secret, group: Group, method: Method },
+pub(super) enum Place {
+    Http {
+        url: Secret,
+        method: Method,
+    },
+    /// `POST`ed to an endpoint of the server at the URL.
+    Under {
+        url: Secret,
+        endpoint: Endpoint,
+    },
+    Pushgateway {
+        url: Secret,
+        group: Group,
+        method: Method,
+    },
     Lines(String),
     Datagrams(String, usize),
+}
+
+impl Place {
+    pub(super) fn is_http(&self) -> bool {
+        matches!(self, Place::Http { .. } | Place::Under { .. } | Place::Pushgateway { .. })
+    }
 }
 
 /// A target whose settings were checked.
@@ -109,9 +142,14 @@ pub(super) enum Destination {
 
 impl Target {
     fn new(place: Place, protocol: Box<dyn Protocol>) -> Target {
+        Self::of(place, Format::Given(protocol))
+    }
+
+    pub(super) fn of(place: Place, format: Format) -> Target {
         Target {
             place,
-            protocol,
+            format,
+            gzip: false,
             headers: Vec::new(),
             every: DEFAULT_PUSH_INTERVAL,
             time_limit: DEFAULT_PUSH_TIME_LIMIT,
@@ -294,7 +332,7 @@ impl Target {
             );
             return Err(invalid("spool", reason));
         }
-        let http = matches!(self.place, Place::Http { .. } | Place::Pushgateway { .. });
+        let http = self.place.is_http();
         for (header, value) in &self.headers {
             let fixed = ["content-length", "transfer-encoding", "connection", "host"];
             let reason = if !http {
@@ -320,6 +358,10 @@ impl Target {
             Place::Http { url: text, method } => {
                 Destination::Http { url: url(text)?, method: *method }
             }
+            Place::Under { url: text, endpoint } => {
+                let url = endpoint.at(url(text)?).map_err(|reason| invalid("url", reason))?;
+                Destination::Http { url, method: Method::Post }
+            }
             Place::Pushgateway { url: text, group, method } => {
                 let url = group.at(url(text)?).map_err(|reason| invalid("grouping", reason))?;
                 Destination::Http { url, method: *method }
@@ -330,10 +372,11 @@ impl Target {
             }
             Place::Datagrams(text, most) => Destination::Datagrams(address(text)?, *most),
         };
+        let protocol = self.format.protocol(self.gzip, &self.place);
         Ok(Plan {
             name: name.to_owned(),
             destination,
-            protocol: self.protocol,
+            protocol: protocol.map_err(|(setting, reason)| invalid(setting, reason))?,
             headers: self.headers,
             every: self.every,
             time_limit: self.time_limit,
