@@ -14,6 +14,8 @@ mod real;
 #[path = "rotel/server.rs"]
 #[allow(dead_code, reason = "each test binary uses some of it")]
 mod server;
+#[path = "common/servers.rs"]
+mod servers;
 #[path = "push/steps.rs"]
 mod steps;
 

@@ -12,6 +12,8 @@ mod decoder;
 mod fake;
 #[path = "push/real.rs"]
 mod real;
+#[path = "common/servers.rs"]
+mod servers;
 #[path = "push/steps.rs"]
 mod steps;
 
@@ -295,7 +297,7 @@ fn raw(address: SocketAddr, name: &str) -> Vec<(u64, u64)> {
 
 #[test]
 fn prometheus_that_was_away_has_each_snapshot_once_at_its_time() {
-    if !real::is_here("prometheus", "prometheus") {
+    if !servers::is_here("prometheus", "prometheus") {
         return;
     }
     let (address, folder) = (free_address(), folder("prometheus"));
@@ -347,7 +349,7 @@ fn prometheus_that_was_away_has_each_snapshot_once_at_its_time() {
 
 #[test]
 fn victoria_metrics_that_was_away_has_each_snapshot_once_at_its_time() {
-    if !real::is_here("victoria-metrics", "victoria-metrics") {
+    if !servers::is_here("victoria-metrics", "victoria-metrics") {
         return;
     }
     let (address, folder) = (free_address(), folder("victoria"));

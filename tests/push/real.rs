@@ -1,7 +1,5 @@
 //! Real servers that are stopped and started again at the same address.
 
-pub use crate::servers::is_here;
-
 use crate::servers::{self, Running};
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
