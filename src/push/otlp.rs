@@ -47,6 +47,10 @@ impl Protocol for OtlpProtocol {
         let mut body = Vec::with_capacity(self.last + self.last / 8);
         self.encoder.encode(snapshot, &mut body);
         self.last = body.len();
+        // Without a metric there is nothing to say.
+        if body.is_empty() {
+            return;
+        }
         payloads.push(Payload::new(body, self.encoder.content_type()));
     }
 
@@ -82,16 +86,18 @@ impl Protocol for OtlpProtocol {
 /// The points that a receiver rejected, and its message. `None` if there is nothing of it in the answer, or the answer
 /// is none: the status has said that the request was taken.
 fn of_protobuf(answer: &[u8]) -> Option<(u64, String)> {
-    let partial = Fields::of(answer).find_map(|field| field.bytes(1))?;
-    let (mut rejected, mut message) = (0, String::new());
-    for field in Fields::of(partial) {
-        // A repeated field's last value counts.
-        rejected = field.uint(1).unwrap_or(rejected);
-        if let Some(text) = field.bytes(2) {
-            message = String::from_utf8_lossy(text).into_owned();
+    let (mut rejected, mut message, mut is_there) = (0, String::new(), false);
+    // A field that is there twice counts as its last value, and a message as both together.
+    for partial in Fields::of(answer).filter_map(|field| field.bytes(1)) {
+        is_there = true;
+        for field in Fields::of(partial) {
+            rejected = field.uint(1).unwrap_or(rejected);
+            if let Some(text) = field.bytes(2) {
+                message = String::from_utf8_lossy(text).into_owned();
+            }
         }
     }
-    Some((at_least_zero(rejected as i64), message))
+    is_there.then(|| (at_least_zero(rejected as i64), message))
 }
 
 /// As [`of_protobuf`], of a JSON answer.

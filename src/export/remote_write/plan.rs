@@ -180,6 +180,7 @@ impl Plan {
     }
 
     /// The series whose ends it says.
+    #[cfg(feature = "push")]
     pub(super) fn ended(&self) -> Vec<Ended> {
         let gone = self.items[self.live..].iter();
         gone.map(|item| Ended {
