@@ -103,7 +103,8 @@ fn of_protobuf(answer: &[u8]) -> Option<(u64, String)> {
 /// As [`of_protobuf`], of a JSON answer.
 fn of_json(answer: &[u8]) -> Option<(u64, String)> {
     let answer: Json = serde_json::from_slice(answer).ok()?;
-    let partial = answer.get("partialSuccess")?;
+    // Null is not there.
+    let partial = answer.get("partialSuccess").filter(|partial| !partial.is_null())?;
     // 64 bits are a string in protobuf's JSON; numbers are to be read all the same.
     let rejected = match partial.get("rejectedDataPoints") {
         Some(Json::String(number)) => number.parse().unwrap_or(0),
@@ -150,7 +151,8 @@ mod tests {
         for answer in [&b""[..], b"\x0a", b"\x0a\x7f", b"<html>", &[0xff; 40], b"\x12\x00"] {
             assert_eq!(of_protobuf(answer), None, "{answer:?}");
         }
-        for answer in [&b""[..], b"{}", b"[1]", b"<html>", b"{\"partialSuccess\":", b"\xff"] {
+        let null = b"{\"partialSuccess\":null}";
+        for answer in [&b""[..], b"{}", null, b"[1]", b"<html>", b"{\"partialSuccess\":", b"\xff"] {
             assert_eq!(of_json(answer), None, "{answer:?}");
         }
         // Empty, cut off, and below zero.
