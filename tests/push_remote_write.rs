@@ -146,7 +146,9 @@ fn whoever_counts_what_was_written_knows_2_0() {
     steps.work();
     assert!(pusher.stop().is_complete());
     let requests = server.requests();
-    assert!(requests[2].at - requests[1].at >= Duration::from_secs(1), "Retry-After");
+    // The time of a request is taken after it was read, so the first may be late; pauses of our own are far shorter.
+    let pause = requests[2].at - requests[1].at;
+    assert!(pause >= Duration::from_millis(500), "Retry-After: {pause:?}");
     assert_eq!(requests[1].bytes, requests[2].bytes);
     assert_eq!(requests[1].bytes, requests[3].bytes);
     let read: Vec<_> = requests.iter().map(read).collect();

@@ -1,6 +1,7 @@
 //! Targets by format: what each needs beside an address, and the options that it alone has.
 
 use super::gzip::Gzip;
+#[cfg(feature = "remote-write")]
 use super::http::Method;
 use super::otlp::OtlpProtocol;
 use super::protocol::{Page, Protocol};
@@ -141,6 +142,14 @@ impl Target {
     /// each request is prepared when the one before it was answered or given up, so nothing is lost however long the
     /// receiver is away; a request whose answer was lost on the way is sent again as it was, and a receiver that does
     /// not look at start times counts it twice.
+    ///
+    /// ```
+    /// use tachometer::{Target, Temporality};
+    /// let target = Target::otlp("http://127.0.0.1:4318")
+    ///     .resource("service.name", "orders")
+    ///     .temporality(Temporality::Delta)
+    ///     .gzip(true);
+    /// ```
     pub fn otlp(url: impl Into<String>) -> Target {
         Self::under(url, Endpoint::new("/v1/metrics", &[]), Format::Otlp(Otlp::default()))
     }
@@ -154,6 +163,13 @@ impl Target {
     /// marker, or what a family is, that was in a request that was given up is sent again with the next snapshot.
     ///
     /// A snapshot of more than 2,000 series is several requests, and each is a payload in the [spool](Target::spool).
+    ///
+    /// ```
+    /// use tachometer::{RemoteWriteVersion, Target};
+    /// let target = Target::remote_write("http://127.0.0.1:9090/api/v1/write")
+    ///     .version(RemoteWriteVersion::V2)
+    ///     .header("X-Scope-OrgID", "team-a");
+    /// ```
     #[cfg(feature = "remote-write")]
     pub fn remote_write(url: impl Into<String>) -> Target {
         let place = Place::Http { url: Secret::new(url), method: Method::Post };

@@ -332,6 +332,12 @@ pub mod outside {
         super::otlp::partial_success(json, body)
     }
 
+    /// The body of a remote write request of 2.0 as one of 1.0; `None` if it is none.
+    #[cfg(feature = "remote-write")]
+    pub fn older_request(body: &[u8]) -> Option<Vec<u8>> {
+        crate::export::remote_write::older::body(body)
+    }
+
     /// The URL in `text`, as it is sent.
     pub fn url(text: &str) -> Result<String, String> {
         Url::parse(text).map(|url| url.to_string())
