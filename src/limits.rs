@@ -60,6 +60,10 @@ pub const MAX_LABEL_VALUE_BYTES: usize = 4096;
 pub const MAX_BUCKETS: usize = 512;
 /// Series of one family unless it is given another limit.
 pub const DEFAULT_FAMILY_LIMIT: usize = 1_000;
+/// The highest limit that [`RegistrySettings`](crate::RegistrySettings) can give to all families: the scalars of a process.
+pub const MAX_FAMILY_LIMIT: usize = 1 << 17;
+/// The largest N of which one event is drawn: a sample of fewer says nothing.
+pub const MAX_SAMPLE_EVERY: u32 = 1 << 20;
 /// Refused registrations of static handles that are kept, with their reason, for the operator to see.
 pub const MAX_REJECTED: usize = 64;
 /// How long a cut waits for a thread that stopped inside a record.

@@ -19,7 +19,6 @@ mod own;
 mod protocol;
 mod pushgateway;
 mod resolve;
-mod secret;
 mod spool;
 mod status;
 mod target;
@@ -33,6 +32,7 @@ pub use target::Target;
 
 use crate::aggregate::engine::Core;
 use crate::limits::{DEFAULT_PUSH_FLUSH_LIMIT, MAX_PUSH_TARGETS};
+use crate::secret;
 use crate::shard::fork;
 use crate::{Engine, Error};
 use lane::Lane;
