@@ -36,6 +36,7 @@
 //! | [`MAX_PUSH_RESPONSE_BYTES`] of a response's body | the rest is not read; the status stands | nowhere: nothing is lost |
 //! | [`DEFAULT_PUSH_FLUSH_LIMIT`] for the last flush | what is left is dropped, or stays in the spool's file | `tachometer_push_dropped_total{reason="shutdown"}`, and `Flush` |
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// Address space reserved for one thread's cells; memory is used only as it is touched.
@@ -62,6 +63,9 @@ pub const MAX_BUCKETS: usize = 512;
 pub const DEFAULT_FAMILY_LIMIT: usize = 1_000;
 /// The highest limit that [`RegistrySettings`](crate::RegistrySettings) can give to all families: the scalars of a process.
 pub const MAX_FAMILY_LIMIT: usize = 1 << 17;
+/// Of events that are too many to measure each, one in so many is, unless an operator says otherwise: see
+/// [`Sampler`](crate::Sampler).
+pub const DEFAULT_SAMPLE_EVERY: NonZeroU32 = NonZeroU32::new(8).unwrap();
 /// The largest N of which one event is drawn: a sample of fewer says nothing.
 pub const MAX_SAMPLE_EVERY: u32 = 1 << 20;
 /// Refused registrations of static handles that are kept, with their reason, for the operator to see.

@@ -265,6 +265,12 @@ impl Target {
         self
     }
 
+    /// Whether the target called `name` can be pushed to, as far as that shows without asking it.
+    #[cfg(feature = "config")]
+    pub(crate) fn check(self, name: &str) -> Result<(), Error> {
+        self.plan(name).map(drop)
+    }
+
     /// Checks everything.
     pub(super) fn plan(self, name: &str) -> Result<Plan, Error> {
         let invalid = |setting, reason: String| Error::InvalidSetting {
