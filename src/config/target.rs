@@ -179,18 +179,19 @@ impl TargetConfig {
             let reason = format!("has no `type`; expected one of {names}");
             return Err(Problem::at(&["targets", name], reason));
         };
-        for &(key, kinds, needed) in SPECIAL {
-            let (has, fits) = (self.has(key), kinds.contains(&kind));
-            if has && !fits {
-                let reason =
-                    format!("{} targets do not have it; it is for {}", kind.name(), names(kinds));
-                return wrong(key, reason);
-            }
-            if needed && fits && !has {
-                let reason =
-                    format!("has no `{key}`, which a target of type {:?} needs", kind.name());
-                return Err(Problem::at(&["targets", name], reason));
-            }
+        // First what is too much: a wrong type explains what then seems to be missing.
+        let superfluous =
+            |(key, kinds, _): &&(_, &[TargetType], _)| self.has(key) && !kinds.contains(&kind);
+        if let Some((key, kinds, _)) = SPECIAL.iter().find(superfluous) {
+            let (kind, others) = (kind.name(), names(kinds));
+            return wrong(key, format!("{kind} targets do not have it; it is for {others}"));
+        }
+        let missing = |(key, kinds, needed): &&(_, &[TargetType], bool)| {
+            *needed && kinds.contains(&kind) && !self.has(key)
+        };
+        if let Some((key, ..)) = SPECIAL.iter().find(missing) {
+            let reason = format!("has no `{key}`, which a target of type {:?} needs", kind.name());
+            return Err(Problem::at(&["targets", name], reason));
         }
         if self.user.is_some() != self.password.is_some() {
             return wrong("user", "expected both `user` and `password`, or neither".to_owned());
@@ -237,7 +238,7 @@ impl TargetUrl {
 impl fmt::Display for TargetUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (rest, query) = match self.0.split_once(['?', '#']) {
-            Some((rest, _)) => (rest, "?…"),
+            Some((rest, _)) => (rest, "?********"),
             None => (&*self.0, ""),
         };
         let (scheme, rest) = match rest.split_once("://") {
@@ -245,7 +246,7 @@ impl fmt::Display for TargetUrl {
                 (scheme, rest)
             }
             // What is no URL may be anything.
-            _ => return f.write_str("…"),
+            _ => return f.write_str("********"),
         };
         let authority = rest.split('/').next().unwrap_or_default();
         let shown = authority.rfind('@').map_or(rest, |at| &rest[at + 1..]);
@@ -279,12 +280,12 @@ mod tests {
     fn a_url_is_shown_without_what_may_be_secret() {
         for (url, shown) in [
             ("http://h:1/p", "http://h:1/p"),
-            ("http://h:1/p?token=hunter2", "http://h:1/p?…"),
+            ("http://h:1/p?token=hunter2", "http://h:1/p?********"),
             ("http://me:hunter2@h/p", "http://h/p"),
             ("http://me:hunt@er2@h", "http://h"),
             ("http://h/p@q", "http://h/p@q"),
-            ("hunter2", "…"),
-            ("hunter2@h/x://y", "…"),
+            ("hunter2", "********"),
+            ("hunter2@h/x://y", "********"),
         ] {
             let url = TargetUrl::new(url);
             assert_eq!(url.to_string(), shown);
