@@ -142,17 +142,32 @@ pub enum TargetFormat {
 const OVER_HTTP: &[TargetType] = &[Http, Pushgateway, VictoriaMetrics];
 const OVER_SOCKETS: &[TargetType] = &[Graphite];
 
-/// The keys that not all types have, and whether a target has to have it.
-const SPECIAL: &[(&str, &[TargetType], bool)] = &[
-    ("url", OVER_HTTP, true),
-    ("address", OVER_SOCKETS, true),
-    ("headers", OVER_HTTP, false),
-    ("user", OVER_HTTP, false),
-    ("password", OVER_HTTP, false),
-    ("bearer_token", OVER_HTTP, false),
-    ("format", &[Http], true),
-    ("job", &[Pushgateway], true),
-    ("grouping", &[Pushgateway], false),
+/// A key that not all types have.
+struct Special {
+    name: &'static str,
+    types: &'static [TargetType],
+    /// Whether those types must have it.
+    needed: bool,
+}
+
+const fn special(name: &'static str, types: &'static [TargetType]) -> Special {
+    Special { name, types, needed: false }
+}
+
+const fn needed(name: &'static str, types: &'static [TargetType]) -> Special {
+    Special { name, types, needed: true }
+}
+
+const SPECIAL: &[Special] = &[
+    needed("url", OVER_HTTP),
+    needed("address", OVER_SOCKETS),
+    special("headers", OVER_HTTP),
+    special("user", OVER_HTTP),
+    special("password", OVER_HTTP),
+    special("bearer_token", OVER_HTTP),
+    needed("format", &[Http]),
+    needed("job", &[Pushgateway]),
+    special("grouping", &[Pushgateway]),
 ];
 
 impl TargetConfig {
@@ -181,15 +196,16 @@ impl TargetConfig {
         };
         // First what is too much: a wrong type explains what then seems to be missing.
         let superfluous =
-            |(key, kinds, _): &&(_, &[TargetType], _)| self.has(key) && !kinds.contains(&kind);
-        if let Some((key, kinds, _)) = SPECIAL.iter().find(superfluous) {
-            let (kind, others) = (kind.name(), names(kinds));
-            return wrong(key, format!("{kind} targets do not have it; it is for {others}"));
+            SPECIAL.iter().find(|key| self.has(key.name) && !key.types.contains(&kind));
+        if let Some(key) = superfluous {
+            let (kind, others) = (kind.name(), names(key.types));
+            let reason = format!("{kind} targets do not have it; it is for {others}");
+            return wrong(key.name, reason);
         }
-        let missing = |(key, kinds, needed): &&(_, &[TargetType], bool)| {
-            *needed && kinds.contains(&kind) && !self.has(key)
-        };
-        if let Some((key, ..)) = SPECIAL.iter().find(missing) {
+        let missing = SPECIAL
+            .iter()
+            .find(|key| key.needed && key.types.contains(&kind) && !self.has(key.name));
+        if let Some(Special { name: key, .. }) = missing {
             let reason = format!("has no `{key}`, which a target of type {:?} needs", kind.name());
             return Err(Problem::at(&["targets", name], reason));
         }
@@ -300,9 +316,9 @@ mod tests {
 
     #[test]
     fn every_special_key_is_one_and_is_looked_at() {
-        for (key, kinds, _) in SPECIAL {
-            assert!(!TargetConfig::default().has(key));
-            assert!(kinds.iter().all(|kind| TargetType::ALL.contains(kind)));
+        for key in SPECIAL {
+            assert!(!TargetConfig::default().has(key.name));
+            assert!(key.types.iter().all(|kind| TargetType::ALL.contains(kind)));
         }
     }
 }
