@@ -15,6 +15,7 @@
 //! | [`MAX_OTLP_ATTRIBUTES`] of a resource or scope, [`MIN_OTLP_BUCKETS`] | `OtlpEncoder`'s setter returns an error that names the limit | the error |
 //! | [`DEFAULT_OTLP_BUCKETS`] of a histogram's point, unless set | its buckets become twice as wide until they are few enough; count, sum and extremes stay exact | the point's `scale` |
 //! | [`DEFAULT_REMOTE_WRITE_SERIES`], [`DEFAULT_REMOTE_WRITE_BYTES`] of a remote write request | the rest goes into another request | the number of requests |
+//! | [`MAX_REMOTE_WRITE_MARKERS`] that a remote write target is still to get | those that ended first are not sent: such series end when the receiver's lookback is over | nowhere |
 //! | [`MAX_HTTP_CONNECTIONS`] at once (feature `http`, as all of the following) | further ones get 503 and are closed, or only closed past [`MAX_HTTP_REFUSALS`] | `tachometer_http_connections_refused_total` |
 //! | [`MAX_HTTP_HEADER_BYTES`], [`MAX_HTTP_HEADERS`] of a request | 431, and the connection is closed | `tachometer_http_requests_total{code="431"}` |
 //! | [`HTTP_HEADER_TIMEOUT`] for a request | 408, and the connection is closed | `tachometer_http_requests_total{code="408"}` |
@@ -34,6 +35,7 @@
 //! | [`MAX_PUSH_RETRY_AFTER`] that a server asks for | the pause is this long and no longer | `tachometer_push_failures_total{reason="status"}` |
 //! | [`MAX_PUSH_RESPONSE_HEAD_BYTES`], [`MAX_PUSH_RESPONSE_HEADERS`] of a response | the attempt ends, and is made again | `tachometer_push_failures_total{reason="malformed"}` |
 //! | [`MAX_PUSH_RESPONSE_BYTES`] of a response's body | the rest is not read; the status stands | nowhere: nothing is lost |
+//! | [`MAX_PUSH_MESSAGE_BYTES`] of what a server says about points that it rejects | the rest of the message is cut off | nowhere: the points are counted |
 //! | [`DEFAULT_PUSH_FLUSH_LIMIT`] for the last flush | what is left is dropped, or stays in the spool's file | `tachometer_push_dropped_total{reason="shutdown"}`, and `Flush` |
 
 use std::num::NonZeroU32;
@@ -91,6 +93,8 @@ pub const DEFAULT_REMOTE_WRITE_SERIES: usize = 2_000;
 pub const DEFAULT_REMOTE_WRITE_BYTES: usize = 1 << 20;
 /// The largest number of bytes that can be allowed a remote write request: receivers decode no more.
 pub const MAX_REMOTE_WRITE_BYTES: usize = 32 << 20;
+/// Staleness markers that were in requests which were given up, and are to be sent again.
+pub const MAX_REMOTE_WRITE_MARKERS: usize = 10_000;
 /// HTTP connections that are served at once. Each costs a file descriptor and
 /// [`MAX_HTTP_HEADER_BYTES`] of memory, and no thread.
 pub const MAX_HTTP_CONNECTIONS: usize = 256;
@@ -171,6 +175,8 @@ pub const MAX_PUSH_RESPONSE_HEAD_BYTES: usize = 16 << 10;
 pub const MAX_PUSH_RESPONSE_HEADERS: usize = 64;
 /// Bytes of a response's body that are kept for the protocol to look at.
 pub const MAX_PUSH_RESPONSE_BYTES: usize = 64 << 10;
+/// Bytes of what a server says about points that it rejects that are kept for the target's status.
+pub const MAX_PUSH_MESSAGE_BYTES: usize = 1 << 10;
 /// Generations a shard must have been idle before its cells are no longer read at each cut.
 pub(crate) const IDLE_CUTS: u32 = if cfg!(tachometer_loom) { 1 } else { 4 };
 /// Cuts of a bank that read only the histograms which say that they changed, before one that reads all of them: so that even

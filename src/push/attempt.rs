@@ -12,6 +12,7 @@
 use super::http::response::{Reader, Response};
 use super::own::Failure;
 use super::protocol::Payload;
+use crate::export::statsd::end_of_lines;
 use crate::limits::MAX_PUSH_RESPONSE_BYTES;
 use mio::net::{TcpStream, UdpSocket};
 use mio::{Interest, Registry, Token};
@@ -123,11 +124,19 @@ impl Attempt {
         }
     }
 
+    /// Bytes of the body that the system has taken as datagrams.
+    pub(super) fn sent(&self) -> usize {
+        match self.stage {
+            Stage::Datagrams { sent, .. } => sent,
+            _ => 0,
+        }
+    }
+
     /// What came of it although its time is over.
-    pub(super) fn time_out(self) -> Outcome {
-        let during = match self.stage {
+    pub(super) fn time_out(&mut self) -> Outcome {
+        let during = match &mut self.stage {
             // The status decides; the rest of the answer would have been a courtesy.
-            Stage::Exchanging(mut exchange) => match exchange.reader.finish() {
+            Stage::Exchanging(exchange) => match exchange.reader.finish() {
                 Some(response) => return Outcome::Answered(response),
                 None if exchange.written < self.head.len() + self.payload.body.len() => {
                     "while writing"
@@ -307,9 +316,8 @@ fn datagram(lines: &[u8], most: usize) -> usize {
     if lines.len() <= most {
         return lines.len();
     }
-    let fits = lines[..most].iter().rposition(|&byte| byte == b'\n');
-    let end = fits.or_else(|| lines.iter().position(|&byte| byte == b'\n'));
-    end.map_or(lines.len(), |end| end + 1)
+    // With the last line's end.
+    (end_of_lines(lines, most - 1) + 1).min(lines.len())
 }
 
 #[cfg(test)]
@@ -323,5 +331,7 @@ mod tests {
         assert_eq!(datagram(b"a:1\nb:2\nc:3\n", 4), 4);
         assert_eq!(datagram(b"a:1\nb:2\nc:3\n", 3), 4);
         assert_eq!(datagram(b"abcdef", 3), 6);
+        // A negative gauge of StatsD stays with the zero before it.
+        assert_eq!(datagram(b"a:1|c\nb:0|g\nb:-5|g\n", 13), 6);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::attempt::Transport;
 use super::http::{self, Method, is_header};
+use super::kinds::{Endpoint, Format};
 use super::protocol::{Page, Payload, Protocol};
 use super::pushgateway::Group;
 use super::secret::Secret;
@@ -62,8 +63,9 @@ use std::time::Duration;
 /// There is no TLS: an `https://` URL is refused. Across networks that are not trusted, push to a proxy on this machine.
 #[derive(Debug)]
 pub struct Target {
-    place: Place,
-    protocol: Box<dyn Protocol>,
+    pub(super) place: Place,
+    pub(super) format: Format,
+    pub(super) gzip: bool,
     headers: Vec<(String, Secret)>,
     every: Duration,
     time_limit: Duration,
@@ -73,15 +75,33 @@ pub struct Target {
     /// Whether a page says all that the pages before it said.
     replaces: bool,
     /// A setting that this kind of target does not have, and which kind has it.
-    misused: Option<(&'static str, &'static str)>,
+    pub(super) misused: Option<(&'static str, &'static str)>,
 }
 
 #[derive(Debug)]
-enum Place {
-    Http { url: Secret, method: Method },
-    Pushgateway { url: Secret, group: Group, method: Method },
+pub(super) enum Place {
+    Http {
+        url: Secret,
+        method: Method,
+    },
+    /// `POST`ed to an endpoint of the server at the URL.
+    Under {
+        url: Secret,
+        endpoint: Endpoint,
+    },
+    Pushgateway {
+        url: Secret,
+        group: Group,
+        method: Method,
+    },
     Lines(String),
     Datagrams(String, usize),
+}
+
+impl Place {
+    pub(super) fn is_http(&self) -> bool {
+        matches!(self, Place::Http { .. } | Place::Under { .. } | Place::Pushgateway { .. })
+    }
 }
 
 /// A target whose settings were checked.
@@ -109,9 +129,14 @@ pub(super) enum Destination {
 
 impl Target {
     fn new(place: Place, protocol: Box<dyn Protocol>) -> Target {
+        Self::of(place, Format::Given(protocol))
+    }
+
+    pub(super) fn of(place: Place, format: Format) -> Target {
         Target {
             place,
-            protocol,
+            format,
+            gzip: false,
             headers: Vec::new(),
             every: DEFAULT_PUSH_INTERVAL,
             time_limit: DEFAULT_PUSH_TIME_LIMIT,
@@ -300,7 +325,7 @@ impl Target {
             );
             return Err(invalid("spool", reason));
         }
-        let http = matches!(self.place, Place::Http { .. } | Place::Pushgateway { .. });
+        let http = self.place.is_http();
         for (header, value) in &self.headers {
             let fixed = ["content-length", "transfer-encoding", "connection", "host"];
             let reason = if !http {
@@ -326,6 +351,10 @@ impl Target {
             Place::Http { url: text, method } => {
                 Destination::Http { url: url(text)?, method: *method }
             }
+            Place::Under { url: text, endpoint } => {
+                let url = endpoint.at(url(text)?).map_err(|reason| invalid("url", reason))?;
+                Destination::Http { url, method: Method::Post }
+            }
             Place::Pushgateway { url: text, group, method } => {
                 let url = group.at(url(text)?).map_err(|reason| invalid("grouping", reason))?;
                 Destination::Http { url, method: *method }
@@ -336,10 +365,11 @@ impl Target {
             }
             Place::Datagrams(text, most) => Destination::Datagrams(address(text)?, *most),
         };
+        let protocol = self.format.protocol(self.gzip, &self.place);
         Ok(Plan {
             name: name.to_owned(),
             destination,
-            protocol: self.protocol,
+            protocol: protocol.map_err(|(setting, reason)| invalid(setting, reason))?,
             headers: self.headers,
             every: self.every,
             time_limit: self.time_limit,
