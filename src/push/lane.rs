@@ -118,6 +118,11 @@ impl Lane {
             && self.retry_at.is_none_or(|at| at <= now)
     }
 
+    /// Whether its attempt goes on without waiting for an event.
+    pub(super) fn goes_on(&self) -> bool {
+        self.attempt.as_ref().is_some_and(Attempt::goes_on)
+    }
+
     /// Whether everything was delivered.
     pub(super) fn is_done(&self) -> bool {
         self.spool.len() == 0 && self.owed.is_none()
@@ -226,11 +231,11 @@ impl Lane {
     fn begin(&mut self, around: &Surroundings<'_>) {
         let Some(entry) = self.spool.first() else { return };
         let payload = entry.payload.clone();
-        let head = self.plan.destination.head(&self.plan.headers, &payload);
-        let transport = self.plan.destination.transport();
+        let ends = around.now.checked_add(self.plan.time_limit);
+        let transport = self.plan.destination.transport(&self.plan.headers, &payload, ends);
         // Zero wakes the worker.
         let token = Token(self.number + 1);
-        let mut attempt = Attempt::new(transport, head, payload, token, around.now);
+        let mut attempt = Attempt::new(transport, payload, token, around.now);
         self.spool.sending = true;
         self.retry_at = None;
         self.asked_to_wait = false;
@@ -272,6 +277,18 @@ impl Lane {
                 self.pause(asked, around.now);
             }
             Outcome::Answered(response) => self.refused(response.status),
+            #[cfg(feature = "grpc")]
+            Outcome::Later(why, asked) => {
+                self.failed(Failure::Status, self.without_secrets(why));
+                self.pause(asked, around.now);
+            }
+            #[cfg(feature = "grpc")]
+            Outcome::Refused(why) => {
+                self.failed(Failure::Refused, self.without_secrets(why));
+                // It is there, and answers.
+                self.backoff.reset();
+                self.pop_lost(Loss::Refused);
+            }
             Outcome::Failed(Failure::Partial, why) => {
                 self.failed(Failure::Partial, why);
                 self.pop_lost(Loss::Refused);
@@ -355,6 +372,16 @@ impl Lane {
         let protocol = &mut self.plan.protocol;
         if catch_unwind(AssertUnwindSafe(|| protocol.lost(part))).is_err() {
             self.failed(Failure::Panic, "its protocol panicked".to_owned());
+        }
+    }
+
+    /// What a server said, unless it repeats a secret that it was sent.
+    #[cfg(feature = "grpc")]
+    fn without_secrets(&self, said: String) -> String {
+        let mut values = self.plan.headers.iter().map(|(_, value)| value.reveal());
+        match values.any(|value| value.split_whitespace().any(|word| said.contains(word))) {
+            true => "it answered with words that repeat what a header of ours says".to_owned(),
+            false => said,
         }
     }
 

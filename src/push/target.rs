@@ -1,11 +1,15 @@
 //! What a target is: where, in which format, how often, and how patiently.
 
 use super::attempt::Transport;
+#[cfg(feature = "grpc")]
+use super::grpc;
 use super::http::{self, Method, is_header};
+use super::https::Trust;
 use super::protocol::{Page, Payload, Protocol};
 use super::pushgateway::Group;
 use super::secret::Secret;
 use super::spool::Bounds;
+use super::stream::Tls;
 use super::url::{Authority, Url, base64};
 use crate::limits::{
     DEFAULT_PUSH_DATAGRAM_BYTES, DEFAULT_PUSH_INTERVAL, DEFAULT_PUSH_RETRY_FIRST,
@@ -14,7 +18,7 @@ use crate::limits::{
 };
 use crate::{Encoder, Error, TextEncoder};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Where snapshots are pushed to, in which format, how often, and how patiently.
 ///
@@ -65,6 +69,7 @@ pub struct Target {
     place: Place,
     protocol: Box<dyn Protocol>,
     headers: Vec<(String, Secret)>,
+    pub(super) trust: Trust,
     every: Duration,
     time_limit: Duration,
     retry: (Duration, Duration),
@@ -78,8 +83,19 @@ pub struct Target {
 
 #[derive(Debug)]
 enum Place {
-    Http { url: Secret, method: Method },
-    Pushgateway { url: Secret, group: Group, method: Method },
+    Http {
+        url: Secret,
+        method: Method,
+    },
+    #[cfg(feature = "grpc")]
+    Grpc {
+        url: Secret,
+    },
+    Pushgateway {
+        url: Secret,
+        group: Group,
+        method: Method,
+    },
     Lines(String),
     Datagrams(String, usize),
 }
@@ -102,7 +118,17 @@ pub(super) struct Plan {
 
 #[derive(Debug)]
 pub(super) enum Destination {
-    Http { url: Url, method: Method },
+    Http {
+        url: Url,
+        method: Method,
+        tls: Option<Tls>,
+    },
+    #[cfg(feature = "grpc")]
+    Grpc {
+        uri: ::http::Uri,
+        authority: Authority,
+        tls: Option<Tls>,
+    },
     Lines(Authority),
     Datagrams(Authority, usize),
 }
@@ -113,6 +139,7 @@ impl Target {
             place,
             protocol,
             headers: Vec::new(),
+            trust: Trust::default(),
             every: DEFAULT_PUSH_INTERVAL,
             time_limit: DEFAULT_PUSH_TIME_LIMIT,
             retry: (DEFAULT_PUSH_RETRY_FIRST, DEFAULT_PUSH_RETRY_LONGEST),
@@ -132,6 +159,12 @@ impl Target {
     pub fn http_with(url: impl Into<String>, protocol: impl Protocol + 'static) -> Target {
         let place = Place::Http { url: Secret::new(url), method: Method::Post };
         Self::new(place, Box::new(protocol))
+    }
+
+    /// Calls OTLP's gRPC service at `url` (`http://host:4317`) with what `protocol` makes of snapshots.
+    #[cfg(feature = "grpc")]
+    pub(super) fn grpc_with(url: impl Into<String>, protocol: impl Protocol + 'static) -> Target {
+        Self::new(Place::Grpc { url: Secret::new(url) }, Box::new(protocol))
     }
 
     /// `POST`s Prometheus text to VictoriaMetrics at `url` (`http://host:8428`), which stores it with the time of the
@@ -295,15 +328,23 @@ impl Target {
             return Err(invalid("spool", reason));
         }
         let http = matches!(self.place, Place::Http { .. } | Place::Pushgateway { .. });
+        #[cfg(feature = "grpc")]
+        let grpc = matches!(self.place, Place::Grpc { .. });
+        #[cfg(not(feature = "grpc"))]
+        let grpc = false;
         for (header, value) in &self.headers {
             let fixed = ["content-length", "transfer-encoding", "connection", "host"];
-            let reason = if !http {
+            let reason = if !http && !grpc {
                 "only HTTP has headers"
             } else if !is_header(header, value.reveal()) {
                 "its name must be letters, digits and '-', its value one line"
             } else if fixed.iter().any(|fixed| header.eq_ignore_ascii_case(fixed)) {
                 "the pusher sets this one itself"
             } else {
+                #[cfg(feature = "grpc")]
+                if let Some(reason) = grpc::refuses(header, value.reveal()).filter(|_| grpc) {
+                    return Err(invalid("header", format!("{header:?}: {reason}")));
+                }
                 continue;
             };
             return Err(invalid("header", format!("{header:?}: {reason}")));
@@ -316,13 +357,30 @@ impl Target {
             let refused = |reason| invalid("address", format!("bad address {address:?}: {reason}"));
             Authority::parse(address).map_err(refused)
         };
+        let tls = |url: &Url, protocol: &[u8]| {
+            self.trust.plan(url, protocol).map_err(|error| error.of_target(name))
+        };
+        if !http
+            && !grpc
+            && let Some(setting) = self.trust.misused()
+        {
+            return Err(invalid(setting, "only HTTP has TLS here".to_owned()));
+        }
         let destination = match &self.place {
             Place::Http { url: text, method } => {
-                Destination::Http { url: url(text)?, method: *method }
+                let url = url(text)?;
+                Destination::Http { tls: tls(&url, b"http/1.1")?, url, method: *method }
+            }
+            #[cfg(feature = "grpc")]
+            Place::Grpc { url: text } => {
+                let url = url(text)?;
+                let uri = grpc::uri(&url);
+                let uri = uri.map_err(|reason| invalid("url", format!("bad URL: {reason}")))?;
+                Destination::Grpc { tls: tls(&url, b"h2")?, authority: url.authority, uri }
             }
             Place::Pushgateway { url: text, group, method } => {
                 let url = group.at(url(text)?).map_err(|reason| invalid("grouping", reason))?;
-                Destination::Http { url, method: *method }
+                Destination::Http { tls: tls(&url, b"http/1.1")?, url, method: *method }
             }
             Place::Lines(text) => Destination::Lines(address(text)?),
             Place::Datagrams(_, 0) => {
@@ -350,23 +408,30 @@ impl Destination {
     pub(super) fn authority(&self) -> &Authority {
         match self {
             Destination::Http { url, .. } => &url.authority,
+            #[cfg(feature = "grpc")]
+            Destination::Grpc { authority, .. } => authority,
             Destination::Lines(authority) | Destination::Datagrams(authority, _) => authority,
         }
     }
 
-    pub(super) fn transport(&self) -> Transport {
+    /// How `payload` goes there, in an attempt that `ends` then.
+    pub(super) fn transport(
+        &self,
+        headers: &[(String, Secret)],
+        payload: &Payload,
+        ends: Option<Instant>,
+    ) -> Transport {
         match self {
-            Destination::Http { .. } => Transport::Http,
+            Destination::Http { url, method, tls } => {
+                Transport::Http(http::head(*method, url, headers, payload), tls.clone())
+            }
+            #[cfg(feature = "grpc")]
+            Destination::Grpc { uri, tls, .. } => {
+                let order = grpc::Order::new(uri.clone(), headers, payload, ends);
+                Transport::Grpc(order, tls.clone())
+            }
             Destination::Lines(_) => Transport::Lines,
             Destination::Datagrams(_, most) => Transport::Datagrams(*most),
-        }
-    }
-
-    /// What is sent before the payload's body.
-    pub(super) fn head(&self, headers: &[(String, Secret)], payload: &Payload) -> Vec<u8> {
-        match self {
-            Destination::Http { url, method } => http::head(*method, url, headers, payload),
-            _ => Vec::new(),
         }
     }
 }
