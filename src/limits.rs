@@ -35,6 +35,7 @@
 //! | [`MAX_PUSH_RESPONSE_HEAD_BYTES`], [`MAX_PUSH_RESPONSE_HEADERS`] of a response | the attempt ends, and is made again | `tachometer_push_failures_total{reason="malformed"}` |
 //! | [`PUSH_TURN_BYTES`] read from a target at once | the other targets have their turn, then it goes on | nowhere: nothing is lost |
 //! | [`MAX_PUSH_RESPONSE_BYTES`] of a response's body | the rest is not read; the status stands | nowhere: nothing is lost |
+//! | [`MAX_PUSH_MESSAGE_BYTES`] of what a server says about points that it rejects | the rest of the message is cut off | nowhere: the points are counted |
 //! | [`DEFAULT_PUSH_FLUSH_LIMIT`] for the last flush | what is left is dropped, or stays in the spool's file | `tachometer_push_dropped_total{reason="shutdown"}`, and `Flush` |
 
 use std::time::Duration;
@@ -166,6 +167,8 @@ pub const MAX_PUSH_RESPONSE_HEAD_BYTES: usize = 16 << 10;
 pub const MAX_PUSH_RESPONSE_HEADERS: usize = 64;
 /// Bytes of a response's body that are kept for the protocol to look at.
 pub const MAX_PUSH_RESPONSE_BYTES: usize = 64 << 10;
+/// Bytes of what a server says about points that it rejects that are kept for the target's status.
+pub const MAX_PUSH_MESSAGE_BYTES: usize = 1 << 10;
 /// Generations a shard must have been idle before its cells are no longer read at each cut.
 pub(crate) const IDLE_CUTS: u32 = if cfg!(tachometer_loom) { 1 } else { 4 };
 /// Cuts of a bank that read only the histograms which say that they changed, before one that reads all of them: so that even

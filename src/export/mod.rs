@@ -7,6 +7,8 @@
 pub(crate) mod csv;
 mod digits;
 pub(crate) mod exponential;
+#[cfg(feature = "push")]
+pub(crate) mod fields;
 mod floats;
 pub(crate) mod graphite;
 #[cfg(feature = "json")]

@@ -160,11 +160,19 @@ impl Attempt {
         }
     }
 
+    /// Bytes of the body that the system has taken as datagrams.
+    pub(super) fn sent(&self) -> usize {
+        match self.stage {
+            Stage::Datagrams { sent, .. } => sent,
+            _ => 0,
+        }
+    }
+
     /// What came of it although its time is over.
-    pub(super) fn time_out(self) -> Outcome {
+    pub(super) fn time_out(&mut self) -> Outcome {
         let head = if let Transport::Http(head, _) = &self.transport { head.len() } else { 0 };
-        let during = match self.stage {
-            Stage::Exchanging(mut exchange) => {
+        let during = match &mut self.stage {
+            Stage::Exchanging(exchange) => {
                 match exchange.time_out(head + self.payload.body.len()) {
                     Ok(response) => return Outcome::Answered(response),
                     Err(during) => during,

@@ -2,6 +2,7 @@
 
 use super::attempt::Outcome;
 use super::own::Failure;
+use crate::export::statsd::end_of_lines;
 use mio::net::UdpSocket;
 use std::io::ErrorKind;
 
@@ -33,9 +34,8 @@ fn datagram(lines: &[u8], most: usize) -> usize {
     if lines.len() <= most {
         return lines.len();
     }
-    let fits = lines[..most].iter().rposition(|&byte| byte == b'\n');
-    let end = fits.or_else(|| lines.iter().position(|&byte| byte == b'\n'));
-    end.map_or(lines.len(), |end| end + 1)
+    // With the last line's end.
+    (end_of_lines(lines, most - 1) + 1).min(lines.len())
 }
 
 #[cfg(test)]
@@ -49,5 +49,7 @@ mod tests {
         assert_eq!(datagram(b"a:1\nb:2\nc:3\n", 4), 4);
         assert_eq!(datagram(b"a:1\nb:2\nc:3\n", 3), 4);
         assert_eq!(datagram(b"abcdef", 3), 6);
+        // A negative gauge of StatsD stays with the zero before it.
+        assert_eq!(datagram(b"a:1|c\nb:0|g\nb:-5|g\n", 13), 6);
     }
 }

@@ -4,15 +4,15 @@
 
 use super::attempt::{Attempt, Outcome};
 use super::backoff::Backoff;
-use super::http::response::{Response, retry_after};
+use super::http::response::Response;
 use super::own::{Failure, Loss, OwnMetrics};
-use super::protocol::Part;
+use super::protocol::{Part, Payload, Protocol, Verdict};
 use super::resolve::{Found, Resolver};
 use super::spool::{Entry, Overflow, Spool};
 use super::status::TargetStatus;
 use super::target::Plan;
 use crate::Snapshot;
-use crate::limits::MAX_PUSH_RETRY_AFTER;
+use crate::limits::{MAX_PUSH_MESSAGE_BYTES, MAX_PUSH_RETRY_AFTER};
 use mio::{Registry, Token};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -38,8 +38,12 @@ pub(super) struct Lane {
     due: Option<Instant>,
     /// A snapshot that waits for the payloads before it to be settled.
     owed: Option<Arc<Snapshot>>,
+    /// The last snapshot, until the protocol has said what comes after it.
+    last: Option<Arc<Snapshot>>,
     /// The generation of the last snapshot that was prepared, or that was there before the first.
     prepared: u64,
+    /// Payloads that were made of it.
+    parts: usize,
     attempt: Option<Attempt>,
     /// No attempt before then.
     retry_at: Option<Instant>,
@@ -53,8 +57,10 @@ pub(super) struct Lane {
     changed: bool,
     sent: u64,
     dropped: u64,
+    rejected: u64,
     last_success: Option<Duration>,
     last_error: Option<String>,
+    last_rejection: Option<String>,
 }
 
 impl Lane {
@@ -78,7 +84,9 @@ impl Lane {
             backoff,
             due,
             owed: None,
+            last: None,
             prepared,
+            parts: 0,
             attempt: None,
             retry_at: None,
             asked_to_wait: false,
@@ -88,8 +96,10 @@ impl Lane {
             changed: true,
             sent: 0,
             dropped: 0,
+            rejected: 0,
             last_success: None,
             last_error: None,
+            last_rejection: None,
         };
         if damaged {
             lane.drop_counted(Loss::Damaged);
@@ -125,7 +135,7 @@ impl Lane {
 
     /// Whether everything was delivered.
     pub(super) fn is_done(&self) -> bool {
-        self.spool.len() == 0 && self.owed.is_none()
+        self.spool.len() == 0 && self.owed.is_none() && self.last.is_none()
     }
 
     /// If it is time for another snapshot, prepares `latest`.
@@ -145,7 +155,24 @@ impl Lane {
         if !self.asked_to_wait {
             self.retry_at = None;
         }
+        self.last = Some(last.clone());
         self.offer(last);
+        self.proceed();
+    }
+
+    /// Prepares what could not be prepared before.
+    fn proceed(&mut self) {
+        if !self.spool.has_own()
+            && let Some(owed) = self.owed.take()
+        {
+            self.prepare(&owed);
+        }
+        if self.owed.is_none()
+            && let Some(last) = self.last.take()
+        {
+            let generation = last.generation();
+            self.payloads(generation, |protocol, payloads| protocol.finish(&last, payloads));
+        }
     }
 
     fn offer(&mut self, snapshot: Arc<Snapshot>) {
@@ -160,17 +187,28 @@ impl Lane {
     }
 
     fn prepare(&mut self, snapshot: &Arc<Snapshot>) {
-        let generation = snapshot.generation();
-        self.prepared = generation;
+        self.prepared = snapshot.generation();
+        self.parts = 0;
+        let generation = self.prepared;
+        self.payloads(generation, |protocol, payloads| protocol.prepare(snapshot, payloads));
+    }
+
+    /// Puts payloads into the spool.
+    fn payloads(
+        &mut self,
+        generation: u64,
+        make: impl FnOnce(&mut dyn Protocol, &mut Vec<Payload>),
+    ) {
         let mut payloads = Vec::new();
-        let protocol = &mut self.plan.protocol;
-        let prepare = AssertUnwindSafe(|| protocol.prepare(snapshot, &mut payloads));
-        if catch_unwind(prepare).is_err() {
+        let protocol = &mut *self.plan.protocol;
+        let make = AssertUnwindSafe(|| make(protocol, &mut payloads));
+        if catch_unwind(make).is_err() {
             return self.failed(Failure::Panic, "its protocol panicked".to_owned());
         }
-        for (index, payload) in payloads.into_iter().enumerate() {
+        for payload in payloads {
             let mut over = Vec::new();
-            let part = Part { generation, index };
+            let part = Part { generation, index: self.parts };
+            self.parts += 1;
             self.spool.push(payload, part, |entry, why| over.push((entry, why)));
             for (entry, why) in over {
                 let why = match why {
@@ -220,8 +258,8 @@ impl Lane {
             match attempt.step(around.events) {
                 Some(outcome) => self.settle(outcome, around),
                 None if over => {
-                    let attempt = self.attempt.take().map(Attempt::time_out);
-                    attempt.into_iter().for_each(|outcome| self.settle(outcome, around));
+                    let outcome = attempt.time_out();
+                    self.settle(outcome, around);
                 }
                 None => {}
             }
@@ -262,21 +300,22 @@ impl Lane {
 
     /// An attempt has ended.
     fn settle(&mut self, outcome: Outcome, around: &Surroundings<'_>) {
+        let mut sent = 0;
         if let Some(attempt) = self.attempt.take() {
             self.own.took(attempt.began.elapsed());
+            sent = attempt.sent();
         }
         self.spool.sending = false;
         match outcome {
-            Outcome::Taken => self.delivered(&[]),
-            Outcome::Answered(Response { status: 200..=299, body, .. }) => self.delivered(&body),
+            Outcome::Taken => self.answered(&Response { status: 200, ..Response::default() }),
             Outcome::Answered(response) if matches!(response.status, 429 | 500..) => {
                 let why = format!("it answered {}", response.status);
-                let asked = response.retry_after.filter(|_| matches!(response.status, 429 | 503));
-                let asked = asked.and_then(|value| retry_after(&value, unix_now()));
+                let asks = matches!(response.status, 429 | 503);
+                let asked = asks.then(|| response.retry_after(unix_now())).flatten();
                 self.failed(Failure::Status, why);
                 self.pause(asked, around.now);
             }
-            Outcome::Answered(response) => self.refused(response.status),
+            Outcome::Answered(response) => self.answered(&response),
             #[cfg(feature = "grpc")]
             Outcome::Later(why, asked) => {
                 self.failed(Failure::Status, self.without_secrets(why));
@@ -289,10 +328,6 @@ impl Lane {
                 self.backoff.reset();
                 self.pop_lost(Loss::Refused);
             }
-            Outcome::Failed(Failure::Partial, why) => {
-                self.failed(Failure::Partial, why);
-                self.pop_lost(Loss::Refused);
-            }
             Outcome::Failed(failure, why) => {
                 // One that is there and silent must not keep the others from being tried.
                 self.preferred += usize::from(failure == Failure::Timeout);
@@ -302,14 +337,15 @@ impl Lane {
                     self.addresses = literal.into_iter().collect();
                 }
                 self.failed(failure, why);
+                if sent > 0 {
+                    // What the system took is gone, and must not be sent twice.
+                    self.spool.cut(sent);
+                    self.backoff.reset();
+                }
                 self.pause(None, around.now);
             }
         }
-        if !self.spool.has_own()
-            && let Some(owed) = self.owed.take()
-        {
-            self.prepare(&owed);
-        }
+        self.proceed();
         self.observe();
     }
 
@@ -320,44 +356,47 @@ impl Lane {
         self.retry_at = now.checked_add(pause);
     }
 
-    fn delivered(&mut self, answer: &[u8]) {
+    /// The target says what becomes of the payload: it has it, or will never take it.
+    fn answered(&mut self, response: &Response) {
+        let Some(entry) = self.spool.first() else { return };
+        let (answer, replaced) = (response.answer(), entry.replaced);
+        let (protocol, part, payload) = (&mut self.plan.protocol, entry.part, &entry.payload);
+        let ask = AssertUnwindSafe(|| protocol.answered(part, payload, &answer));
+        let verdict = catch_unwind(ask);
+        // It is there, and answers.
         self.backoff.reset();
+        if !answer.is_success() || matches!(verdict, Ok(Verdict::Refused | Verdict::Instead(_))) {
+            self.failed(Failure::Refused, refusal(response.status));
+        }
+        match verdict {
+            Ok(Verdict::Instead(payload)) if !replaced => self.spool.replace(payload),
+            Ok(Verdict::Refused) => self.pop_lost(Loss::Refused),
+            Ok(Verdict::Taken) => self.delivered(),
+            Ok(Verdict::Partly { rejected, message }) => {
+                self.delivered();
+                self.rejected = self.rejected.saturating_add(rejected);
+                self.own.rejected(rejected);
+                self.last_rejection = Some(shown(&self.without_secrets(message)));
+            }
+            Ok(Verdict::Instead(_)) | Err(_) => {
+                match answer.is_success() {
+                    true => self.delivered(),
+                    false => self.pop_lost(Loss::Refused),
+                }
+                if verdict.is_err() {
+                    self.failed(Failure::Panic, "its protocol panicked".to_owned());
+                }
+            }
+        }
+    }
+
+    fn delivered(&mut self) {
         self.sent += 1;
         let now = unix_now();
         self.last_success = Some(now);
         self.last_error = None;
         self.own.sent(now);
-        let Some(Entry { part: Some(part), .. }) = self.spool.pop() else { return };
-        let protocol = &mut self.plan.protocol;
-        let tell = AssertUnwindSafe(|| protocol.acknowledged(part, answer));
-        if catch_unwind(tell).is_err() {
-            self.failed(Failure::Panic, "its protocol panicked".to_owned());
-        }
-    }
-
-    /// The target answered that it will not take the payload.
-    fn refused(&mut self, status: u16) {
-        let advice = match status {
-            300..=399 => "redirections are not followed: give the URL that it leads to",
-            401 | 403 => "check the target's credentials",
-            404 | 405 => "check the path of the target's URL, and its method",
-            413 => "the payload is too large for it",
-            _ => "it says that the payload is not what it takes",
-        };
-        self.failed(Failure::Refused, format!("it answered {status}; {advice}"));
-        // It is there, and answers.
-        self.backoff.reset();
-        let first = self.spool.first().map(|entry| (entry.part, entry.replaced));
-        if let Some((Some(part), false)) = first {
-            let protocol = &mut self.plan.protocol;
-            let ask = AssertUnwindSafe(|| protocol.refused(part, status));
-            match catch_unwind(ask) {
-                Ok(Some(payload)) => return self.spool.replace(payload),
-                Ok(None) => {}
-                Err(_) => self.failed(Failure::Panic, "its protocol panicked".to_owned()),
-            }
-        }
-        self.pop_lost(Loss::Refused);
+        self.spool.pop();
     }
 
     fn pop_lost(&mut self, why: Loss) {
@@ -376,7 +415,6 @@ impl Lane {
     }
 
     /// What a server said, unless it repeats a secret that it was sent.
-    #[cfg(feature = "grpc")]
     fn without_secrets(&self, said: String) -> String {
         let mut values = self.plan.headers.iter().map(|(_, value)| value.reveal());
         match values.any(|value| value.split_whitespace().any(|word| said.contains(word))) {
@@ -416,8 +454,10 @@ impl Lane {
             waiting_bytes: self.spool.bytes(),
             sent: self.sent,
             dropped: self.dropped,
+            rejected: self.rejected,
             last_success: self.last_success,
             last_error: self.last_error.clone(),
+            last_rejection: self.last_rejection.clone(),
         })
     }
 
@@ -437,6 +477,27 @@ impl Lane {
         (status.waiting, status.waiting_bytes) = waiting;
         status
     }
+}
+
+/// What to tell about a status that ends a payload.
+fn refusal(status: u16) -> String {
+    let advice = match status {
+        200..=299 => "but what it says does not fit the format's version",
+        300..=399 => "redirections are not followed: give the URL that it leads to",
+        401 | 403 => "check the target's credentials",
+        404 | 405 => "check the path of the target's URL, and its method",
+        413 => "the payload is too large for it",
+        _ => "it says that the payload is not what it takes",
+    };
+    format!("it answered {status}; {advice}")
+}
+
+/// A server's words, fit for a line of a log.
+fn shown(message: &str) -> String {
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    let mut message: String = message.trim().chars().map(plain).collect();
+    message.truncate(message.floor_char_boundary(MAX_PUSH_MESSAGE_BYTES));
+    message
 }
 
 fn unix_now() -> Duration {

@@ -17,15 +17,19 @@ mod datagrams;
 mod exchange;
 #[cfg(feature = "grpc")]
 mod grpc;
+mod gzip;
 mod http;
 mod https;
+mod kinds;
 mod lane;
+mod otlp;
 mod own;
 mod protocol;
 mod pushgateway;
 mod resolve;
 mod secret;
 mod spool;
+mod statsd;
 mod status;
 mod stream;
 mod target;
@@ -35,7 +39,8 @@ mod url;
 mod worker;
 
 pub use http::Method;
-pub use protocol::{Page, Part, Payload, Protocol};
+pub use otlp::OtlpProtocol;
+pub use protocol::{Answer, Page, Part, Payload, Protocol, Verdict};
 pub use status::{Flush, TargetStatus};
 pub use target::Target;
 
@@ -69,7 +74,7 @@ use worker::{Shared, Worker};
 ///
 /// If the engine records its own metrics, so does the pusher, into the same registry, with the targets' names as labels:
 /// `tachometer_push_sent_total`, `tachometer_push_failures_total` and `tachometer_push_dropped_total` by `reason`,
-/// `tachometer_push_spool_entries`, `tachometer_push_spool_bytes`, `tachometer_push_last_success_timestamp_seconds`, and
+/// `tachometer_push_rejected_points_total`, `tachometer_push_spool_entries`, `tachometer_push_spool_bytes`, `tachometer_push_last_success_timestamp_seconds`, and
 /// `tachometer_push_duration_seconds`.
 ///
 /// Cost: nothing to recording threads; to its own thread, what encoding a snapshot takes, and a connection for each
@@ -299,7 +304,7 @@ impl fmt::Debug for PusherBuilder {
 /// What reads bytes from outside, for the fuzz targets alone.
 #[doc(hidden)]
 pub mod outside {
-    use super::http::response::{Reader, retry_after};
+    use super::http::response::Reader;
     use super::protocol::Payload;
     use super::spool::record;
     use super::url::Url;
@@ -319,10 +324,15 @@ pub mod outside {
         }
         let now = Duration::from_secs(1_700_000_000);
         let response = reader.finish().map(|response| {
-            let asked = response.retry_after.and_then(|value| retry_after(&value, now));
+            let asked = response.retry_after(now);
             (response.status, asked.map(|asked| asked.as_secs()), response.body)
         });
         Ok((response, whole))
+    }
+
+    /// What an OTLP answer says about points that were rejected: how many, and why.
+    pub fn otlp_answer(json: bool, body: &[u8]) -> Option<(u64, String)> {
+        super::otlp::partial_success(json, body)
     }
 
     /// The URL in `text`, as it is sent.

@@ -4,7 +4,7 @@ use crate::registry::{Registry, Unit};
 use crate::{Counter, Error, Gauge, Histogram};
 use std::time::Duration;
 
-/// Why an attempt failed. All but the last four are tried again.
+/// Why an attempt failed. After `Refused`, `Spool` and `Panic` it is not made again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
     /// The host's name gave no address.
@@ -23,7 +23,7 @@ pub(super) enum Failure {
     Status,
     /// 3xx or another 4xx: the same again would get the same answer.
     Refused,
-    /// A datagram in the middle of others was refused.
+    /// A datagram in the middle of others was refused. The rest is tried again.
     Partial,
     /// The spool's file could not be written.
     Spool,
@@ -84,6 +84,7 @@ struct Handles {
     sent: Counter,
     failures: [Counter; Failure::ALL.len()],
     dropped: [Counter; Loss::ALL.len()],
+    rejected_points: Counter,
     spool_entries: Gauge,
     spool_bytes: Gauge,
     last_success: Gauge,
@@ -111,6 +112,11 @@ impl OwnMetrics {
                 .counter()?,
             failures: all(Failure::ALL.map(|(_, name)| failures(name)))?,
             dropped: all(Loss::ALL.map(|(_, name)| dropped(name)))?,
+            rejected_points: metric(
+                "tachometer_push_rejected_points_total",
+                "Points that the target rejected out of payloads that it took.",
+            )
+            .counter()?,
             spool_entries: metric("tachometer_push_spool_entries", "Payloads that wait.")
                 .gauge()?,
             spool_bytes: metric("tachometer_push_spool_bytes", "Bytes of payloads that wait.")
@@ -146,6 +152,12 @@ impl OwnMetrics {
     pub(super) fn dropped(&self, why: Loss) {
         if let Some(own) = &self.0 {
             own.dropped[why as usize].inc();
+        }
+    }
+
+    pub(super) fn rejected(&self, points: u64) {
+        if let Some(own) = &self.0 {
+            own.rejected_points.add(points);
         }
     }
 

@@ -26,6 +26,51 @@ pub struct Part {
     pub index: usize,
 }
 
+/// What a target answered to a payload.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Answer<'a> {
+    /// The status of an HTTP response; 200 from a target that has no such thing, and took everything.
+    pub status: u16,
+    /// The names and values of its headers, as far as they are text.
+    pub headers: &'a [(String, String)],
+    /// Its body, or what there was of it.
+    pub body: &'a [u8],
+}
+
+impl<'a> Answer<'a> {
+    /// Whether the target says that it took the payload.
+    pub fn is_success(&self) -> bool {
+        matches!(self.status, 200..=299)
+    }
+
+    /// The value of a header, whatever the case of its name.
+    pub fn header(&self, name: &str) -> Option<&'a str> {
+        let headers = self.headers;
+        let found = headers.iter().find(|header| header.0.eq_ignore_ascii_case(name));
+        found.map(|header| header.1.as_str())
+    }
+}
+
+/// What an [`Answer`] means. See [`Protocol::answered`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// The target has the payload.
+    Taken,
+    /// The target has the payload but for some points of it, which it will not take: `tachometer_push_rejected_points_total`.
+    Partly {
+        /// How many points it rejected. Zero if it only has something to say.
+        rejected: u64,
+        /// Why, in the target's words.
+        message: String,
+    },
+    /// This is to be sent in the payload's place, once: to a server that knows an older version of the format only.
+    Instead(Payload),
+    /// The target will never take it.
+    Refused,
+}
+
 /// Makes payloads of snapshots. Implemented for a format by whoever knows it; any [`Encoder`] is one through [`Page`].
 ///
 /// All calls come from the pusher's thread. One that blocks makes all targets wait; one that panics is counted
@@ -79,6 +124,29 @@ pub trait Protocol: Send + fmt::Debug {
     fn refused(&mut self, _part: Part, _status: u16) -> Option<Payload> {
         None
     }
+
+    /// What an answer to `payload` means: one with a status of 2xx, 3xx, or 4xx but 429. `part` is `None` if an earlier
+    /// process prepared it, and left it in the spool's file.
+    ///
+    /// Unless implemented, the status decides, and [`acknowledged`](Protocol::acknowledged) or
+    /// [`refused`](Protocol::refused) is called: for formats whose receivers say more than that.
+    fn answered(&mut self, part: Option<Part>, _payload: &Payload, answer: &Answer<'_>) -> Verdict {
+        match part {
+            Some(part) if answer.is_success() => self.acknowledged(part, answer.body),
+            Some(part) => {
+                return self
+                    .refused(part, answer.status)
+                    .map_or(Verdict::Refused, Verdict::Instead);
+            }
+            None if answer.is_success() => {}
+            None => return Verdict::Refused,
+        }
+        Verdict::Taken
+    }
+
+    /// Appends what is to be sent after the payloads of the `last` snapshot, when the pusher stops: the end of all series,
+    /// for formats that can say it. Called once, after the last [`prepare`](Protocol::prepare).
+    fn finish(&mut self, _last: &Arc<Snapshot>, _payloads: &mut Vec<Payload>) {}
 
     /// `part` was given up and is not sent any more. A part of it may have arrived, or all of it without a word.
     fn lost(&mut self, _part: Part) {}

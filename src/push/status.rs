@@ -16,6 +16,11 @@ pub struct TargetStatus {
     pub sent: u64,
     /// Payloads that were given up.
     pub dropped: u64,
+    /// Points that it rejected out of payloads that it took: OTLP's partial success.
+    pub rejected: u64,
+    /// What it said, with the last payload that it took, about points that it rejected or would rather not have: its own
+    /// words, at most [`MAX_PUSH_MESSAGE_BYTES`](crate::limits::MAX_PUSH_MESSAGE_BYTES) of them.
+    pub last_rejection: Option<String>,
     /// When it last took one: since 1970-01-01 UTC.
     pub last_success: Option<Duration>,
     /// What went wrong last, if nothing has succeeded since.

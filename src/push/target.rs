@@ -5,6 +5,7 @@ use super::attempt::Transport;
 use super::grpc;
 use super::http::{self, Method, is_header};
 use super::https::Trust;
+use super::kinds::{Endpoint, Format};
 use super::protocol::{Page, Payload, Protocol};
 use super::pushgateway::Group;
 use super::secret::Secret;
@@ -66,8 +67,9 @@ use std::time::{Duration, Instant};
 /// There is no TLS: an `https://` URL is refused. Across networks that are not trusted, push to a proxy on this machine.
 #[derive(Debug)]
 pub struct Target {
-    place: Place,
-    protocol: Box<dyn Protocol>,
+    pub(super) place: Place,
+    pub(super) format: Format,
+    pub(super) gzip: bool,
     headers: Vec<(String, Secret)>,
     pub(super) trust: Trust,
     every: Duration,
@@ -78,11 +80,11 @@ pub struct Target {
     /// Whether a page says all that the pages before it said.
     replaces: bool,
     /// A setting that this kind of target does not have, and which kind has it.
-    misused: Option<(&'static str, &'static str)>,
+    pub(super) misused: Option<(&'static str, &'static str)>,
 }
 
 #[derive(Debug)]
-enum Place {
+pub(super) enum Place {
     Http {
         url: Secret,
         method: Method,
@@ -91,6 +93,11 @@ enum Place {
     Grpc {
         url: Secret,
     },
+    /// `POST`ed to an endpoint of the server at the URL.
+    Under {
+        url: Secret,
+        endpoint: Endpoint,
+    },
     Pushgateway {
         url: Secret,
         group: Group,
@@ -98,6 +105,17 @@ enum Place {
     },
     Lines(String),
     Datagrams(String, usize),
+}
+
+impl Place {
+    pub(super) fn is_http(&self) -> bool {
+        match self {
+            Place::Http { .. } | Place::Under { .. } | Place::Pushgateway { .. } => true,
+            #[cfg(feature = "grpc")]
+            Place::Grpc { .. } => true,
+            Place::Lines(_) | Place::Datagrams(..) => false,
+        }
+    }
 }
 
 /// A target whose settings were checked.
@@ -135,9 +153,14 @@ pub(super) enum Destination {
 
 impl Target {
     fn new(place: Place, protocol: Box<dyn Protocol>) -> Target {
+        Self::of(place, Format::Given(protocol))
+    }
+
+    pub(super) fn of(place: Place, format: Format) -> Target {
         Target {
             place,
-            protocol,
+            format,
+            gzip: false,
             headers: Vec::new(),
             trust: Trust::default(),
             every: DEFAULT_PUSH_INTERVAL,
@@ -159,12 +182,6 @@ impl Target {
     pub fn http_with(url: impl Into<String>, protocol: impl Protocol + 'static) -> Target {
         let place = Place::Http { url: Secret::new(url), method: Method::Post };
         Self::new(place, Box::new(protocol))
-    }
-
-    /// Calls OTLP's gRPC service at `url` (`http://host:4317`) with what `protocol` makes of snapshots.
-    #[cfg(feature = "grpc")]
-    pub(super) fn grpc_with(url: impl Into<String>, protocol: impl Protocol + 'static) -> Target {
-        Self::new(Place::Grpc { url: Secret::new(url) }, Box::new(protocol))
     }
 
     /// `POST`s Prometheus text to VictoriaMetrics at `url` (`http://host:8428`), which stores it with the time of the
@@ -327,14 +344,10 @@ impl Target {
             );
             return Err(invalid("spool", reason));
         }
-        let http = matches!(self.place, Place::Http { .. } | Place::Pushgateway { .. });
-        #[cfg(feature = "grpc")]
-        let grpc = matches!(self.place, Place::Grpc { .. });
-        #[cfg(not(feature = "grpc"))]
-        let grpc = false;
+        let http = self.place.is_http();
         for (header, value) in &self.headers {
             let fixed = ["content-length", "transfer-encoding", "connection", "host"];
-            let reason = if !http && !grpc {
+            let reason = if !http {
                 "only HTTP has headers"
             } else if !is_header(header, value.reveal()) {
                 "its name must be letters, digits and '-', its value one line"
@@ -342,7 +355,9 @@ impl Target {
                 "the pusher sets this one itself"
             } else {
                 #[cfg(feature = "grpc")]
-                if let Some(reason) = grpc::refuses(header, value.reveal()).filter(|_| grpc) {
+                if matches!(self.place, Place::Grpc { .. })
+                    && let Some(reason) = grpc::refuses(header, value.reveal())
+                {
                     return Err(invalid("header", format!("{header:?}: {reason}")));
                 }
                 continue;
@@ -360,10 +375,7 @@ impl Target {
         let tls = |url: &Url, protocol: &[u8]| {
             self.trust.plan(url, protocol).map_err(|error| error.of_target(name))
         };
-        if !http
-            && !grpc
-            && let Some(setting) = self.trust.misused()
-        {
+        if !http && let Some(setting) = self.trust.misused() {
             return Err(invalid(setting, "only HTTP has TLS here".to_owned()));
         }
         let destination = match &self.place {
@@ -378,6 +390,10 @@ impl Target {
                 let uri = uri.map_err(|reason| invalid("url", format!("bad URL: {reason}")))?;
                 Destination::Grpc { tls: tls(&url, b"h2")?, authority: url.authority, uri }
             }
+            Place::Under { url: text, endpoint } => {
+                let url = endpoint.at(url(text)?).map_err(|reason| invalid("url", reason))?;
+                Destination::Http { tls: tls(&url, b"http/1.1")?, url, method: Method::Post }
+            }
             Place::Pushgateway { url: text, group, method } => {
                 let url = group.at(url(text)?).map_err(|reason| invalid("grouping", reason))?;
                 Destination::Http { tls: tls(&url, b"http/1.1")?, url, method: *method }
@@ -388,10 +404,11 @@ impl Target {
             }
             Place::Datagrams(text, most) => Destination::Datagrams(address(text)?, *most),
         };
+        let protocol = self.format.protocol(self.gzip, &self.place);
         Ok(Plan {
             name: name.to_owned(),
             destination,
-            protocol: self.protocol,
+            protocol: protocol.map_err(|(setting, reason)| invalid(setting, reason))?,
             headers: self.headers,
             every: self.every,
             time_limit: self.time_limit,

@@ -3,6 +3,8 @@
 //! Only what can be sent as it stands is taken: nothing is normalized, decoded or guessed. What is
 //! refused is told without showing it where it may hold a secret.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use std::fmt;
 
 /// A host and a port.
@@ -182,22 +184,8 @@ pub(crate) fn percent_encode(text: &str, out: &mut String) {
 
 /// Appends `bytes` in base 64: RFC 4648's first alphabet, or the one for URLs; with padding.
 pub(crate) fn base64(bytes: &[u8], for_url: bool, out: &mut String) {
-    const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-    for chunk in bytes.chunks(3) {
-        let mut word = 0;
-        (0..3).for_each(|at| word = word << 8 | u32::from(*chunk.get(at).unwrap_or(&0)));
-        for at in 0..4 {
-            let six = (word >> (18 - 6 * at) & 63) as usize;
-            out.push(match (six, for_url) {
-                _ if at > chunk.len() => '=',
-                (62, false) => '+',
-                (63, false) => '/',
-                (62, true) => '-',
-                (63, true) => '_',
-                _ => char::from(LETTERS[six]),
-            });
-        }
-    }
+    let engine = if for_url { &URL_SAFE } else { &STANDARD };
+    engine.encode_string(bytes, out);
 }
 
 #[cfg(test)]

@@ -182,6 +182,12 @@ impl OtlpEncoder {
         Ok(self)
     }
 
+    /// Whether each request covers the time since the last one alone.
+    #[cfg(feature = "push")]
+    pub(crate) fn is_delta(&self) -> bool {
+        self.settings.temporality == Temporality::Delta
+    }
+
     /// Forgets what was rendered.
     fn forget(&mut self) {
         self.layout = 0;

@@ -34,8 +34,8 @@ impl<'a> Iterator for Datagrams<'a> {
     }
 }
 
-/// Where the last line ends that ends at `limit` at the latest; if there is none, the first.
-fn end_of_lines(page: &[u8], limit: usize) -> usize {
+/// Where the last line ends that ends at `limit` at the latest; if there is none, the first. `page` is longer than that.
+pub(crate) fn end_of_lines(page: &[u8], limit: usize) -> usize {
     let Some(end) = page[..=limit].iter().rposition(|&byte| byte == b'\n') else {
         return page.iter().position(|&byte| byte == b'\n').unwrap_or(page.len());
     };

@@ -8,6 +8,8 @@ mod bins;
 mod datagrams;
 
 pub use datagrams::Datagrams;
+#[cfg(feature = "push")]
+pub(crate) use datagrams::end_of_lines;
 
 use super::rows::{Named, Row, Rows, rejected};
 use super::{Encoder, Sink, digits};

@@ -42,7 +42,7 @@ pub(super) fn outcome(headers: &HeaderMap, message: &[u8]) -> Option<Outcome> {
     if code == 0 {
         // It has taken the payload, whatever it says beside that.
         let body = details::message(message).unwrap_or_default().to_vec();
-        return Some(Outcome::Answered(Response { status: 200, retry_after: None, body }));
+        return Some(Outcome::Answered(Response { status: 200, headers: Vec::new(), body }));
     }
     let mut why = match NAMES.get(code) {
         Some(name) => format!("it answered {name}"),

@@ -1,6 +1,7 @@
 //! Reading what a server says beside its status: one message behind five bytes, a text in percent-encoding, and how long to
 //! wait, from `google.rpc.Status` with `google.rpc.RetryInfo` in `grpc-status-details-bin`.
 
+use crate::export::fields::Fields;
 use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use std::time::Duration;
@@ -51,104 +52,30 @@ pub(crate) fn retry_delay(encoded: &[u8]) -> Option<Duration> {
 }
 
 fn retry_delay_of_status(status: &[u8]) -> Option<Duration> {
-    let details = Fields(status).filter_map(|field| field.message(3));
+    let details = Fields::of(status).filter_map(|field| field.bytes(3));
     details.filter_map(delay_of_detail).next()
 }
 
 /// `Any { type_url = 1, value = 2 }`.
 fn delay_of_detail(detail: &[u8]) -> Option<Duration> {
     let (mut kind, mut value) = (&[][..], &[][..]);
-    for field in Fields(detail) {
-        kind = field.message(1).unwrap_or(kind);
-        value = field.message(2).unwrap_or(value);
+    for field in Fields::of(detail) {
+        kind = field.bytes(1).unwrap_or(kind);
+        value = field.bytes(2).unwrap_or(value);
     }
     if !kind.ends_with(b"/google.rpc.RetryInfo") {
         return None;
     }
     // `RetryInfo { retry_delay = 1 }`, `Duration { seconds = 1, nanos = 2 }`.
     let (mut seconds, mut nanos) = (0, 0);
-    for field in Fields(value).filter_map(|field| field.message(1)).flat_map(Fields) {
-        seconds = field.number(1).unwrap_or(seconds);
-        nanos = field.number(2).unwrap_or(nanos);
+    for field in Fields::of(value).filter_map(|field| field.bytes(1)).flat_map(Fields::of) {
+        seconds = field.uint(1).unwrap_or(seconds);
+        nanos = field.uint(2).unwrap_or(nanos);
     }
     // Both are signed; less than nothing is nothing.
     let seconds = u64::try_from(seconds as i64).unwrap_or(0);
     let nanos = u32::try_from(nanos as i64).unwrap_or(0).min(999_999_999);
     Some(Duration::new(seconds, nanos))
-}
-
-/// The fields of a protobuf message, up to the first that is none.
-struct Fields<'a>(&'a [u8]);
-
-struct Field<'a> {
-    number: u64,
-    value: Wire<'a>,
-}
-
-enum Wire<'a> {
-    Number(u64),
-    Bytes(&'a [u8]),
-    Fixed,
-}
-
-impl<'a> Field<'a> {
-    fn message(&self, number: u64) -> Option<&'a [u8]> {
-        match self.value {
-            Wire::Bytes(bytes) if self.number == number => Some(bytes),
-            _ => None,
-        }
-    }
-
-    fn number(&self, number: u64) -> Option<u64> {
-        match self.value {
-            Wire::Number(value) if self.number == number => Some(value),
-            _ => None,
-        }
-    }
-}
-
-impl<'a> Iterator for Fields<'a> {
-    type Item = Field<'a>;
-
-    fn next(&mut self) -> Option<Field<'a>> {
-        let key = self.varint()?;
-        let value = match key & 7 {
-            0 => Wire::Number(self.varint()?),
-            1 => self.take(8).map(|_| Wire::Fixed)?,
-            2 => {
-                let len = usize::try_from(self.varint()?).ok()?;
-                Wire::Bytes(self.take(len)?)
-            }
-            5 => self.take(4).map(|_| Wire::Fixed)?,
-            _ => return self.end(),
-        };
-        Some(Field { number: key >> 3, value })
-    }
-}
-
-impl<'a> Fields<'a> {
-    fn varint(&mut self) -> Option<u64> {
-        let mut value = 0;
-        for at in 0..10 {
-            let byte = *self.take(1)?.first()?;
-            value |= u64::from(byte & 0x7F) << (7 * at);
-            if byte < 0x80 {
-                return Some(value);
-            }
-        }
-        self.end()
-    }
-
-    fn take(&mut self, len: usize) -> Option<&'a [u8]> {
-        let Some((taken, rest)) = self.0.split_at_checked(len) else { return self.end() };
-        self.0 = rest;
-        Some(taken)
-    }
-
-    fn end<T>(&mut self) -> Option<T> {
-        self.0 = &[];
-        None
-    }
 }
 
 #[cfg(test)]
@@ -199,8 +126,7 @@ mod tests {
         assert_eq!(of(&retry(minus)), Some(Duration::ZERO));
         assert_eq!(of(&any(b"type.googleapis.com/x.Y", b"")), None);
         assert_eq!(of(&whole[..whole.len() - 1]), None);
-        let mut encoded = String::new();
-        crate::push::url::base64(&status(&whole), false, &mut encoded);
+        let encoded = base64::engine::general_purpose::STANDARD.encode(status(&whole));
         assert_eq!(retry_delay(encoded.as_bytes()), wanted);
         assert_eq!(retry_delay(encoded.trim_end_matches('=').as_bytes()), wanted);
         assert_eq!(retry_delay(b"!"), None);

@@ -244,9 +244,11 @@ async fn ask(
     let status = head.status.as_u16();
     if !head.status.is_success() {
         // Not from a server that speaks gRPC, but from one before it.
-        let retry_after = head.headers.get("retry-after").and_then(|value| value.to_str().ok());
-        let retry_after = retry_after.map(str::to_owned);
-        return Ok(Outcome::Answered(Response { status, retry_after, body: Vec::new() }));
+        let headers = head.headers.iter().filter_map(|(name, value)| {
+            Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
+        });
+        let headers = headers.collect();
+        return Ok(Outcome::Answered(Response { status, headers, body: Vec::new() }));
     }
     let kind = head.headers.get("content-type").map_or(&[][..], HeaderValue::as_bytes);
     if status != 200 || !kind.starts_with(b"application/grpc") {

@@ -9,16 +9,28 @@ use super::date;
 use crate::limits::{
     MAX_PUSH_RESPONSE_BYTES, MAX_PUSH_RESPONSE_HEAD_BYTES, MAX_PUSH_RESPONSE_HEADERS,
 };
+use crate::push::protocol::Answer;
 use std::time::Duration;
 
 /// A response whose head was understood.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Response {
     pub(crate) status: u16,
-    /// The value of `Retry-After`, as it stands.
-    pub(crate) retry_after: Option<String>,
+    /// Those whose values are text.
+    pub(crate) headers: Vec<(String, String)>,
     /// What there was of the body.
     pub(crate) body: Vec<u8>,
+}
+
+impl Response {
+    pub(crate) fn answer(&self) -> Answer<'_> {
+        Answer { status: self.status, headers: &self.headers, body: &self.body }
+    }
+
+    /// How long it asks to be left alone. `now` is the time since 1970.
+    pub(crate) fn retry_after(&self, now: Duration) -> Option<Duration> {
+        retry_after(self.answer().header("retry-after")?, now)
+    }
 }
 
 /// Reads one response.
@@ -101,10 +113,12 @@ impl Reader {
             _ => return Err("its answer has a status code that HTTP does not have"),
         }
         self.next = framing(status, parsed.headers);
-        let named = |name: &str| parsed.headers.iter().find(|h| h.name.eq_ignore_ascii_case(name));
-        let retry_after = named("retry-after").and_then(|h| std::str::from_utf8(h.value).ok());
-        let retry_after = retry_after.map(|value| value.trim().to_owned());
-        self.response = Some(Response { status, retry_after, body: Vec::new() });
+        let text = |header: &httparse::Header<'_>| {
+            let value = std::str::from_utf8(header.value).ok()?;
+            Some((header.name.to_owned(), value.trim().to_owned()))
+        };
+        let headers = parsed.headers.iter().filter_map(text).collect();
+        self.response = Some(Response { status, headers, body: Vec::new() });
         self.unread.drain(..len);
         Ok(true)
     }
@@ -206,7 +220,7 @@ fn framing(status: u16, headers: &[httparse::Header<'_>]) -> Next {
 }
 
 /// How long a server asks to be left alone: seconds, or a date. `None` if it is neither.
-pub(crate) fn retry_after(value: &str, now: Duration) -> Option<Duration> {
+fn retry_after(value: &str, now: Duration) -> Option<Duration> {
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         // More seconds than fit are as good as for ever.
         return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
@@ -268,7 +282,9 @@ mod tests {
                       HTTP/1.1 200 OK\r\nContent-Length: 0\r\nRetry-After:  7 \r\n\r\n";
         check(bytes, 200, b"", true);
         let (response, _) = read(bytes, 5).unwrap();
-        assert_eq!(response.unwrap().retry_after.as_deref(), Some("7"));
+        let response = response.unwrap();
+        assert_eq!(response.answer().header("retry-AFTER"), Some("7"));
+        assert_eq!(response.retry_after(Duration::ZERO), Some(Duration::from_secs(7)));
     }
 
     #[test]

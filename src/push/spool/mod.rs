@@ -167,6 +167,14 @@ impl Spool {
         self.settle(&old);
     }
 
+    /// Takes bytes off the first one's body: they were delivered.
+    pub(super) fn cut(&mut self, bytes: usize) {
+        let Some(first) = self.first() else { return };
+        let mut payload = Payload::clone(&first.payload);
+        payload.body.drain(..bytes.min(payload.body.len()));
+        self.replace(payload);
+    }
+
     fn settle(&mut self, entry: &Entry) {
         self.bytes -= entry.bytes;
         if let Some(file) = &mut self.file {
@@ -280,6 +288,21 @@ mod tests {
         let empty = std::fs::metadata(folder.file()).unwrap().len();
         assert_eq!(empty, record::MAGIC.len() as u64);
         assert_eq!(spool.file_failures, 0);
+    }
+
+    #[test]
+    fn what_is_left_of_a_payload_keeps_its_place() {
+        let folder = Folder::new("cut");
+        let bounds = Bounds { entries: 10, bytes: 1 << 20 };
+        let (mut spool, _) = Spool::in_file(bounds, &folder.file()).unwrap();
+        (1..=2).for_each(|generation| drop(push(&mut spool, generation, 10)));
+        spool.cut(7);
+        let first = spool.first().unwrap();
+        assert_eq!((first.payload.body.len(), first.part), (3, Some(part(1))));
+        drop(spool);
+        let (spool, _) = Spool::in_file(bounds, &folder.file()).unwrap();
+        let left: usize = spool.entries.iter().map(|entry| entry.payload.body.len()).sum();
+        assert_eq!(left, 13);
     }
 
     #[test]
