@@ -28,6 +28,7 @@ use std::time::{Duration, Instant};
 /// | kind | delivered when | arrives |
 /// |---|---|---|
 /// | [`http`](Target::http) and its relatives | the answer has a status of 2xx | at least once: an attempt whose answer was lost is made again |
+/// | [`otlp_grpc`](Target::otlp_grpc) | the answer has the status OK | at least once, the same |
 /// | [`lines`](Target::lines) | the peer closed its side after all lines | at least once, the same |
 /// | [`datagrams`](Target::datagrams) | the system took them | at most once |
 ///
@@ -58,13 +59,14 @@ use std::time::{Duration, Instant};
 ///     .flush_within(Duration::from_millis(10))
 ///     .start()?;
 /// // What is wrong with a target is said at once.
-/// let bad = Target::http("https://store:8428/write", TextEncoder::new());
+/// let bad = Target::http("http://user:secret@store:8428/write", TextEncoder::new());
 /// let error = Pusher::builder(&engine).target("bad", bad).start().unwrap_err();
-/// assert!(error.to_string().contains("there is no TLS here"));
+/// assert!(error.to_string().contains("basic_auth"));
 /// # Ok::<(), tachometer::Error>(())
 /// ```
 ///
-/// There is no TLS: an `https://` URL is refused. Across networks that are not trusted, push to a proxy on this machine.
+/// URLs may be `https://` with the feature `tls`: see [`ca_file`](Target::ca_file). Lines and datagrams are not encrypted:
+/// across networks that are not trusted, send them to an agent on this machine.
 #[derive(Debug)]
 pub struct Target {
     pub(super) place: Place,
@@ -173,7 +175,7 @@ impl Target {
         }
     }
 
-    /// `POST`s `encoder`'s page to `url`, as `http://host:port/path`.
+    /// `POST`s `encoder`'s page to `url`, as `http://host:port/path`, or `https://`.
     pub fn http(url: impl Into<String>, encoder: impl Encoder + 'static) -> Target {
         Self::http_with(url, Page::new(encoder))
     }
