@@ -1,68 +1,20 @@
 //! After a thread's first record of a kind, recording allocates nothing: not for a new octave of a histogram, not for a
 //! timer, a group, an exemplar, a look-up in a family, nor for a thread without a shard. Neither does asking for the latest snapshot,
 //! nor writing a page once the encoder has seen the series.
-//!
-//! An allocator counts what the measuring thread asks for.
 
 mod common;
+#[path = "common/counting.rs"]
+mod counting;
 
 use common::by_hand;
 use common::process::own_process;
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+use counting::allocations;
 use std::num::NonZeroU32;
 use std::time::Duration;
 use tachometer::{
     Counter, Encoder, EnumFamily, Family, Gauge, Histogram, Mode, OpenMetricsEncoder, Precision,
     ProcessSettings, ProtobufEncoder, Registry, Stamp, TextEncoder, UpDownCounter, group, labels,
 };
-
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-fn count_one() {
-    // In a thread that ends, the counter may be gone before the last allocation.
-    let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
-}
-
-// SAFETY: hands everything to the system's allocator, as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count_one();
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count_one();
-        // SAFETY: as above.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count_one();
-        // SAFETY: as above.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// How often `work` allocates on this thread.
-fn allocations(work: impl FnOnce()) -> u64 {
-    let before = ALLOCATIONS.get();
-    work();
-    ALLOCATIONS.get() - before
-}
 
 labels! {
     /// A closed set.

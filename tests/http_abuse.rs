@@ -1,5 +1,6 @@
-//! What hostile clients may do to the listener, and what they may not: memory stays bounded, threads that record are not
-//! slowed down, and an honest scraper gets its page. In a process of its own, since it measures that process.
+//! What hostile clients may do to the listener, and what they may not: memory stays bounded, and an honest scraper gets its
+//! page. In a process of its own, since it measures that process. What they cost threads that record:
+//! `benches/abuse.rs`.
 #![cfg(all(feature = "http", target_os = "linux"))]
 
 #[path = "http/client.rs"]
@@ -48,26 +49,14 @@ fn dripping(address: SocketAddr) -> Option<TcpStream> {
     Some(client)
 }
 
-/// Nanoseconds that a record took, in the fastest of some rounds.
-fn recording_ns(events: &Counter) -> f64 {
-    let round = || {
-        let began = Instant::now();
-        for _ in 0..200_000 {
-            events.inc();
-        }
-        began.elapsed().as_nanos() as f64 / 200_000.0
-    };
-    (0..20).map(|_| round()).fold(f64::MAX, f64::min)
-}
-
 #[test]
 fn a_thousand_clients_that_send_a_byte_a_second_are_borne() {
     process::own_process("a_thousand_clients_that_send_a_byte_a_second_are_borne", || {
-        let (events, _engine, listener) = stand();
+        let (_events, _engine, listener) = stand();
         let address = listener.local_addr();
         let mut honest = Client::connect(address);
         assert_eq!(honest.get("/metrics").status, 200);
-        let (memory, alone) = (process::resident_bytes(), recording_ns(&events));
+        let memory = process::resident_bytes();
         let request = b"GET /metrics HTTP/1.1\r\nHost: slow\r\n\r\n";
         let mut slow: Vec<_> = (0..1_000).filter_map(|_| dripping(address)).collect();
         assert!(slow.len() > 900, "{}", slow.len());
@@ -75,9 +64,7 @@ fn a_thousand_clients_that_send_a_byte_a_second_are_borne() {
         // Past the time limit of a request: by then the first have been told to go, and come again.
         for byte in request.iter().cycle().take(8) {
             slow.iter_mut().for_each(|client| drip(client, *byte));
-            let asked = Instant::now();
             assert_eq!(honest.get("/metrics").status, 200);
-            assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
             for client in slow.iter_mut().step_by(10) {
                 if let Some(again) = dripping(address) {
                     *client = again;
@@ -88,9 +75,6 @@ fn a_thousand_clients_that_send_a_byte_a_second_are_borne() {
         assert!(began.elapsed() > limits::HTTP_HEADER_TIMEOUT);
         let grown = process::resident_bytes().saturating_sub(memory);
         assert!(grown < GROWTH, "{grown} bytes");
-        let beside = recording_ns(&events);
-        // The fastest round: what a record takes, not what the machine's other threads take from it.
-        assert!(beside < 2.0 * alone + 2.0, "{beside} ns a record, {alone} ns without them");
         let page = honest.get("/metrics");
         let refused: u64 =
             page.value("tachometer_http_connections_refused_total").unwrap().parse().unwrap();

@@ -5,8 +5,8 @@
 #[path = "http/client.rs"]
 #[allow(dead_code, reason = "each test binary uses some of it")]
 mod client;
+mod common;
 #[path = "http/tools.rs"]
-#[allow(dead_code, reason = "each test binary uses some of it")]
 mod tools;
 
 use client::{Answer, Client, get};
@@ -75,7 +75,7 @@ fn only_who_knows_a_secret_may_read_but_everybody_may_ask_after_the_health() {
 
 #[test]
 fn curl_brings_user_and_password() {
-    if !tools::has("curl", "--version") {
+    if !tools::is_here("curl", "curl") {
         return;
     }
     let engine = engine();
@@ -134,7 +134,7 @@ fn paths_stand_behind_the_prefix() {
 
 #[test]
 fn a_unix_socket_serves_and_goes_with_the_listener() {
-    if !tools::has("curl", "--version") {
+    if !tools::is_here("curl", "curl") {
         return;
     }
     let engine = engine();

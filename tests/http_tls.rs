@@ -4,8 +4,8 @@
 #[path = "http/client.rs"]
 #[allow(dead_code, reason = "each test binary uses some of it")]
 mod client;
+mod common;
 #[path = "http/tools.rs"]
-#[allow(dead_code, reason = "each test binary uses some of it")]
 mod tools;
 
 use client::Client;
@@ -38,7 +38,7 @@ struct Stand {
 }
 
 fn stand(name: &str) -> Option<Stand> {
-    if !tools::has("openssl", "version") {
+    if !tools::is_here("openssl", "openssl") {
         return None;
     }
     let (certificate, key) = tools::certificate(&tools::folder(name), "server");
@@ -69,7 +69,7 @@ fn connect(stand: &Stand) -> TlsClient {
 #[test]
 fn curl_reads_the_page() {
     let Some(stand) = stand("tls-curl") else { return };
-    if !tools::has("curl", "--version") {
+    if !tools::is_here("curl", "curl") {
         return;
     }
     let url = format!("https://{}/metrics", stand.address);

@@ -272,14 +272,7 @@ fn victoria_metrics_takes_both_write_paths() {
     }
     let clock = ManualClock::at(servers::now());
     let engine = by_hand_with(&odd_registry(), &clock);
-    let victoria = Server::start("victoria-metrics", 1, |folder, ports| {
-        let mut command = Command::new("victoria-metrics");
-        command
-            .arg(format!("-httpListenAddr={}", ports[0]))
-            .arg(format!("-storageDataPath={}", folder.join("data").display()))
-            .arg("-search.latencyOffset=0s");
-        command
-    });
+    let victoria = servers::victoria_metrics();
     for path in ["/write?db=v1", "/api/v2/write?bucket=b&org=o&db=v2"] {
         clock.advance(Duration::from_millis(1));
         let snapshot = engine.refresh();

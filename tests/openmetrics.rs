@@ -166,7 +166,7 @@ fn the_strict_parser_reads_every_number() {
     engine.refresh();
     let now = engine.refresh();
     let page = OpenMetricsEncoder::new().to_vec(&now);
-    let parsed = parse(&check, &page);
+    let parsed = parse(check, &page);
     for series in now.series() {
         check_series(&parsed, &series, &String::from_utf8_lossy(&page));
     }
@@ -194,7 +194,7 @@ fn the_engine_s_own_page_is_read_too() {
     let registry = Registry::new();
     let engine = common::by_hand_with_own_metrics(&registry);
     engine.refresh();
-    let parsed = parse(&check, page_of(&engine).as_bytes());
+    let parsed = parse(check, page_of(&engine).as_bytes());
     assert_eq!(parsed.families["tachometer"].0, "info");
     assert_eq!(parsed.families["tachometer_cut_wait_seconds"].1, "seconds");
 }

@@ -1,19 +1,18 @@
 //! A real Prometheus scrapes an OpenMetrics page, and is asked for the numbers and for the exemplars.
 
-#[path = "http/client.rs"]
-#[allow(dead_code, reason = "each test binary uses some of it")]
-mod client;
+mod common;
 #[path = "prometheus/server.rs"]
 mod server;
+#[path = "common/servers.rs"]
+mod servers;
 
-use client::Client;
-use server::{PATIENCE, Prometheus};
+use common::loopback::wait;
+use server::Prometheus;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Instant;
 use tachometer::{Encoder, Engine, Exemplar, OpenMetricsEncoder, Registry, StateSet, Unit, labels};
 
 labels! { enum Role("role") { Follower = "follower", Leader = "leader" } }
@@ -77,15 +76,14 @@ fn answer(
 
 /// What `/api/v1/query_exemplars` says of `query`, once it has every one of `wanted`.
 fn wait_for_exemplars(prometheus: &Prometheus, query: &str, wanted: &[Exemplar]) -> String {
-    let deadline = Instant::now() + PATIENCE;
     let path = format!("/api/v1/query_exemplars?query={query}&start=0&end=4102444800");
-    loop {
-        let body = Client::connect(prometheus.address()).get_once(&path).body;
-        let missing = wanted.iter().find(|exemplar| !has(&body, exemplar));
-        let Some(missing) = missing else { return body };
-        assert!(Instant::now() < deadline, "{missing:?} is not in {body}");
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
+    wait(|| {
+        let (_, body) = servers::ask(prometheus.address(), "GET", &path, "", b"").unwrap();
+        match wanted.iter().find(|exemplar| !has(&body, exemplar)) {
+            None => Ok(body),
+            Some(missing) => Err(format!("{missing:?} is not in {body}")),
+        }
+    })
 }
 
 /// Whether Prometheus shows an exemplar of nanoseconds: its trace, span, value and time.

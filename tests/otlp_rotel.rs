@@ -1,9 +1,12 @@
 //! A real OTLP collector decodes what the encoder wrote, by HTTP and by gRPC, and prints what the snapshot says.
 
+mod common;
 #[path = "rotel/send.rs"]
 mod send;
 #[path = "rotel/server.rs"]
 mod server;
+#[path = "common/servers.rs"]
+mod servers;
 
 use server::Rotel;
 use std::collections::BTreeMap;

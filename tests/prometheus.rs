@@ -4,12 +4,13 @@
 #[path = "http/client.rs"]
 #[allow(dead_code, reason = "each test binary uses some of it")]
 mod client;
+mod common;
 #[path = "prometheus/server.rs"]
-#[allow(dead_code, reason = "each test binary uses some of it")]
 mod server;
+#[path = "common/servers.rs"]
+mod servers;
 #[cfg(feature = "tls")]
 #[path = "http/tools.rs"]
-#[allow(dead_code, reason = "each test binary uses some of it")]
 mod tools;
 
 use client::{Answer, get};
@@ -179,7 +180,7 @@ fn prometheus_brings_credentials_and_takes_packed_pages() {
 #[cfg(feature = "tls")]
 #[test]
 fn prometheus_reads_an_encrypted_page() {
-    if !server::is_here() || !tools::has("openssl", "version") {
+    if !server::is_here() || !tools::is_here("openssl", "openssl") {
         return;
     }
     let Node { commits, engine, .. } = node();

@@ -1,14 +1,12 @@
 //! The protobuf page, read back by a decoder of our own, and by a real Prometheus with native histograms.
 
-#[path = "http/client.rs"]
-#[allow(dead_code, reason = "each test binary uses some of it")]
-mod client;
 mod common;
 #[path = "protobuf/decoder.rs"]
 mod decoder;
 #[path = "prometheus/server.rs"]
-#[allow(dead_code, reason = "each test binary uses some of it")]
 mod server;
+#[path = "common/servers.rs"]
+mod servers;
 
 use common::{by_hand, by_hand_with, page_of};
 use decoder::{Family, families};

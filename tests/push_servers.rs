@@ -2,14 +2,13 @@
 //! then is what was recorded, all of it, once.
 #![cfg(feature = "push")]
 
-#[path = "http/client.rs"]
-#[allow(dead_code, reason = "each test binary uses some of it")]
-mod client;
 mod common;
 #[path = "push/fake.rs"]
 mod fake;
 #[path = "push/real.rs"]
 mod real;
+#[path = "common/servers.rs"]
+mod servers;
 
 use fake::{free_address, wait_until};
 use real::{Real, get};

@@ -4,21 +4,23 @@
 
 #[path = "push/authority.rs"]
 mod authority;
-#[path = "http/client.rs"]
-#[allow(dead_code, reason = "each test binary uses some of it")]
-mod client;
 mod common;
 #[path = "push/fake.rs"]
 mod fake;
+#[path = "push/node.rs"]
+#[allow(dead_code, reason = "each test binary uses some of it")]
+mod node;
 #[path = "push/real.rs"]
 #[allow(dead_code, reason = "each test binary uses some of it")]
 mod real;
+#[path = "common/servers.rs"]
+mod servers;
 #[path = "http/tools.rs"]
-#[allow(dead_code, reason = "each test binary uses some of it")]
 mod tools;
 
 use authority::{Authority, Identity, LONG_AGO, NOW};
 use fake::{Fake, free_address, wait_until};
+use node::{Node, SOON, eager, quick};
 use real::Real;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
@@ -26,50 +28,16 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 use tachometer::push::{Payload, Protocol};
-use tachometer::{Counter, Engine, Listener, Pusher, Registry, Snapshot, Target, TextEncoder};
-
-const SOON: Duration = Duration::from_millis(10);
-
-/// An engine that makes a snapshot when the test says so, and a counter.
-struct Node {
-    engine: Engine,
-    count: Counter,
-}
-
-impl Node {
-    fn new() -> Node {
-        let registry = Registry::new();
-        let count = registry.counter("n_total", "Counted.").unwrap();
-        Node { engine: common::by_hand_with_own_metrics(&registry), count }
-    }
-
-    /// Makes a snapshot in which the counter is one more.
-    fn step(&self) {
-        self.count.inc();
-        self.engine.refresh();
-    }
-
-    fn failures(&self, target: &str, reason: &str) -> u64 {
-        let labels = [("target", target), ("reason", reason)];
-        let snapshot = self.engine.refresh();
-        snapshot.counter_with("tachometer_push_failures_total", &labels).unwrap()
-    }
-}
-
-fn eager(url: impl Into<String>) -> Target {
-    Target::http(url, TextEncoder::new()).every(SOON).retry(SOON, SOON * 2)
-}
+use tachometer::{Engine, Listener, Pusher, Registry, Snapshot, Target, TextEncoder};
 
 /// What the first attempt at `target` failed with.
 fn error_of(node: &Node, target: Target, reason: &str) -> String {
-    let target = target.every(SOON).retry(SOON, SOON * 2);
-    let builder = Pusher::builder(&node.engine).target("t", target).flush_within(SOON);
+    let builder = Pusher::builder(&node.engine).target("t", quick(target)).flush_within(SOON);
     let pusher = builder.start().unwrap();
     let before = node.failures("t", reason);
-    node.step();
-    wait_until(&format!("a failure: {reason}; {:?}", pusher.status()), || {
-        pusher.status()[0].last_error.is_some()
-    });
+    node.count.inc();
+    node.engine.refresh();
+    wait_until(&format!("a failure: {reason}"), || pusher.status()[0].last_error.is_some());
     let error = pusher.status()[0].last_error.clone().unwrap();
     pusher.stop();
     assert!(node.failures("t", reason) > before, "not {reason}: {error}");
@@ -78,9 +46,9 @@ fn error_of(node: &Node, target: Target, reason: &str) -> String {
 
 #[test]
 fn victoria_metrics_takes_it_over_tls() {
-    if !tools::has("openssl", "version")
-        || !tools::has("curl", "--version")
-        || !real::is_here("victoria-metrics", "victoria-metrics")
+    if !tools::is_here("openssl", "openssl")
+        || !tools::is_here("curl", "curl")
+        || !tools::is_here("victoria-metrics", "victoria-metrics")
     {
         return;
     }
@@ -153,9 +121,9 @@ fn victoria_metrics_takes_it_over_tls() {
 
 #[test]
 fn a_pushgateway_that_asks_for_certificates_gets_ours() {
-    if !tools::has("openssl", "version")
-        || !tools::has("curl", "--version")
-        || !real::is_here("prometheus-pushgateway", "prometheus-pushgateway")
+    if !tools::is_here("openssl", "openssl")
+        || !tools::is_here("curl", "curl")
+        || !tools::is_here("prometheus-pushgateway", "prometheus-pushgateway")
     {
         return;
     }
@@ -221,7 +189,7 @@ fn listener(node: &Node, identity: &Identity) -> (Listener, SocketAddr) {
 
 #[test]
 fn what_is_wrong_with_a_certificate_is_told() {
-    if !tools::has("openssl", "version") {
+    if !tools::is_here("openssl", "openssl") {
         return;
     }
     let folder = tools::folder("push-tls-wrong");
@@ -262,7 +230,7 @@ fn what_is_wrong_with_a_certificate_is_told() {
 fn the_authorities_of_the_system_are_trusted_unless_a_file_is_named() {
     const TEST: &str = "the_authorities_of_the_system_are_trusted_unless_a_file_is_named";
     const FOLDER: &str = "TACHOMETER_TEST_AUTHORITIES";
-    if !tools::has("openssl", "version") {
+    if !tools::is_here("openssl", "openssl") {
         return;
     }
     if let Some(folder) = std::env::var_os(FOLDER) {
@@ -301,7 +269,7 @@ fn the_authorities_of_the_system_are_trusted_unless_a_file_is_named() {
 
 #[test]
 fn peers_that_do_not_speak_tls_cost_no_more_than_their_own_time() {
-    if !tools::has("openssl", "version") {
+    if !tools::is_here("openssl", "openssl") {
         return;
     }
     let folder = tools::folder("push-tls-abuse");
@@ -340,7 +308,8 @@ fn peers_that_do_not_speak_tls_cost_no_more_than_their_own_time() {
     let pusher = builder.start().unwrap();
     for _ in 0..20 {
         let sent = pusher.status()[0].sent;
-        node.step();
+        node.count.inc();
+        node.engine.refresh();
         wait_until("the good one", || pusher.status()[0].sent > sent);
     }
     wait_until("errors of the others", || {
@@ -423,7 +392,7 @@ impl Protocol for Large {
 
 #[test]
 fn a_large_payload_to_a_slow_reader_arrives_whole_in_both_versions() {
-    if !tools::has("openssl", "version") {
+    if !tools::is_here("openssl", "openssl") {
         return;
     }
     let folder = tools::folder("push-tls-large");
@@ -436,7 +405,8 @@ fn a_large_payload_to_a_slow_reader_arrives_whole_in_both_versions() {
         let target = target.time_limit(fake::PATIENCE).ca_file(&authority.certificate);
         let builder = Pusher::builder(&node.engine).target("t", target);
         let pusher = builder.flush_within(fake::PATIENCE).start().unwrap();
-        node.step();
+        node.count.inc();
+        node.engine.refresh();
         let flush = pusher.stop();
         assert!(flush.is_complete(), "{flush:?}");
         assert!(*taken.lock().unwrap() == [large()], "it arrived once, as it was");
@@ -446,7 +416,7 @@ fn a_large_payload_to_a_slow_reader_arrives_whole_in_both_versions() {
 
 #[test]
 fn settings_that_cannot_be_are_errors_that_say_why() {
-    if !tools::has("openssl", "version") {
+    if !tools::is_here("openssl", "openssl") {
         return;
     }
     let folder = tools::folder("push-tls-settings");

@@ -9,18 +9,18 @@ mod common;
 #[path = "protobuf/decoder.rs"]
 mod decoder;
 #[path = "prometheus/server.rs"]
-#[allow(dead_code, reason = "each test binary uses some of it")]
 mod server;
-#[path = "remote_write/victoria.rs"]
-mod victoria;
+#[path = "common/servers.rs"]
+mod servers;
 
 use client::Client;
+use common::loopback::wait;
 use common::{by_hand, by_hand_with};
 use decoder::{Request, Series};
-use server::{PATIENCE, Prometheus, query};
+use server::{Prometheus, query};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 use tachometer::{
     Buckets, Engine, Family, Histogram, ManualClock, ProtobufEncoder, Registry, RemoteWriteAnswer,
     RemoteWriteEncoder, RemoteWriteVersion, Snapshot, Unit,
@@ -371,17 +371,13 @@ fn clock_before(before: Duration) -> ManualClock {
 }
 
 fn wait_for(address: SocketAddr, asked: &str, wanted: Option<f64>) {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
+    wait(|| {
         let value = query(address, asked);
         // VictoriaMetrics keeps some twelve digits.
         let near = |(value, wanted): (f64, f64)| (value - wanted).abs() <= 1e-11 * wanted.abs();
-        if value == wanted || value.zip(wanted).is_some_and(near) {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{asked} is {value:?}, not {wanted:?}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
+        let is_it = value == wanted || value.zip(wanted).is_some_and(near);
+        is_it.then_some(()).ok_or_else(|| format!("{asked} is {value:?}, not {wanted:?}"))
+    });
 }
 
 fn escaped(text: &str) -> String {
@@ -455,10 +451,10 @@ fn prometheus_takes_native_histograms_and_markers() {
 
 #[test]
 fn victoria_metrics_takes_classic_histograms_and_markers() {
-    if !victoria::is_here() {
+    if !servers::is_here("victoria-metrics", "victoria-metrics") {
         return;
     }
-    let victoria = victoria::Victoria::start();
+    let victoria = servers::victoria_metrics();
     let address = victoria.address;
     let (registry, clock) = (registry(), clock_before(60 * SECOND));
     let first = by_hand_with(&registry, &clock).refresh();

@@ -1,10 +1,10 @@
 //! The engine: a background thread that turns what all threads recorded into a snapshot each interval, and on demand.
 //!
-//! A generation: lock the engine's state; call what the host wants called before a cut; lock the process's cutter; cut; read the registry's layout; take the totals;
-//! release the cutter; call the gauges' callbacks; publish. Whoever asks for a fresh snapshot makes the generation on the
-//! calling thread, or takes one whose cut began after the question, made by somebody else: questions are coalesced.
+//! One generation at a time: lock the engine's state, make it (see `generation`), publish it. Whoever asks for a fresh snapshot
+//! makes the generation on the calling thread, or takes one whose cut began after the question, made by somebody else:
+//! questions are coalesced.
 
-use super::cutter::{Cut, Cutter, SlotView};
+use super::generation::{Generation, Generations};
 use super::own::OwnMetrics;
 use super::publish::Publisher;
 use super::pulse::Pulse;
@@ -13,13 +13,10 @@ use super::pulse::Vital;
 use super::time::{Clock, ManualClock, Moment, SystemClock};
 use crate::limits::{DEFAULT_CUT_TIMEOUT, DEFAULT_INTERVAL, MIN_INTERVAL};
 use crate::record::clock;
-use crate::registry::layout::{Identity, Labels, Layout, SeriesLayout, Source};
-use crate::registry::{Collector, Kind, Registry, Rejected, checked_labels, locks};
-use crate::shard::{DOMAIN, fork};
+use crate::registry::{Kind, Registry, checked_labels};
+use crate::shard::fork;
 use crate::sync::{Ordering, fence};
-use crate::{Error, HistogramSnapshot, Snapshot};
-use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use crate::{Error, Snapshot};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -61,11 +58,7 @@ pub struct EngineBuilder {
 pub(crate) struct Core {
     registry: Registry,
     interval: Duration,
-    cut_timeout: Duration,
-    constant: Labels,
     clock: Box<dyn Clock>,
-    /// When the engine was started.
-    started: Moment,
     own: Option<OwnMetrics>,
     /// How the thread does; `None` for an engine that is driven by hand.
     pulse: Option<Pulse>,
@@ -82,12 +75,10 @@ pub(crate) struct Core {
     closed: AtomicBool,
 }
 
-/// What one generation hands to the next.
-#[derive(Debug, Default)]
+/// What making a generation needs to itself.
+#[derive(Debug)]
 struct Making {
-    layout: Option<Arc<Layout>>,
-    /// The last complete snapshot, this engine's or that of the one before it: exact sums go on from it.
-    base: Option<Arc<Snapshot>>,
+    generations: Generations,
     /// The value of `begun` for the generation that was published last.
     made: u64,
 }
@@ -234,18 +225,23 @@ impl EngineBuilder {
             Some(clock) => Box::new(clock),
             None => Box::new(SystemClock::new()),
         };
+        let generations = Generations {
+            registry: self.registry.clone(),
+            constant,
+            cut_timeout: self.cut_timeout,
+            started: clock.now(),
+            layout: None,
+            base,
+        };
         let mut core = Core {
             registry: self.registry,
             interval: self.interval,
-            cut_timeout: self.cut_timeout,
-            constant,
-            started: clock.now(),
             clock,
             own: None,
             pulse: (!manual).then(Pulse::new),
             born: fork::generation(),
             publisher: Publisher::new(Arc::new(Snapshot::none(Moment::default()))),
-            making: Mutex::new(Making { base, ..Making::default() }),
+            making: Mutex::new(Making { generations, made: 0 }),
             begun: AtomicU64::new(0),
             stop: Mutex::default(),
             stopping: Condvar::new(),
@@ -330,7 +326,7 @@ impl Core {
 
     /// Gives the registry free, and the next engine what it goes on from.
     fn leave(&self) {
-        let base = self.lock().base.take();
+        let base = self.lock().generations.base.take();
         self.registry.inner.release_engine(self.born, base);
     }
 
@@ -403,111 +399,15 @@ impl Core {
         let began = Instant::now();
         // Relaxed: the cut's heavy barrier orders it before the cut's reads; partner `refresh`.
         let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
-        let failed = collect(self.registry.inner.collectors());
-        let moment = self.clock.now();
         let last = self.publisher.latest();
-        let mut cutter = locks::cutter();
-        let cut = cut(&mut cutter, self.cut_timeout);
-        let since = if last.generation == 0 { self.started } else { last.moment };
-        let none = Snapshot::none(moment);
-        let base = making.base.as_deref().unwrap_or(&none);
-        let newest = making.layout.as_ref();
-        let known = newest.unwrap_or(&base.layout);
-        let layout = Layout::of(&self.registry.inner, newest, &self.constant, known, since.unix);
-        let (mut snapshot, callbacks) = self.take(&mut cutter, &cut, moment, &layout, base);
-        snapshot.generation = last.generation + 1;
-        drop(cutter);
-        let (snapshot, panics) = call_back(snapshot, callbacks);
-        let snapshot = Arc::new(snapshot);
+        let Generation { snapshot, cut, panics } = making.generations.next(&*self.clock, &last);
         self.publisher.publish(snapshot.clone());
-        making.layout = Some(layout);
         making.made = number;
-        if cut.is_complete() {
-            making.base = Some(snapshot.clone());
-        }
-        let rejected = snapshot.rejected.len();
         if let Some(own) = &self.own {
-            own.record(&cut, began.elapsed(), snapshot.len(), rejected);
-            own.panicked(panics + failed);
+            own.record(&cut, began.elapsed(), snapshot.len(), snapshot.rejected.len());
+            own.panicked(panics);
         }
         snapshot
-    }
-
-    /// Takes this registry's totals out of the cutter's. `base` is the last complete snapshot: what an incomplete one says
-    /// of a sum may be less than its buckets ask for, and is nothing to go on from.
-    fn take(
-        &self,
-        cutter: &mut Cutter,
-        cut: &Cut,
-        moment: Moment,
-        layout: &Arc<Layout>,
-        base: &Snapshot,
-    ) -> (Snapshot, Vec<Callback>) {
-        let mut snapshot = Snapshot::none(moment);
-        snapshot.moving = cut.moving;
-        snapshot.fenced = cut.fenced;
-        snapshot.layout = layout.clone();
-        let mut scalars = vec![0; layout.scalars];
-        let mut histograms = Vec::with_capacity(layout.histograms);
-        let mut extremes = Vec::with_capacity(layout.histograms);
-        let mut exemplars = Vec::with_capacity(layout.histograms);
-        let mut callbacks = Vec::new();
-        let mut states = HashMap::new();
-        let mut cumulative = Vec::with_capacity(layout.histograms);
-        let mut versions = Vec::with_capacity(layout.histograms);
-        let before = Before::new(base, layout);
-        for (family, series) in
-            layout.families.iter().flat_map(|f| f.series.iter().map(move |s| (f, s)))
-        {
-            match &series.source {
-                Source::Cells(slot) => scalars[series.value] = cutter.scalar(*slot),
-                Source::Shared(at) | Source::Process(at) => {
-                    scalars[series.value] = shared_value(*at);
-                }
-                Source::State(at, index) => {
-                    // Read once for all states of a set: one of them holds.
-                    let state = *states.entry(*at).or_insert_with(|| shared_value(*at));
-                    scalars[series.value] = f64::from(state == *index as u64).to_bits();
-                }
-                Source::One => scalars[series.value] = 1f64.to_bits(),
-                Source::Callback(read) => callbacks.push((series.value, read.clone())),
-                Source::Head(slot) => {
-                    let seen = cutter.take_extremes(*slot);
-                    let version = cutter.version(*slot);
-                    let known = before.histogram(&family.definition, series);
-                    let next = match cutter.head(*slot) {
-                        Some((_, banks)) if known.version != Some(version) => {
-                            let all = cutter.all_extremes(*slot);
-                            HistogramSnapshot::advance(&known.last, banks, all, cut.is_complete())
-                        }
-                        _ => known.last.clone(),
-                    };
-                    let same = known.counts.filter(|_| Arc::ptr_eq(&known.last, &next));
-                    cumulative.push(same.unwrap_or_else(|| next.cumulative(&family.bounds)));
-                    versions.push(version);
-                    histograms.push(next);
-                    extremes.push(seen);
-                    exemplars.push(cutter.exemplars(*slot, moment.unix));
-                }
-            }
-        }
-        snapshot.scalars = scalars.into();
-        snapshot.histograms = histograms.into();
-        snapshot.cumulative = cumulative.into();
-        snapshot.versions = versions.into();
-        snapshot.extremes = extremes.into();
-        snapshot.exemplars = exemplars.into();
-        snapshot.rejected = self.rejected(cutter);
-        let complete = cut.is_complete();
-        self.registry
-            .inner
-            .expire(moment.elapsed, complete, |slot, kind| count(cutter, slot, kind));
-        (snapshot, callbacks)
-    }
-
-    fn rejected(&self, cutter: &Cutter) -> Vec<(String, u64)> {
-        let state = self.registry.inner.lock();
-        state.rejected.iter().map(|r| (r.name.clone(), recorded(cutter, r))).collect()
     }
 }
 
@@ -518,129 +418,4 @@ impl Drop for Core {
             self.leave();
         }
     }
-}
-
-/// Calls what the host wants called before a cut, outside every lock of the process; returns how many panicked.
-fn collect(collectors: Vec<Collector>) -> u64 {
-    let calls = collectors.into_iter();
-    calls.map(|Collector(call)| u64::from(catch_unwind(AssertUnwindSafe(|| call())).is_err())).sum()
-}
-
-type Callback = (usize, Arc<dyn Fn() -> f64 + Send + Sync>);
-
-/// Calls the gauges' callbacks, outside every lock of the process; returns how many panicked.
-fn call_back(mut snapshot: Snapshot, callbacks: Vec<Callback>) -> (Snapshot, u64) {
-    let mut panics = 0;
-    for (at, read) in callbacks {
-        let value = catch_unwind(AssertUnwindSafe(|| read()));
-        panics += u64::from(value.is_err());
-        snapshot.scalars[at] = value.unwrap_or(f64::NAN).to_bits();
-    }
-    (snapshot, panics)
-}
-
-/// Cuts, for all registries of the process; retires and recycles slots on the way.
-fn cut(cutter: &mut Cutter, limit: Duration) -> Cut {
-    cutter.survive_fork(fork::generation());
-    cutter.retire(locks::take_retired());
-    let cut = cutter.cut(&DOMAIN, limit, |fit| {
-        let slots = locks::setup();
-        fit(SlotView { scalars: slots.scalars(), shapes: slots.shapes() });
-    });
-    let zeroed = cutter.take_zeroed();
-    if !zeroed.is_empty() {
-        let mut slots = locks::setup();
-        zeroed.into_iter().for_each(|range| slots.recycle(range));
-    }
-    cut
-}
-
-/// Brings retired slots back at once, for a registration that found none free; `false` if there were none.
-pub(crate) fn reclaim() -> bool {
-    let mut cutter = locks::cutter();
-    let any = locks::any_retired() || cutter.is_zeroing();
-    // Two banks to zero, and one more for a cut that was not complete.
-    for _ in 0..3 {
-        if locks::any_retired() || cutter.is_zeroing() {
-            cut(&mut cutter, DEFAULT_CUT_TIMEOUT);
-        }
-    }
-    any
-}
-
-pub(crate) fn shared_value(at: usize) -> u64 {
-    // Relaxed: a gauge, or a statistic, publishes nothing but itself.
-    DOMAIN.shared().map_or(0, |shared| shared.cells.cell(at).load(Ordering::Relaxed))
-}
-
-/// How often something was recorded at `slot` (or, for a scalar, its value).
-fn count(cutter: &Cutter, slot: usize, kind: Kind) -> u64 {
-    match kind {
-        Kind::Histogram => cutter.head(slot).map_or(0, |(shape, banks)| {
-            let buckets = |bank: &super::sums::HeadSums| -> u64 {
-                super::sums::octaves(bank.mask)
-                    .filter_map(|octave| bank.block(shape, octave))
-                    .flat_map(|block| &block[..block.len() - 1])
-                    .sum()
-            };
-            buckets(banks[0]) + buckets(banks[1])
-        }),
-        _ => cutter.scalar(slot),
-    }
-}
-
-/// How often something was recorded through a refused handle, over all of its series. A gauge keeps no count.
-fn recorded(cutter: &Cutter, rejected: &Rejected) -> u64 {
-    let Rejected { bound, kind, .. } = rejected;
-    match bound.life.0 {
-        Some(_) if matches!(kind, Kind::Gauge | Kind::StateSet) => 0,
-        Some(range) => (0..range.len)
-            .map(|at| count(cutter, range.slot + at * range.class.stride(), *kind))
-            .fold(0, u64::wrapping_add),
-        None => count(cutter, bound.slot, *kind),
-    }
-}
-
-/// Finds a series' histogram in the snapshot before, and its counts up to the exported bounds.
-struct Before<'a> {
-    last: &'a Snapshot,
-    /// `None` while the layout is the same.
-    by_identity: Option<HashMap<Identity, &'a SeriesLayout>>,
-}
-
-impl<'a> Before<'a> {
-    fn new(last: &'a Snapshot, layout: &Layout) -> Self {
-        let by_identity = (last.layout.id != layout.id).then(|| {
-            let histograms =
-                last.layout.series().filter(|(definition, _)| definition.kind == Kind::Histogram);
-            histograms.map(|(_, series)| (series.identity(), series)).collect()
-        });
-        Before { last, by_identity }
-    }
-
-    fn histogram(&self, definition: &crate::Definition, series: &SeriesLayout) -> Known {
-        let at = match &self.by_identity {
-            None => Some(series.value),
-            Some(map) => map.get(&series.identity()).map(|last| last.value),
-        };
-        match at {
-            None => Known {
-                last: Arc::new(HistogramSnapshot::empty(definition.precision, definition.unit)),
-                counts: None,
-                version: None,
-            },
-            Some(at) => Known {
-                last: self.last.histograms[at].clone(),
-                counts: Some(self.last.cumulative[at].clone()),
-                version: Some(self.last.versions[at]),
-            },
-        }
-    }
-}
-
-/// What the snapshot before knew of a histogram.
-struct Known {
-    last: Arc<HistogramSnapshot>,
-    counts: Option<Arc<[u64]>>,
-    version: Option<u64>,
 }

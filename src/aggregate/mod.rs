@@ -5,6 +5,8 @@ pub(crate) mod cutter;
 pub(crate) mod engine;
 pub(crate) mod exemplars;
 #[cfg(not(tachometer_loom))]
+pub(crate) mod generation;
+#[cfg(not(tachometer_loom))]
 pub(crate) mod own;
 pub(crate) mod publish;
 #[cfg(not(tachometer_loom))]
@@ -14,4 +16,4 @@ pub(crate) mod sums;
 pub(crate) mod time;
 
 #[cfg(not(tachometer_loom))]
-pub(crate) use engine::reclaim;
+pub(crate) use generation::reclaim;

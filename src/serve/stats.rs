@@ -5,7 +5,8 @@
 
 use super::json::Json;
 use super::site::Site;
-use crate::aggregate::engine::{Core, shared_value};
+use crate::aggregate::engine::Core;
+use crate::aggregate::generation::shared_value;
 use crate::aggregate::pulse::Vital;
 use crate::shard::layout::{OVERFLOW_RECORDS, OVERFLOW_SERIES};
 use crate::shard::{DOMAIN, domain};

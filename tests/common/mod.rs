@@ -3,7 +3,9 @@
 
 pub mod causality;
 pub mod conservation;
+pub mod debian;
 pub mod forked;
+pub mod loopback;
 pub mod page;
 pub mod process;
 pub mod random;

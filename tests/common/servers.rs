@@ -1,150 +1,164 @@
-//! Servers from Debian's packages: found or installed, started on ports that the system chose, asked over HTTP, ended with
-//! the value. And a registry with everything that a format finds hard.
-#![allow(dead_code, reason = "each test binary uses some of it")]
+//! Servers: started on ports that the system chose, asked over HTTP, ended with the value. And a registry with everything that
+//! a format finds hard.
+#![allow(dead_code, unused_imports, reason = "each test binary uses some of it")]
 
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+pub use crate::common::debian::is_here;
+pub use crate::common::loopback::{PATIENCE, wait_for};
+
+use crate::common::loopback::{free_addresses, wait};
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, SystemTime};
 use tachometer::{Buckets, Registry, Unit};
 
-/// Generous: each is ready in a second on an idle machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+/// A process that is killed with the value.
+pub struct Running(Child);
 
-/// Whether `program` is there, of Debian's `package`; installs it if it may. Where it is not, says so on the error output,
-/// or fails if the environment has `CI` or `TACHOMETER_NO_SKIP`: a test that must run does not pass by not running.
-pub fn is_here(program: &str, package: &str) -> bool {
-    let Err(why) = find_or_install(program, package) else { return true };
-    let must = ["CI", "TACHOMETER_NO_SKIP"].iter().any(|name| std::env::var_os(name).is_some());
-    assert!(!must, "this test needs {program}: {why}");
-    // Not `eprintln!`, which the test harness keeps to itself.
-    let _ = writeln!(std::io::stderr(), "SKIPPED: no {program} to test with: {why}");
-    false
+impl Running {
+    /// Starts `command`, until all of `addresses` take connections, and the first one answers 200 when it is asked for
+    /// `path`, if there is one; `None` if it ends instead.
+    pub fn start(command: &mut Command, addresses: &[SocketAddr], path: &str) -> Option<Running> {
+        let mut running = Running(command.stdin(Stdio::null()).spawn().unwrap());
+        let is_ready = || {
+            addresses.iter().all(|address| TcpStream::connect(address).is_ok())
+                && (path.is_empty()
+                    || ask(addresses[0], "GET", path, "", b"")
+                        .is_ok_and(|(status, _)| status == 200))
+        };
+        wait(|| match is_ready() {
+            true => Ok(Some(())),
+            false if running.has_ended() => Ok(None),
+            false => Err(format!("{command:?} is not ready")),
+        })?;
+        // Not somebody else, who was faster with the address.
+        (!running.has_ended()).then_some(running)
+    }
+
+    /// Asks it to end, so that it writes down what it has taken, and waits until it has.
+    pub fn stop(&mut self) {
+        let _ = Command::new("kill").arg(self.0.id().to_string()).status();
+        wait(|| self.has_ended().then_some(()).ok_or_else(|| "it does not end".to_owned()));
+    }
+
+    fn has_ended(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_some()
+    }
 }
 
-fn find_or_install(program: &str, package: &str) -> Result<(), String> {
-    let found = || {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        std::env::split_paths(&path).any(|folder| folder.join(program).exists())
-    };
-    if found() {
-        return Ok(());
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
-    let user = Command::new("id").arg("-u").output().map_err(|error| format!("id: {error}"))?;
-    if user.stdout.trim_ascii() != b"0" {
-        return Err(format!("install Debian's package `{package}`, or run as root"));
-    }
-    for step in ["update", &format!("install -y --no-install-recommends {package}")] {
-        let apt = Command::new("apt-get")
-            .args(["-q", "-o", "DPkg::Lock::Timeout=120"])
-            .args(step.split(' '))
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .output()
-            .map_err(|error| format!("apt-get: {error}"))?;
-        if !apt.status.success() {
-            return Err(format!("apt-get {step}: {}", String::from_utf8_lossy(&apt.stderr)));
-        }
-    }
-    found().then_some(()).ok_or_else(|| "installed, but it is not there".to_owned())
 }
 
 /// A running server with a folder of its own; ends with the value.
 pub struct Server {
-    process: Child,
+    running: Option<Running>,
+    /// All that it listens on.
+    pub addresses: Vec<SocketAddr>,
+    /// The first of them.
     pub address: SocketAddr,
     pub folder: PathBuf,
 }
 
 impl Server {
-    /// Starts what `command` says, given a folder and free ports, until the first of these takes connections.
+    /// Starts what `command` says, given a folder and free ports, until all of these take connections.
     pub fn start(
         name: &str,
         ports: usize,
         command: impl Fn(&Path, &[SocketAddr]) -> Command,
     ) -> Server {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let folder = folder.join(format!("{name}-{}", std::process::id()));
+        Server::start_with(name, ports, "", command)
+    }
+
+    /// As [`Server::start`], until the first port answers 200 when it is asked for `path`.
+    pub fn start_with(
+        name: &str,
+        ports: usize,
+        path: &str,
+        command: impl Fn(&Path, &[SocketAddr]) -> Command,
+    ) -> Server {
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{name}-{}-{number}", std::process::id());
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&name);
         // Free now; if somebody is faster, the server ends, and we try others.
         for _ in 0..5 {
-            let _ = std::fs::remove_dir_all(&folder);
-            std::fs::create_dir_all(&folder).unwrap();
-            let held: Vec<_> =
-                (0..ports).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-            let ports: Vec<_> = held.iter().map(|port| port.local_addr().unwrap()).collect();
-            let mut command = command(&folder, &ports);
-            drop(held);
-            let log = std::fs::File::create(folder.join("log")).unwrap();
-            command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-            let process = command.spawn().unwrap();
-            let mut server = Server { process, address: ports[0], folder: folder.clone() };
-            if server.is_ready() {
-                return server;
+            let _ = fs::remove_dir_all(&folder);
+            fs::create_dir_all(&folder).unwrap();
+            let addresses = free_addresses(ports);
+            let mut command = command(&folder, &addresses);
+            let file = |name: &str| File::create(folder.join(name)).unwrap();
+            command.stdout(file("output")).stderr(file("errors"));
+            if let Some(running) = Running::start(&mut command, &addresses, path) {
+                let address = addresses[0];
+                return Server { running: Some(running), addresses, address, folder };
             }
         }
-        panic!("{name} does not start:\n{}", log(&folder));
+        let said = ["output", "errors"].map(|name| fs::read_to_string(folder.join(name)).unwrap());
+        panic!("{name} does not start:\n{}", said.concat());
     }
 
-    fn is_ready(&mut self) -> bool {
-        let deadline = Instant::now() + PATIENCE;
-        while Instant::now() < deadline && self.process.try_wait().unwrap().is_none() {
-            if TcpStream::connect(self.address).is_ok() {
-                return true;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        false
-    }
-
-    /// What it wrote to its output.
-    pub fn log(&self) -> String {
-        log(&self.folder)
+    /// What it has written to its standard output.
+    pub fn output(&self) -> String {
+        fs::read_to_string(self.folder.join("output")).unwrap()
     }
 
     /// Status and body of the answer to a request.
     pub fn ask(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> (u16, String) {
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(
-            stream,
-            "{method} {path} HTTP/1.0\r\nHost: {}\r\nContent-Length: {}\r\n{headers}\r\n",
-            self.address,
-            body.len()
-        )
-        .unwrap();
-        stream.write_all(body).unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        let answer = String::from_utf8(answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+        ask(self.address, method, path, headers, body).unwrap()
     }
-}
-
-fn log(folder: &Path) -> String {
-    std::fs::read_to_string(folder.join("log")).unwrap_or_default()
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        drop(self.running.take());
+        let _ = fs::remove_dir_all(self.folder.join("data"));
         if !std::thread::panicking() {
-            let _ = std::fs::remove_dir_all(&self.folder);
+            let _ = fs::remove_dir_all(&self.folder);
         }
     }
 }
 
-/// Waits until `look` finds what it looks for.
-pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "{what} did not come in {PATIENCE:?}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+/// A real VictoriaMetrics, which [`is_here`].
+pub fn victoria_metrics() -> Server {
+    Server::start("victoria-metrics", 1, |folder, ports| {
+        let mut command = Command::new("victoria-metrics");
+        command
+            .arg(format!("-httpListenAddr={}", ports[0]))
+            .arg(format!("-storageDataPath={}", folder.join("data").display()))
+            .args(["-search.latencyOffset=0s", "-memory.allowedBytes=64MB"]);
+        command
+    })
+}
+
+/// Status and body of the answer to a request on a connection of its own.
+pub fn ask(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &[u8],
+) -> io::Result<(u16, String)> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    write!(
+        stream,
+        "{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Length: {}\r\n{headers}\r\n",
+        body.len()
+    )?;
+    stream.write_all(body)?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let parts = answer.split_once("\r\n\r\n");
+    let parts = parts.and_then(|(head, body)| Some((head.split(' ').nth(1)?.parse().ok()?, body)));
+    let (status, body) = parts.ok_or_else(|| io::Error::other(format!("no answer: {answer}")))?;
+    Ok((status, body.to_owned()))
 }
 
 /// As a query's parameter.

@@ -1,21 +1,10 @@
 //! Real clients and tools that tests call as commands.
+#![allow(dead_code, reason = "each test binary uses some of it")]
 
-use std::io::Write as _;
+pub use crate::common::debian::is_here;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-
-/// Whether `program` runs. Where it does not, says so on the error output, or fails if the environment has `CI` or
-/// `TACHOMETER_NO_SKIP`.
-pub fn has(program: &str, version: &str) -> bool {
-    if Command::new(program).arg(version).output().is_ok_and(|output| output.status.success()) {
-        return true;
-    }
-    let must = ["CI", "TACHOMETER_NO_SKIP"].iter().any(|name| std::env::var_os(name).is_some());
-    assert!(!must, "this test needs {program}; install Debian's package `{program}`");
-    // Not `eprintln!`, which the test harness keeps to itself.
-    let _ = writeln!(std::io::stderr(), "SKIPPED: no {program} to test with");
-    false
-}
 
 /// What curl says: exit status, and output.
 pub fn curl(arguments: &[&str]) -> Output {

@@ -1,8 +1,9 @@
 //! The strict OpenMetrics parser of PyPI's `prometheus_client`, in a virtual environment of the tests' own.
 
+use crate::common::debian;
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
@@ -44,68 +45,26 @@ pub fn labels(all: &[(String, String)]) -> String {
     if all.is_empty() { "-".to_owned() } else { all.join(",") }
 }
 
-/// A Python that has the parser; made if need be. Where that cannot be done, says so on the error output, or fails if the
-/// environment has `CI` or `TACHOMETER_NO_SKIP`.
-pub fn find() -> Option<PathBuf> {
+/// A Python that has the parser; made if need be. See [`debian::missing`] for where that cannot be done.
+pub fn find() -> Option<&'static Path> {
     static FOUND: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let why = match FOUND.get_or_init(make) {
-        Ok(python) => return Some(python.clone()),
-        Err(why) => why,
-    };
-    let must = ["CI", "TACHOMETER_NO_SKIP"].iter().any(|name| std::env::var_os(name).is_some());
-    assert!(!must, "the OpenMetrics parser is needed: {why}");
-    // Not `eprintln!`, which the test harness keeps to itself.
-    let _ = writeln!(std::io::stderr(), "SKIPPED: no OpenMetrics parser to test with: {why}");
-    None
-}
-
-fn make() -> Result<PathBuf, String> {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("python-openmetrics");
-    let python = folder.join("bin/python");
-    let import = ["-c", "import prometheus_client.openmetrics.parser"];
-    if Command::new(&python).args(import).output().is_ok_and(|done| done.status.success()) {
-        return Ok(python);
-    }
-    let place = folder.display().to_string();
-    let venv = ["-m", "venv", "--clear", &place];
-    if run("python3", &venv).is_err() && is_root() {
-        // Debian keeps it in a package of its own.
-        let update = ["-q", "-o", "DPkg::Lock::Timeout=120", "update"];
-        let install = ["-q", "-o", "DPkg::Lock::Timeout=120", "install", "-y"];
-        run("apt-get", &update)?;
-        let packages = ["--no-install-recommends", "python3", "python3-venv"];
-        run("apt-get", &[&install[..], &packages[..]].concat())?;
-    }
-    run("python3", &venv)?;
-    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-    let pip = [&pip[..], &["prometheus_client>=0.22,<1"]].concat();
-    run(&python.display().to_string(), &pip)?;
-    run(&python.display().to_string(), &import)?;
-    Ok(python)
-}
-
-fn is_root() -> bool {
-    Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout.trim_ascii() == b"0")
-}
-
-fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
-    let done = Command::new(program)
-        .args(arguments)
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .output()
-        .map_err(|error| format!("{program}: {error}"))?;
-    let said = String::from_utf8_lossy(&done.stderr);
-    match done.status.success() {
-        true => Ok(()),
-        false => Err(format!("{program} {}: {said}", arguments.join(" "))),
-    }
+    let found = FOUND.get_or_init(|| {
+        let requirement = "prometheus_client>=0.22,<1";
+        debian::virtual_environment("python-openmetrics", requirement, |environment| {
+            let python = environment.join("bin/python");
+            let import = ["-c", "import prometheus_client.openmetrics.parser"];
+            let imported = Command::new(&python).args(import).output();
+            imported.is_ok_and(|done| done.status.success()).then_some(python)
+        })
+    });
+    found.as_deref().map_err(|why| debian::missing("OpenMetrics parser", why)).ok()
 }
 
 /// Parses `page`.
 ///
 /// # Panics
 /// The parser refuses it; the message has its words and the page.
-pub fn parse(python: &PathBuf, page: &[u8]) -> Parsed {
+pub fn parse(python: &Path, page: &[u8]) -> Parsed {
     let mut process = Command::new(python)
         .args(["-c", SCRIPT])
         .env("PYTHONIOENCODING", "utf-8")

@@ -1,15 +1,14 @@
 //! A server that does what a test tells it, and remembers what it was sent.
-#![allow(dead_code, reason = "each test binary uses some of it")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses some of it")]
+
+pub use crate::common::loopback::{PATIENCE, free_address, wait_until};
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
-
-/// Generous: a busy machine may leave a thread without a processor.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+use std::time::Instant;
 
 /// What came over one connection, and when it was whole.
 #[derive(Clone, Debug)]
@@ -154,18 +153,4 @@ fn read(stream: &mut TcpStream) -> Option<Request> {
             Ok(len) => bytes.extend_from_slice(&piece[..len]),
         }
     }
-}
-
-/// Waits until something is so.
-pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
-/// An address on which nobody listens, which was free a moment ago.
-pub fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }

@@ -1,10 +1,9 @@
 //! The cut against recording threads: causal, with groups whole, nothing lost or doubled, extremes exact.
 
-use loom::sync::Arc;
-use loom::sync::atomic::{AtomicUsize, Ordering};
+use crate::causality::{record_groups, started_and_finished};
 use loom::thread;
 use loom_tests::{bounded, canary, exhaustively};
-use tachometer::model::{A, Aggregator, B, Generation, Process, Site, room};
+use tachometer::model::{Aggregator, Generation, Process, Site, room};
 
 /// A generation that has everything: every thread has ended.
 pub(crate) fn last(aggregator: &mut Aggregator) -> Generation {
@@ -12,59 +11,27 @@ pub(crate) fn last(aggregator: &mut Aggregator) -> Generation {
     aggregator.cut()
 }
 
-/// One thread starts something and hands a token on, another finishes it: never more finished than started.
-fn started_and_finished() {
+/// Both threads have their shards before the first cut.
+fn between_owners() {
     let process = Process::new(2, 0);
     let (starter, finisher) = (process.thread(), process.thread());
-    let token = Arc::new(AtomicUsize::new(0));
-    let handed = token.clone();
-    let starts = thread::spawn(move || {
-        starter.add(A, 1);
-        handed.store(1, Ordering::Release);
-    });
-    let finishes = thread::spawn(move || {
-        let has_token = token.load(Ordering::Acquire) == 1;
-        if has_token {
-            finisher.add(B, 1);
-        }
-        has_token
-    });
-    let mut aggregator = process.aggregator();
-    let mut before = Generation::default();
-    for _ in 0..2 {
-        let now = aggregator.cut();
-        assert!(now.b <= now.a, "finished more than was started");
-        assert!(now.a >= before.a && now.b >= before.b, "a counter went back");
-        before = now;
-    }
-    starts.join().unwrap();
-    let finished = finishes.join().unwrap();
-    let now = last(&mut aggregator);
-    assert_eq!((now.a, now.b), (1, u64::from(finished)), "lost or doubled");
+    started_and_finished(&process, || starter, || finisher);
 }
 
 #[test]
 fn never_more_finished_than_started() {
-    exhaustively(started_and_finished);
+    exhaustively(between_owners);
 }
 
 #[test]
 fn canary_heavy_barrier() {
-    canary(Site::HeavyBarrier, "finished more than was started", None, started_and_finished);
+    canary(Site::HeavyBarrier, "finished more than was started", None, between_owners);
 }
 
-/// A thread records the same in two counters, under one entry: they never differ.
+/// What a thread records under one entry never differs.
 fn groups() {
     let process = Process::new(1, 0);
-    let thread = process.thread();
-    let groups = thread::spawn(move || {
-        for _ in 0..2 {
-            let group = thread.enter();
-            group.add(A, 1);
-            group.add(B, 1);
-            group.leave();
-        }
-    });
+    let groups = record_groups(process.thread());
     let mut aggregator = process.aggregator();
     let mut before = Generation::default();
     for _ in 0..3 {

@@ -1,58 +1,28 @@
 //! Guests: threads without a shard, which record in the shared cells; a thread whose thread-local is gone is one.
 
+use crate::causality::started_and_finished;
 use crate::cut::last;
-use loom::sync::Arc;
-use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 use loom_tests::{bounded, canary};
-use tachometer::model::{A, B, Generation, Process, Site, Thread};
-
-/// One thread starts something and hands a token on, another finishes it.
-fn started_and_finished(process: &Process, starter: Thread, finisher: Thread) {
-    let token = Arc::new(AtomicUsize::new(0));
-    let handed = token.clone();
-    let starts = thread::spawn(move || {
-        starter.add(A, 1);
-        handed.store(1, Ordering::Release);
-    });
-    let finishes = thread::spawn(move || {
-        let has_token = token.load(Ordering::Acquire) == 1;
-        if has_token {
-            finisher.add(B, 1);
-        }
-        has_token
-    });
-    let mut aggregator = process.aggregator();
-    let mut before = Generation::default();
-    for _ in 0..2 {
-        let now = aggregator.cut();
-        assert!(now.b <= now.a, "finished more than was started");
-        assert!(now.a >= before.a && now.b >= before.b, "a counter went back");
-        before = now;
-    }
-    starts.join().unwrap();
-    let finished = finishes.join().unwrap();
-    let now = last(&mut aggregator);
-    assert_eq!((now.a, now.b), (1, u64::from(finished)), "lost or doubled");
-}
+use tachometer::model::{A, Process, Site};
 
 fn guest_and_owner() {
     let process = Process::new(1, 0).open_shared();
     let (starter, finisher) = (process.guest(), process.thread());
-    started_and_finished(&process, starter, finisher);
+    started_and_finished(&process, || starter, || finisher);
 }
 
 fn owner_and_guest() {
     let process = Process::new(1, 0).open_shared();
     let (starter, finisher) = (process.thread(), process.guest());
-    started_and_finished(&process, starter, finisher);
+    started_and_finished(&process, || starter, || finisher);
 }
 
 fn two_guests() {
     let process = Process::new(0, 0).open_shared();
     let (starter, finisher) = (process.thread(), process.thread());
     assert!(!starter.has_shard() && !finisher.has_shard(), "beyond the limit of shards");
-    started_and_finished(&process, starter, finisher);
+    started_and_finished(&process, || starter, || finisher);
 }
 
 #[test]

@@ -1,11 +1,9 @@
 //! Cuts that give up waiting: what they show is marked, and what comes after them is right again.
 
+use crate::causality::{record_groups, start_and_finish};
 use crate::cut::last;
-use loom::sync::Arc;
-use loom::sync::atomic::{AtomicUsize, Ordering};
-use loom::thread;
 use loom_tests::{bounded, canary, exhaustively};
-use tachometer::model::{A, Aggregator, B, Generation, Process, Site, Thread};
+use tachometer::model::{Aggregator, Generation, Process, Site, Thread};
 
 /// A cut that looks once, and one that waits.
 fn cut_twice(aggregator: &mut Aggregator, check: impl Fn(Generation)) {
@@ -22,14 +20,7 @@ fn cut_twice(aggregator: &mut Aggregator, check: impl Fn(Generation)) {
 }
 
 fn groups(process: &Process, thread: Thread) {
-    let groups = thread::spawn(move || {
-        for _ in 0..2 {
-            let group = thread.enter();
-            group.add(A, 1);
-            group.add(B, 1);
-            group.leave();
-        }
-    });
+    let groups = record_groups(thread);
     let mut aggregator = process.aggregator();
     cut_twice(&mut aggregator, |now| assert_eq!(now.a, now.b, "half a group"));
     groups.join().unwrap();
@@ -75,17 +66,7 @@ fn never_more_finished_than_started_after_an_incomplete_cut() {
     bounded(4, || {
         let process = Process::new(2, 0);
         let (starter, finisher) = (process.thread(), process.thread());
-        let token = Arc::new(AtomicUsize::new(0));
-        let handed = token.clone();
-        let starts = thread::spawn(move || {
-            starter.add(A, 1);
-            handed.store(1, Ordering::Release);
-        });
-        let finishes = thread::spawn(move || {
-            if token.load(Ordering::Acquire) == 1 {
-                finisher.add(B, 1);
-            }
-        });
+        let (starts, finishes) = start_and_finish(|| starter, || finisher);
         let mut aggregator = process.aggregator();
         cut_twice(&mut aggregator, |now| assert!(now.b <= now.a, "finished more than was started"));
         starts.join().unwrap();

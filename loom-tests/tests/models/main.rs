@@ -1,6 +1,7 @@
 //! The models, one file a protocol. Canaries weaken one ordering and must fail.
 #![cfg(tachometer_loom)]
 
+mod causality;
 mod cut;
 mod exemplar;
 mod expiry;

@@ -1,46 +1,19 @@
 //! A shard that registers during a cut.
 
+use crate::causality::started_and_finished;
 use crate::cut::last;
-use loom::sync::Arc;
-use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 use loom_tests::{bounded, canary, exhaustively};
-use tachometer::model::{A, B, Generation, Process, Site};
+use tachometer::model::{A, Process, Site};
 
 /// As the cut's own model, but neither thread has a shard when the cuts begin.
 fn registration() {
     let process = Process::new(2, 0);
-    let token = Arc::new(AtomicUsize::new(0));
-    let starts = {
-        let (process, token) = (process.clone(), token.clone());
-        thread::spawn(move || {
-            process.thread().add(A, 1);
-            token.store(1, Ordering::Release);
-        })
-    };
-    let finishes = {
+    let registers = || {
         let process = process.clone();
-        thread::spawn(move || {
-            let finisher = process.thread();
-            let has_token = token.load(Ordering::Acquire) == 1;
-            if has_token {
-                finisher.add(B, 1);
-            }
-            has_token
-        })
+        move || process.thread()
     };
-    let mut aggregator = process.aggregator();
-    let mut before = Generation::default();
-    for _ in 0..2 {
-        let now = aggregator.cut();
-        assert!(now.b <= now.a, "finished more than was started");
-        assert!(now.a >= before.a && now.b >= before.b, "a counter went back");
-        before = now;
-    }
-    starts.join().unwrap();
-    let finished = finishes.join().unwrap();
-    let now = last(&mut aggregator);
-    assert_eq!((now.a, now.b), (1, u64::from(finished)), "lost or doubled");
+    started_and_finished(&process, registers(), registers());
     assert_eq!(process.shards(), 2);
 }
 
