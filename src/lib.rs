@@ -123,6 +123,8 @@ mod secret;
 pub mod serve;
 #[cfg(not(tachometer_loom))]
 mod snapshot;
+#[cfg(all(feature = "tls", any(feature = "http", feature = "push"), not(tachometer_loom)))]
+mod tls;
 
 #[cfg(all(feature = "remote-write", not(tachometer_loom)))]
 pub use crate::export::remote_write::{

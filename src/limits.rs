@@ -34,6 +34,7 @@
 //! | [`DEFAULT_PUSH_TIME_LIMIT`] for an attempt | it ends, and is made again after a pause of [`DEFAULT_PUSH_RETRY_FIRST`] to [`DEFAULT_PUSH_RETRY_LONGEST`] | `tachometer_push_failures_total{reason="timeout"}` |
 //! | [`MAX_PUSH_RETRY_AFTER`] that a server asks for | the pause is this long and no longer | `tachometer_push_failures_total{reason="status"}` |
 //! | [`MAX_PUSH_RESPONSE_HEAD_BYTES`], [`MAX_PUSH_RESPONSE_HEADERS`] of a response | the attempt ends, and is made again | `tachometer_push_failures_total{reason="malformed"}` |
+//! | [`PUSH_TURN_BYTES`] read from a target at once | the other targets have their turn, then it goes on | nowhere: nothing is lost |
 //! | [`MAX_PUSH_RESPONSE_BYTES`] of a response's body | the rest is not read; the status stands | nowhere: nothing is lost |
 //! | [`MAX_PUSH_MESSAGE_BYTES`] of what a server says about points that it rejects | the rest of the message is cut off | nowhere: the points are counted |
 //! | [`DEFAULT_PUSH_FLUSH_LIMIT`] for the last flush | what is left is dropped, or stays in the spool's file | `tachometer_push_dropped_total{reason="shutdown"}`, and `Flush` |
@@ -169,6 +170,8 @@ pub const PUSH_SPOOL_SLACK_BYTES: u64 = 1 << 20;
 pub const DEFAULT_PUSH_FLUSH_LIMIT: Duration = Duration::from_secs(5);
 /// Bytes of a UDP datagram: what an Ethernet frame carries over IPv6 or a tunnel.
 pub const DEFAULT_PUSH_DATAGRAM_BYTES: usize = 1432;
+/// Bytes that are read from one target before the others have their turn.
+pub const PUSH_TURN_BYTES: usize = 256 << 10;
 /// Bytes of the head of a response to a push.
 pub const MAX_PUSH_RESPONSE_HEAD_BYTES: usize = 16 << 10;
 /// Headers of a response to a push.
