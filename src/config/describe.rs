@@ -106,7 +106,8 @@ impl TargetConfig {
         if let Some(user) = &self.user {
             let _ = write!(line, ", as {user}");
         }
-        let secrets = [("password", &self.password), ("token", &self.bearer_token)];
+        let secrets =
+            [("password", &self.password), ("token", &self.bearer_token), ("token", &self.token)];
         let secrets =
             secrets.into_iter().filter_map(|(what, secret)| Some((what, secret.as_ref()?)));
         let headers = self.headers.iter().map(|(header, value)| (header.as_str(), value));

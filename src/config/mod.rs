@@ -55,7 +55,9 @@ pub use listener::{ListenerConfig, ListenerTls};
 pub use recording::{Figures, RecordingConfig};
 pub use secret::Secret;
 pub use span::Span;
-pub use target::{PushConfig, TargetConfig, TargetFormat, TargetType, TargetUrl};
+pub use target::{
+    PushConfig, TargetConfig, TargetFormat, TargetTemporality, TargetType, TargetUrl, TargetVersion,
+};
 
 use crate::limits::{MAX_CONFIG_BYTES, MAX_PUSH_TARGETS};
 use error::Problem;

@@ -59,12 +59,42 @@ pub struct TargetConfig {
     pub password: Option<Secret>,
     /// A token: `Authorization: Bearer …`.
     pub bearer_token: Option<Secret>,
+    /// The token of InfluxDB 2.
+    pub token: Option<Secret>,
+    /// A PEM file of the certificate authorities that are trusted, in the stead of the system's; needs feature `tls`.
+    pub ca_file: Option<PathBuf>,
+    /// A PEM file of the certificate to show to a server that asks for one.
+    pub client_certificate: Option<PathBuf>,
+    /// A PEM file of its key.
+    pub client_key: Option<PathBuf>,
+    /// Whether bodies are packed with gzip.
+    pub gzip: Option<bool>,
     /// The format of pages.
     pub format: Option<TargetFormat>,
     /// The job of the group.
     pub job: Option<String>,
     /// Further labels of the group.
     pub grouping: BTreeMap<String, String>,
+    /// From when on OTLP's counters and histograms count.
+    pub temporality: Option<TargetTemporality>,
+    /// Attributes of OTLP's resource.
+    pub resource: BTreeMap<String, String>,
+    /// The version of remote write.
+    pub version: Option<TargetVersion>,
+    /// Whether histograms go as classic ones by remote write.
+    pub classic_histograms: Option<bool>,
+    /// Whether remote write ends all series when the program stops.
+    pub end_series: Option<bool>,
+    /// The database of InfluxDB 1.
+    pub database: Option<String>,
+    /// The organisation of InfluxDB 2.
+    pub org: Option<String>,
+    /// The bucket of InfluxDB 2.
+    pub bucket: Option<String>,
+    /// Whether StatsD is the plain one, which has no tags.
+    pub plain: Option<bool>,
+    /// Bytes of a datagram.
+    pub datagram_bytes: Option<usize>,
 }
 
 impl Default for TargetConfig {
@@ -84,9 +114,24 @@ impl Default for TargetConfig {
             user: None,
             password: None,
             bearer_token: None,
+            token: None,
+            ca_file: None,
+            client_certificate: None,
+            client_key: None,
+            gzip: None,
             format: None,
             job: None,
             grouping: BTreeMap::new(),
+            temporality: None,
+            resource: BTreeMap::new(),
+            version: None,
+            classic_histograms: None,
+            end_series: None,
+            database: None,
+            org: None,
+            bucket: None,
+            plain: None,
+            datagram_bytes: None,
         }
     }
 }
@@ -102,11 +147,28 @@ pub enum TargetType {
     Pushgateway,
     /// VictoriaMetrics.
     VictoriaMetrics,
+    /// An OTLP receiver, by protobuf over HTTP.
+    Otlp,
+    /// An OTLP receiver, by JSON over HTTP.
+    OtlpJson,
+    /// An OTLP receiver, over gRPC; needs feature `grpc`.
+    OtlpGrpc,
+    /// What takes Prometheus remote write; needs feature `remote-write`.
+    RemoteWrite,
+    /// InfluxDB 1.x, or what understands its line protocol.
+    Influx,
+    /// InfluxDB 2.x.
+    Influx2,
     /// Graphite's carbon.
     Graphite,
+    /// StatsD or DogStatsD.
+    Statsd,
 }
 
-use TargetType::{Graphite, Http, Pushgateway, VictoriaMetrics};
+use TargetType::{
+    Graphite, Http, Influx, Influx2, Otlp, OtlpGrpc, OtlpJson, Pushgateway, RemoteWrite, Statsd,
+    VictoriaMetrics,
+};
 
 impl TargetType {
     /// The name, as a configuration has it.
@@ -115,7 +177,14 @@ impl TargetType {
             Http => "http",
             Pushgateway => "pushgateway",
             VictoriaMetrics => "victoria-metrics",
+            Otlp => "otlp",
+            OtlpJson => "otlp-json",
+            OtlpGrpc => "otlp-grpc",
+            RemoteWrite => "remote-write",
+            Influx => "influx",
+            Influx2 => "influx2",
             Graphite => "graphite",
+            Statsd => "statsd",
         }
     }
 }
@@ -139,8 +208,32 @@ pub enum TargetFormat {
     Influx,
 }
 
-const OVER_HTTP: &[TargetType] = &[Http, Pushgateway, VictoriaMetrics];
-const OVER_SOCKETS: &[TargetType] = &[Graphite];
+/// From when on counters and histograms of an OTLP target count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TargetTemporality {
+    /// From when the series began.
+    Cumulative,
+    /// From the last request that was taken.
+    Delta,
+}
+
+/// The version of remote write that a target begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TargetVersion {
+    /// 1.0, which every receiver takes.
+    #[serde(rename = "1.0")]
+    V1,
+    /// 2.0; a receiver that does not know it gets 1.0.
+    #[serde(rename = "2.0")]
+    V2,
+}
+
+const OVER_HTTP: &[TargetType] =
+    &[Http, Pushgateway, VictoriaMetrics, Otlp, OtlpJson, OtlpGrpc, RemoteWrite, Influx, Influx2];
+const PACKED: &[TargetType] =
+    &[Http, Pushgateway, VictoriaMetrics, Otlp, OtlpJson, OtlpGrpc, Influx, Influx2];
+const OTLP: &[TargetType] = &[Otlp, OtlpJson, OtlpGrpc];
 
 /// A key that not all types have.
 struct Special {
@@ -160,14 +253,29 @@ const fn needed(name: &'static str, types: &'static [TargetType]) -> Special {
 
 const SPECIAL: &[Special] = &[
     needed("url", OVER_HTTP),
-    needed("address", OVER_SOCKETS),
+    needed("address", &[Graphite, Statsd]),
     special("headers", OVER_HTTP),
     special("user", OVER_HTTP),
     special("password", OVER_HTTP),
     special("bearer_token", OVER_HTTP),
+    special("token", &[Influx2]),
+    special("ca_file", OVER_HTTP),
+    special("client_certificate", OVER_HTTP),
+    special("client_key", OVER_HTTP),
+    special("gzip", PACKED),
     needed("format", &[Http]),
     needed("job", &[Pushgateway]),
     special("grouping", &[Pushgateway]),
+    special("temporality", OTLP),
+    special("resource", OTLP),
+    special("version", &[RemoteWrite]),
+    special("classic_histograms", &[RemoteWrite]),
+    special("end_series", &[RemoteWrite]),
+    needed("database", &[Influx]),
+    needed("org", &[Influx2]),
+    needed("bucket", &[Influx2]),
+    special("plain", &[Statsd]),
+    special("datagram_bytes", &[Statsd]),
 ];
 
 impl TargetConfig {
@@ -183,6 +291,21 @@ impl TargetConfig {
             "format" => self.format.is_some(),
             "job" => self.job.is_some(),
             "grouping" => !self.grouping.is_empty(),
+            "token" => self.token.is_some(),
+            "ca_file" => self.ca_file.is_some(),
+            "client_certificate" => self.client_certificate.is_some(),
+            "client_key" => self.client_key.is_some(),
+            "gzip" => self.gzip.is_some(),
+            "temporality" => self.temporality.is_some(),
+            "resource" => !self.resource.is_empty(),
+            "version" => self.version.is_some(),
+            "classic_histograms" => self.classic_histograms.is_some(),
+            "end_series" => self.end_series.is_some(),
+            "database" => self.database.is_some(),
+            "org" => self.org.is_some(),
+            "bucket" => self.bucket.is_some(),
+            "plain" => self.plain.is_some(),
+            "datagram_bytes" => self.datagram_bytes.is_some(),
             other => unreachable!("{other} is in SPECIAL, and must be here too"),
         }
     }
@@ -212,11 +335,16 @@ impl TargetConfig {
         if self.user.is_some() != self.password.is_some() {
             return wrong("user", "expected both `user` and `password`, or neither".to_owned());
         }
+        if self.client_certificate.is_some() != self.client_key.is_some() {
+            let reason = "expected both `client_certificate` and `client_key`, or neither";
+            return wrong("client_certificate", reason.to_owned());
+        }
         let authorized =
             self.headers.keys().any(|header| header.eq_ignore_ascii_case("authorization"));
-        let ways = [self.user.is_some(), self.bearer_token.is_some(), authorized];
+        let tokens = [self.bearer_token.is_some(), self.token.is_some()];
+        let ways = [self.user.is_some(), tokens[0], tokens[1], authorized];
         if ways.iter().filter(|way| **way).count() > 1 {
-            let reason = "expected one of `user` and `password`, `bearer_token`, and the header Authorization";
+            let reason = "expected one of `user` with `password`, `bearer_token`, `token`, and the header Authorization";
             return wrong("bearer_token", reason.to_owned());
         }
         #[cfg(feature = "push")]
@@ -226,7 +354,19 @@ impl TargetConfig {
 }
 
 impl TargetType {
-    const ALL: &[TargetType] = &[Http, Pushgateway, VictoriaMetrics, Graphite];
+    const ALL: &[TargetType] = &[
+        Http,
+        Pushgateway,
+        VictoriaMetrics,
+        Otlp,
+        OtlpJson,
+        OtlpGrpc,
+        RemoteWrite,
+        Influx,
+        Influx2,
+        Graphite,
+        Statsd,
+    ];
 }
 
 fn names(kinds: &[TargetType]) -> String {

@@ -317,9 +317,11 @@ impl Target {
         self
     }
 
-    /// Whether the target called `name` can be pushed to, as far as that shows without asking it.
+    /// Whether the target called `name` can be pushed to, as far as that shows without asking it; with or without a look
+    /// at files of certificates.
     #[cfg(feature = "config")]
-    pub(crate) fn check(self, name: &str) -> Result<(), Error> {
+    pub(crate) fn check(mut self, name: &str, read_files: bool) -> Result<(), Error> {
+        self.trust.unread = !read_files;
         self.plan(name).map(drop)
     }
 
