@@ -134,7 +134,7 @@ fn a_wrong_setting_is_told_with_its_line_and_what_was_expected() {
             "type = \"http\"\nformat = \"csv\"",
             "url = \"ftp://h\"",
             4,
-            "`targets.t.url`: bad URL: its scheme is not http",
+            "`targets.t.url`: bad URL: its scheme is neither http nor https",
         ),
         (
             "",
