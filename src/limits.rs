@@ -7,6 +7,7 @@
 //! | [`MAX_SHARDS`] threads alive at once | further threads record through the shared cells | `tachometer_overflow_records_total` |
 //! | [`MAX_SCALARS`], [`MAX_HISTOGRAMS`] in the process | registration returns `Error::TooManySeries`; a family's values go to its overflow series | `tachometer_overflow_series_records_total` |
 //! | series of one family ([`DEFAULT_FAMILY_LIMIT`]) | further label sets share the series `overflow="true"` | `tachometer_overflow_series_records_total` |
+//! | [`MAX_FAMILY_LIMIT`] that a registry's settings can give, [`MAX_SAMPLE_EVERY`] | an error when they are made; a sampler takes the limit | the error |
 //! | [`MAX_LABELS`], [`MAX_NAME_BYTES`], [`MAX_HELP_BYTES`] | registration returns an error that names the limit | the error |
 //! | [`MAX_LABEL_VALUE_BYTES`] | an error at registration; a family's value goes to its overflow series | `tachometer_overflow_series_records_total` |
 //! | [`DEFAULT_CUT_TIMEOUT`] | the generation is published and says how many shards were read while moving | `tachometer_incomplete_cuts_total` |

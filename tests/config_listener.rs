@@ -9,7 +9,6 @@ mod common;
 #[path = "prometheus/server.rs"]
 mod prometheus;
 #[path = "common/servers.rs"]
-#[allow(dead_code, reason = "each test binary uses some of it")]
 mod servers;
 #[path = "http/tools.rs"]
 mod tools;

@@ -4,12 +4,10 @@
 
 mod common;
 #[path = "push/fake.rs"]
-#[allow(dead_code, reason = "each test binary uses some of it")]
 mod fake;
 #[path = "push/real.rs"]
 mod real;
 #[path = "common/servers.rs"]
-#[allow(dead_code, reason = "each test binary uses some of it")]
 mod servers;
 #[path = "http/tools.rs"]
 #[allow(unused_imports, reason = "each test binary uses some of it")]
