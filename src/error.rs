@@ -124,6 +124,19 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+#[cfg(feature = "push")]
+impl Error {
+    /// Says that it is about the push target `name`.
+    pub(crate) fn of_target(mut self, name: &str) -> Error {
+        if let Error::InvalidSetting { reason: text, .. } | Error::Io { attempt: text, .. } =
+            &mut self
+        {
+            *text = format!("push target {name:?}: {text}");
+        }
+        self
+    }
+}
+
 /// A name in an error: quoted, and cut short where somebody passed a page of text.
 struct Short<'a>(&'a str);
 

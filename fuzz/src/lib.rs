@@ -21,6 +21,7 @@
 //! The targets are libraries' functions, so `cargo test` here runs the seeds, and any input left in `artifacts/`, without
 //! libFuzzer.
 
+pub mod config;
 pub mod exposition;
 pub mod family_key;
 pub mod histogram;

@@ -3,7 +3,7 @@
 use arbitrary::{Arbitrary, Unstructured};
 use std::path::Path;
 use tachometer_fuzz::{
-    exposition, family_key, histogram, http, json, lines, operations, otlp, protobuf, push,
+    config, exposition, family_key, histogram, http, json, lines, operations, otlp, protobuf, push,
     push_answer,
 };
 
@@ -28,6 +28,7 @@ fn replay<P: for<'a> Arbitrary<'a>>(target: &str, run: impl Fn(&P)) {
 fn every_input_that_was_kept_agrees_with_its_oracle() {
     replay("operations", operations::run);
     replay("histogram", histogram::run);
+    replay("config", config::run);
     replay("exposition", exposition::run);
     replay("family_key", family_key::run);
     replay("http", http::run);

@@ -1,32 +1,38 @@
-//! One attempt to deliver one payload: connect, write, read, on sockets that do not block.
+//! One attempt to deliver one payload: connect, encrypt, write, read, on sockets that do not block.
 //!
 //! ```text
-//!  Connecting ──► Exchanging ──► outcome
+//!  Connecting ──► Handshaking ──► Exchanging (HTTP/1.1, lines) or Calling (gRPC) ──► outcome
 //!      │ refused: the next address; none left: failed
 //! ```
 //!
 //! An attempt is stepped whenever its socket may have something for it, and never waits. Whoever steps it keeps the time
-//! limit. What counts as delivered: an HTTP status of 2xx; lines, when the peer closed its side after all of ours was
-//! written; datagrams, when the system took them.
+//! limit. What counts as delivered: an HTTP status of 2xx; a gRPC status of 0; lines, when the peer closed its side after
+//! all of ours was written; datagrams, when the system took them.
 
-use super::http::response::{Reader, Response};
+use super::datagrams;
+use super::exchange::{Exchange, broken};
+#[cfg(feature = "grpc")]
+use super::grpc::{Call, Order};
+use super::http::response::Response;
 use super::own::Failure;
 use super::protocol::Payload;
-use crate::export::statsd::end_of_lines;
-use crate::limits::MAX_PUSH_RESPONSE_BYTES;
+use super::stream::{Stream, Tls};
 use mio::net::{TcpStream, UdpSocket};
 use mio::{Interest, Registry, Token};
 use std::collections::VecDeque;
 use std::fmt;
-use std::io::{self, ErrorKind, IoSlice, Read as _, Write as _};
-use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr};
+use std::io::{self, ErrorKind};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// How a payload goes over the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a payload goes over the connection, and what goes before it, which may hold secrets.
 pub(super) enum Transport {
-    Http,
+    /// Behind this head, in a TLS session if there is what one needs.
+    Http(Vec<u8>, Option<Tls>),
+    /// As the message of a call.
+    #[cfg(feature = "grpc")]
+    Grpc(Order, Option<Tls>),
     Lines,
     /// In datagrams of at most so many bytes.
     Datagrams(usize),
@@ -39,18 +45,25 @@ pub(super) enum Outcome {
     Answered(Response),
     /// The peer took everything, and has no way to say more.
     Taken,
+    /// An answer of another kind, in words: that it may take the payload later, and if it says so, when.
+    #[cfg(feature = "grpc")]
+    Later(String, Option<Duration>),
+    /// An answer of another kind, in words: that it will not take the payload.
+    #[cfg(feature = "grpc")]
+    Refused(String),
     Failed(Failure, String),
 }
 
 pub(super) struct Attempt {
     pub(super) began: Instant,
     transport: Transport,
-    head: Vec<u8>,
     payload: Arc<Payload>,
     /// Addresses not tried yet.
     addresses: VecDeque<SocketAddr>,
     stage: Stage,
     token: Token,
+    /// Whether it is to be stepped again although no event will come.
+    goes_on: bool,
 }
 
 #[derive(Debug)]
@@ -58,33 +71,26 @@ enum Stage {
     /// Waits for addresses, or has none left.
     Idle,
     Connecting(TcpStream, SocketAddr),
+    Handshaking(Stream),
     Exchanging(Exchange),
+    #[cfg(feature = "grpc")]
+    Calling(Call),
     Datagrams {
         socket: UdpSocket,
         sent: usize,
     },
 }
 
-#[derive(Debug)]
-struct Exchange {
-    stream: TcpStream,
-    written: usize,
-    /// Bytes read, for lines.
-    read: usize,
-    reader: Reader,
-}
-
 impl Attempt {
     /// An attempt whose addresses are not known yet.
     pub(super) fn new(
         transport: Transport,
-        head: Vec<u8>,
         payload: Arc<Payload>,
         token: Token,
         now: Instant,
     ) -> Attempt {
-        let addresses = VecDeque::new();
-        Attempt { began: now, transport, head, payload, addresses, stage: Stage::Idle, token }
+        let (addresses, stage) = (VecDeque::new(), Stage::Idle);
+        Attempt { began: now, transport, payload, addresses, stage, token, goes_on: false }
     }
 
     /// Begins to connect.
@@ -97,8 +103,14 @@ impl Attempt {
         self.next_address(events, "there is none".to_owned())
     }
 
+    /// Whether it is to be stepped again although no event will come: there was more to do than one turn has time for.
+    pub(super) fn goes_on(&self) -> bool {
+        self.goes_on
+    }
+
     /// Goes as far as it can without waiting.
     pub(super) fn step(&mut self, events: &Registry) -> Option<Outcome> {
+        self.goes_on = false;
         if let Stage::Connecting(stream, address) = &self.stage {
             let address = *address;
             let failed = |error: io::Error| format!("{address}: {error}");
@@ -106,21 +118,45 @@ impl Attempt {
                 (Ok(Some(error)) | Err(error), _) => {
                     return self.next_address(events, failed(error));
                 }
-                (Ok(None), Ok(_)) => self.connected(),
+                (Ok(None), Ok(_)) => {
+                    if let Err(error) = self.connected() {
+                        return Some(broken(&error));
+                    }
+                }
                 (Ok(None), Err(error)) if error.kind() == ErrorKind::NotConnected => return None,
                 (Ok(None), Err(error)) => return self.next_address(events, failed(error)),
             }
         }
+        if let Stage::Handshaking(stream) = &mut self.stage {
+            match stream.handshake() {
+                Ok(()) => self.agreed(),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.goes_on = stream.take_paused();
+                    return None;
+                }
+                Err(error) => return Some(failed_handshake(&error)),
+            }
+        }
         match &mut self.stage {
-            Stage::Exchanging(exchange) => match self.transport {
-                Transport::Http => exchange.http(&self.head, &self.payload.body),
-                _ => exchange.lines(&self.payload.body),
-            },
+            Stage::Exchanging(exchange) => {
+                let outcome = match &self.transport {
+                    Transport::Http(head, _) => exchange.http(head, &self.payload.body),
+                    _ => exchange.lines(&self.payload.body),
+                };
+                self.goes_on = exchange.take_paused();
+                outcome
+            }
+            #[cfg(feature = "grpc")]
+            Stage::Calling(call) => {
+                let outcome = call.step();
+                self.goes_on = call.goes_on();
+                outcome
+            }
             Stage::Datagrams { socket, sent } => {
                 let Transport::Datagrams(most) = self.transport else { return None };
-                datagrams(socket, &self.payload.body, sent, most)
+                datagrams::send(socket, &self.payload.body, sent, most)
             }
-            Stage::Idle | Stage::Connecting(..) => None,
+            Stage::Idle | Stage::Connecting(..) | Stage::Handshaking(_) => None,
         }
     }
 
@@ -134,20 +170,22 @@ impl Attempt {
 
     /// What came of it although its time is over.
     pub(super) fn time_out(&mut self) -> Outcome {
+        let head = if let Transport::Http(head, _) = &self.transport { head.len() } else { 0 };
         let during = match &mut self.stage {
-            // The status decides; the rest of the answer would have been a courtesy.
-            Stage::Exchanging(exchange) => match exchange.reader.finish() {
-                Some(response) => return Outcome::Answered(response),
-                None if exchange.written < self.head.len() + self.payload.body.len() => {
-                    "while writing"
+            Stage::Exchanging(exchange) => {
+                match exchange.time_out(head + self.payload.body.len()) {
+                    Ok(response) => return Outcome::Answered(response),
+                    Err(during) => during,
                 }
-                None => "while waiting for its answer",
-            },
+            }
             Stage::Idle => {
                 let why = "its name was not resolved in time".to_owned();
                 return Outcome::Failed(Failure::Resolve, why);
             }
             Stage::Connecting(..) => "while connecting",
+            Stage::Handshaking(_) => "in the TLS handshake",
+            #[cfg(feature = "grpc")]
+            Stage::Calling(_) => "while waiting for its answer",
             Stage::Datagrams { .. } => "while sending datagrams",
         };
         Outcome::Failed(Failure::Timeout, format!("the time limit was over {during}"))
@@ -183,155 +221,53 @@ impl Attempt {
         Ok(())
     }
 
-    fn connected(&mut self) {
-        match std::mem::replace(&mut self.stage, Stage::Idle) {
-            Stage::Connecting(stream, _) => {
-                // Costs at most a delay if it is refused.
-                let _ = stream.set_nodelay(true);
-                let reader = Reader::default();
-                self.stage = Stage::Exchanging(Exchange { stream, written: 0, read: 0, reader });
-            }
-            other => self.stage = other,
-        }
-    }
-}
-
-/// Without the head, which may hold secrets.
-impl fmt::Debug for Attempt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Attempt")
-            .field("began", &self.began)
-            .field("transport", &self.transport)
-            .field("payload", &self.payload)
-            .field("stage", &self.stage)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Exchange {
-    fn http(&mut self, head: &[u8], body: &[u8]) -> Option<Outcome> {
-        // A server may answer, and stop reading, before it has everything; so both ways are looked at every time.
-        let wrote = self.write(head, body);
-        let mut chunk = [0; 16 << 10];
-        loop {
-            match self.stream.read(&mut chunk) {
-                Ok(0) => return Some(self.ended("it closed the connection without an answer")),
-                Ok(len) => match self.reader.feed(&chunk[..len]) {
-                    Ok(false) => {}
-                    Ok(true) => return Some(self.ended("")),
-                    Err(why) => {
-                        return Some(Outcome::Failed(Failure::Malformed, why.to_owned()));
-                    }
-                },
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => return Some(self.ended(&error.to_string())),
-            }
-        }
-        // If nothing can be written, and no answer is there to say why, none will come.
-        wrote.err().map(|error| self.ended(&error.to_string()))
-    }
-
-    /// The answer, if its head is there.
-    fn ended(&mut self, otherwise: &str) -> Outcome {
-        match self.reader.finish() {
-            Some(response) => Outcome::Answered(response),
-            None => Outcome::Failed(Failure::Closed, otherwise.to_owned()),
-        }
-    }
-
-    /// Writes what the system takes.
-    fn write(&mut self, head: &[u8], body: &[u8]) -> io::Result<()> {
-        while self.written < head.len() + body.len() {
-            let written = match head.get(self.written..) {
-                Some(head) => self.stream.write_vectored(&[IoSlice::new(head), IoSlice::new(body)]),
-                None => self.stream.write(&body[self.written - head.len()..]),
+    fn connected(&mut self) -> io::Result<()> {
+        if let Stage::Connecting(socket, _) = std::mem::replace(&mut self.stage, Stage::Idle) {
+            // Costs at most a delay if it is refused.
+            let _ = socket.set_nodelay(true);
+            let tls = match &self.transport {
+                Transport::Http(_, tls) => tls.as_ref(),
+                #[cfg(feature = "grpc")]
+                Transport::Grpc(_, tls) => tls.as_ref(),
+                Transport::Lines | Transport::Datagrams(_) => None,
             };
-            match written {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(len) => self.written += len,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(error),
-            }
+            self.stage = Stage::Handshaking(Stream::new(socket, tls)?);
         }
         Ok(())
     }
 
-    /// Writes the lines, ends our side, and waits for the peer to end its own: it does so when it has read everything. A
-    /// peer that goes away with lines unread breaks the connection instead.
-    fn lines(&mut self, body: &[u8]) -> Option<Outcome> {
-        let failed = |error: io::Error| Some(Outcome::Failed(Failure::Closed, error.to_string()));
-        let before = self.written;
-        if let Err(error) = self.write(&[], body) {
-            return failed(error);
-        }
-        let all_written = self.written == body.len() && (before < body.len() || body.is_empty());
-        if all_written && let Err(error) = self.stream.shutdown(Shutdown::Write) {
-            return failed(error);
-        }
-        let mut waste = [0; 4096];
-        loop {
-            match self.stream.read(&mut waste) {
-                Ok(0) if self.written == body.len() => return Some(Outcome::Taken),
-                Ok(0) => {
-                    let why = "it closed the connection before it had all lines".to_owned();
-                    return Some(Outcome::Failed(Failure::Closed, why));
+    /// The handshake is over, if there was one.
+    fn agreed(&mut self) {
+        if let Stage::Handshaking(stream) = std::mem::replace(&mut self.stage, Stage::Idle) {
+            self.stage = match &self.transport {
+                #[cfg(feature = "grpc")]
+                Transport::Grpc(order, _) => {
+                    Stage::Calling(Call::new(stream, order, self.payload.clone()))
                 }
-                Ok(len) => {
-                    self.read += len;
-                    if self.read > MAX_PUSH_RESPONSE_BYTES {
-                        let why = "it answers, and does not stop, where no answer is due";
-                        return Some(Outcome::Failed(Failure::Malformed, why.to_owned()));
-                    }
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
-                Err(error) => return failed(error),
-            }
+                _ => Stage::Exchanging(Exchange::new(stream)),
+            };
         }
     }
 }
 
-/// Sends what the system takes, in datagrams of whole lines.
-fn datagrams(socket: &UdpSocket, body: &[u8], sent: &mut usize, most: usize) -> Option<Outcome> {
-    while *sent < body.len() {
-        let rest = &body[*sent..];
-        let len = datagram(rest, most);
-        match socket.send(&rest[..len]) {
-            Ok(_) => *sent += len,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
-            Err(error) => {
-                let why = if *sent == 0 { Failure::Closed } else { Failure::Partial };
-                return Some(Outcome::Failed(why, error.to_string()));
-            }
+fn failed_handshake(error: &io::Error) -> Outcome {
+    let why = match error.kind() {
+        ErrorKind::InvalidData => error.to_string(),
+        ErrorKind::UnexpectedEof => {
+            "it closed the connection in the TLS handshake; does it speak TLS on this port?".into()
         }
-    }
-    Some(Outcome::Taken)
+        _ => format!("the connection broke in the TLS handshake: {error}"),
+    };
+    Outcome::Failed(Failure::Tls, why)
 }
 
-/// Bytes of the next datagram: as many whole lines as fit; a line that does not fit, alone.
-fn datagram(lines: &[u8], most: usize) -> usize {
-    if lines.len() <= most {
-        return lines.len();
-    }
-    // With the last line's end.
-    (end_of_lines(lines, most - 1) + 1).min(lines.len())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn datagrams_end_where_lines_do() {
-        assert_eq!(datagram(b"a:1\nb:2\nc:3\n", 100), 12);
-        assert_eq!(datagram(b"a:1\nb:2\nc:3\n", 11), 8);
-        assert_eq!(datagram(b"a:1\nb:2\nc:3\n", 4), 4);
-        assert_eq!(datagram(b"a:1\nb:2\nc:3\n", 3), 4);
-        assert_eq!(datagram(b"abcdef", 3), 6);
-        // A negative gauge of StatsD stays with the zero before it.
-        assert_eq!(datagram(b"a:1|c\nb:0|g\nb:-5|g\n", 13), 6);
+/// Without what goes before the payload, which may hold secrets.
+impl fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attempt")
+            .field("began", &self.began)
+            .field("payload", &self.payload)
+            .field("stage", &self.stage)
+            .finish_non_exhaustive()
     }
 }

@@ -70,6 +70,10 @@ impl Format {
                 let encoder = RemoteWriteEncoder::new(version).classic_histograms(classic);
                 Box::new(RemoteWrite::new(encoder, ends))
             }
+            #[cfg(feature = "grpc")]
+            Format::Otlp(Otlp { json: true, .. }) if matches!(place, Place::Grpc { .. }) => {
+                return Err(("json", "OTLP over gRPC is protobuf".to_owned()));
+            }
             Format::Otlp(settings) => Box::new(OtlpProtocol::new(settings.encoder()?)),
         };
         Ok(if gzip { Box::new(Gzip(protocol)) } else { protocol })
@@ -175,6 +179,32 @@ impl Target {
         let place = Place::Http { url: Secret::new(url), method: Method::Post };
         let remote = Remote { version: RemoteWriteVersion::V1, classic: false, ends: true };
         Self::of(place, Format::RemoteWrite(remote))
+    }
+
+    /// Pushes OTLP over gRPC to the receiver at `url` (`http://host:4317`, or `https://`, without a path): like
+    /// [`Target::otlp`], but for [JSON](Target::json). Feature `grpc`.
+    ///
+    /// Each request is a call on a connection of its own, and the pusher's [time limit](Target::time_limit) its deadline.
+    /// Delivered is what was answered with the status OK; CANCELLED, DEADLINE_EXCEEDED, ABORTED, OUT_OF_RANGE, UNAVAILABLE
+    /// and DATA_LOSS, and RESOURCE_EXHAUSTED if the receiver says when it will have room (`RetryInfo`), are tried again, no
+    /// sooner than it says; all others end a request. [Headers](Target::header) are sent as metadata. With
+    /// [`gzip`](Target::gzip) messages are packed.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tachometer::{Engine, Pusher, Registry, Target, Temporality};
+    /// let engine = Engine::builder().registry(&Registry::new()).start()?;
+    /// let target = Target::otlp_grpc("http://127.0.0.1:4317")
+    ///     .resource("service.name", "orders")
+    ///     .temporality(Temporality::Delta)
+    ///     .header("X-Scope-OrgID", "team-a");
+    /// let pusher = Pusher::builder(&engine).target("collector", target);
+    /// let pusher = pusher.flush_within(Duration::from_millis(10)).start()?;
+    /// # Ok::<(), tachometer::Error>(())
+    /// ```
+    #[cfg(feature = "grpc")]
+    pub fn otlp_grpc(url: impl Into<String>) -> Target {
+        Self::of(Place::Grpc { url: Secret::new(url) }, Format::Otlp(Otlp::default()))
     }
 
     /// Pushes the InfluxDB line protocol to InfluxDB 1.x, or what understands it, at `url` (`http://host:8086`), for

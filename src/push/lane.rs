@@ -130,6 +130,11 @@ impl Lane {
             && self.retry_at.is_none_or(|at| at <= now)
     }
 
+    /// Whether its attempt goes on without waiting for an event.
+    pub(super) fn goes_on(&self) -> bool {
+        self.attempt.as_ref().is_some_and(Attempt::goes_on)
+    }
+
     /// Whether everything was delivered.
     pub(super) fn is_done(&self) -> bool {
         self.spool.len() == 0 && self.owed.is_none() && self.last.is_none()
@@ -266,11 +271,11 @@ impl Lane {
     fn begin(&mut self, around: &Surroundings<'_>) {
         let Some(entry) = self.spool.first() else { return };
         let payload = entry.payload.clone();
-        let head = self.plan.destination.head(&self.plan.headers, &payload);
-        let transport = self.plan.destination.transport();
+        let ends = around.now.checked_add(self.plan.time_limit);
+        let transport = self.plan.destination.transport(&self.plan.headers, &payload, ends);
         // Zero wakes the worker.
         let token = Token(self.number + 1);
-        let mut attempt = Attempt::new(transport, head, payload, token, around.now);
+        let mut attempt = Attempt::new(transport, payload, token, around.now);
         self.spool.sending = true;
         self.retry_at = None;
         self.asked_to_wait = false;
@@ -313,6 +318,18 @@ impl Lane {
                 self.pause(asked, around.now);
             }
             Outcome::Answered(response) => self.answered(&response),
+            #[cfg(feature = "grpc")]
+            Outcome::Later(why, asked) => {
+                self.failed(Failure::Status, self.without_secrets(why));
+                self.pause(asked, around.now);
+            }
+            #[cfg(feature = "grpc")]
+            Outcome::Refused(why) => {
+                self.failed(Failure::Refused, self.without_secrets(why));
+                // It is there, and answers.
+                self.backoff.reset();
+                self.pop_lost(Loss::Refused);
+            }
             Outcome::Failed(failure, why) => {
                 // One that is there and silent must not keep the others from being tried.
                 self.preferred += usize::from(failure == Failure::Timeout);

@@ -1,8 +1,8 @@
 //! Push: snapshots sent to many targets, from one thread. Feature `push`.
 //!
 //! The way of a snapshot: at each target's interval the `worker` gives the engine's latest one to the target's `lane`;
-//! its `protocol` makes payloads of it; they wait in the `spool`, in order; an `attempt` delivers the first of them, over
-//! `http` or as lines or datagrams; and what came of it decides whether the next one follows, the same one is tried again
+//! its `protocol` makes payloads of it; they wait in the `spool`, in order; an `attempt` delivers the first of them, over a
+//! `stream` (`tls` or not) in an `exchange` of `http` or of lines, in a `grpc` call, or in `datagrams`; and what came of it decides whether the next one follows, the same one is tried again
 //! after a pause (`backoff`), or it is given up. `own` counts all of it.
 //!
 //! A format is a [`Protocol`]: [`Page`] for any [`Encoder`](crate::Encoder); `otlp`, `remote_write` and `statsd` for those
@@ -16,8 +16,13 @@
 
 mod attempt;
 mod backoff;
+mod datagrams;
+mod exchange;
+#[cfg(feature = "grpc")]
+mod grpc;
 mod gzip;
 mod http;
+mod https;
 mod kinds;
 mod lane;
 mod otlp;
@@ -27,11 +32,13 @@ mod pushgateway;
 #[cfg(feature = "remote-write")]
 mod remote_write;
 mod resolve;
-mod secret;
 mod spool;
 mod statsd;
 mod status;
+mod stream;
 mod target;
+#[cfg(feature = "tls")]
+mod tls;
 mod url;
 mod worker;
 
@@ -43,6 +50,7 @@ pub use target::Target;
 
 use crate::aggregate::engine::Core;
 use crate::limits::{DEFAULT_PUSH_FLUSH_LIMIT, MAX_PUSH_TARGETS};
+use crate::secret;
 use crate::shard::fork;
 use crate::{Engine, Error};
 use lane::Lane;

@@ -11,6 +11,8 @@ pub(super) enum Failure {
     Resolve,
     /// No address took the connection.
     Connect,
+    /// The TLS session did not come about, or broke: a certificate that nobody vouches for, no TLS at all.
+    Tls,
     /// It was not over within the time limit.
     Timeout,
     /// The connection broke before there was an answer.
@@ -30,9 +32,10 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    const ALL: [(Failure, &'static str); 10] = [
+    const ALL: [(Failure, &'static str); 11] = [
         (Failure::Resolve, "resolve"),
         (Failure::Connect, "connect"),
+        (Failure::Tls, "tls"),
         (Failure::Timeout, "timeout"),
         (Failure::Closed, "closed"),
         (Failure::Malformed, "malformed"),

@@ -1,12 +1,16 @@
 //! What a target is: where, how often, and how patiently. Formats and their options are in `kinds`.
 
 use super::attempt::Transport;
+#[cfg(feature = "grpc")]
+use super::grpc;
 use super::http::{self, Method, is_header};
+use super::https::Trust;
 use super::kinds::{Endpoint, Format};
 use super::protocol::{Page, Payload, Protocol};
 use super::pushgateway::Group;
 use super::secret::Secret;
 use super::spool::Bounds;
+use super::stream::Tls;
 use super::url::{Authority, Url, base64};
 use crate::limits::{
     DEFAULT_PUSH_DATAGRAM_BYTES, DEFAULT_PUSH_INTERVAL, DEFAULT_PUSH_RETRY_FIRST,
@@ -15,7 +19,7 @@ use crate::limits::{
 };
 use crate::{Encoder, Error, TextEncoder};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Where snapshots are pushed to, in which format, how often, and how patiently.
 ///
@@ -23,8 +27,8 @@ use std::time::Duration;
 ///
 /// | kind | delivered when | arrives | and twice is |
 /// |---|---|---|---|
-/// | [`otlp`](Target::otlp), cumulative | the answer has a status of 2xx | at least once: an attempt whose answer was lost is made again | the same point |
-/// | [`otlp`](Target::otlp), deltas | the same | at least once; what a request that was given up had is in the next one | counted twice, unless the receiver looks at times |
+/// | [`otlp`](Target::otlp), [`otlp_grpc`](Target::otlp_grpc), cumulative | the answer has a status of 2xx; of gRPC the status OK | at least once: an attempt whose answer was lost is made again | the same point |
+/// | the same, deltas | the same | at least once; what a request that was given up had is in the next one | counted twice, unless the receiver looks at times |
 /// | `remote_write` | the same; with 2.0 only if the answer says how much was written | at least once, in order; the ends of series, though their request was given up | the same sample |
 /// | [`influx`](Target::influx), [`influx_v2`](Target::influx_v2), [`victoria_metrics`](Target::victoria_metrics) | the same | at least once | the same sample |
 /// | [`pushgateway`](Target::pushgateway) | the same | the latest at least once | the same page |
@@ -67,19 +71,21 @@ use std::time::Duration;
 ///     .flush_within(Duration::from_millis(10))
 ///     .start()?;
 /// // What is wrong with a target is said at once.
-/// let bad = Target::http("https://store:8428/write", TextEncoder::new());
+/// let bad = Target::http("http://user:secret@store:8428/write", TextEncoder::new());
 /// let error = Pusher::builder(&engine).target("bad", bad).start().unwrap_err();
-/// assert!(error.to_string().contains("there is no TLS here"));
+/// assert!(error.to_string().contains("basic_auth"));
 /// # Ok::<(), tachometer::Error>(())
 /// ```
 ///
-/// There is no TLS: an `https://` URL is refused. Across networks that are not trusted, push to a proxy on this machine.
+/// URLs may be `https://` with the feature `tls`: see [`ca_file`](Target::ca_file). Lines and datagrams are not encrypted:
+/// across networks that are not trusted, send them to an agent on this machine.
 #[derive(Debug)]
 pub struct Target {
     pub(super) place: Place,
     pub(super) format: Format,
     pub(super) gzip: bool,
     headers: Vec<(String, Secret)>,
+    pub(super) trust: Trust,
     every: Duration,
     time_limit: Duration,
     retry: (Duration, Duration),
@@ -97,6 +103,10 @@ pub(super) enum Place {
         url: Secret,
         method: Method,
     },
+    #[cfg(feature = "grpc")]
+    Grpc {
+        url: Secret,
+    },
     /// `POST`ed to an endpoint of the server at the URL.
     Under {
         url: Secret,
@@ -113,7 +123,12 @@ pub(super) enum Place {
 
 impl Place {
     pub(super) fn is_http(&self) -> bool {
-        matches!(self, Place::Http { .. } | Place::Under { .. } | Place::Pushgateway { .. })
+        match self {
+            Place::Http { .. } | Place::Under { .. } | Place::Pushgateway { .. } => true,
+            #[cfg(feature = "grpc")]
+            Place::Grpc { .. } => true,
+            Place::Lines(_) | Place::Datagrams(..) => false,
+        }
     }
 }
 
@@ -135,7 +150,17 @@ pub(super) struct Plan {
 
 #[derive(Debug)]
 pub(super) enum Destination {
-    Http { url: Url, method: Method },
+    Http {
+        url: Url,
+        method: Method,
+        tls: Option<Tls>,
+    },
+    #[cfg(feature = "grpc")]
+    Grpc {
+        uri: ::http::Uri,
+        authority: Authority,
+        tls: Option<Tls>,
+    },
     Lines(Authority),
     Datagrams(Authority, usize),
 }
@@ -151,6 +176,7 @@ impl Target {
             format,
             gzip: false,
             headers: Vec::new(),
+            trust: Trust::default(),
             every: DEFAULT_PUSH_INTERVAL,
             time_limit: DEFAULT_PUSH_TIME_LIMIT,
             retry: (DEFAULT_PUSH_RETRY_FIRST, DEFAULT_PUSH_RETRY_LONGEST),
@@ -161,7 +187,7 @@ impl Target {
         }
     }
 
-    /// `POST`s `encoder`'s page to `url`, as `http://host:port/path`.
+    /// `POST`s `encoder`'s page to `url`, as `http://host:port/path`, or `https://`.
     pub fn http(url: impl Into<String>, encoder: impl Encoder + 'static) -> Target {
         Self::http_with(url, Page::new(encoder))
     }
@@ -303,6 +329,14 @@ impl Target {
         self
     }
 
+    /// Whether the target called `name` can be pushed to, as far as that shows without asking it; with or without a look
+    /// at files of certificates.
+    #[cfg(feature = "config")]
+    pub(crate) fn check(mut self, name: &str, read_files: bool) -> Result<(), Error> {
+        self.trust.unread = !read_files;
+        self.plan(name).map(drop)
+    }
+
     /// Checks everything.
     pub(super) fn plan(self, name: &str) -> Result<Plan, Error> {
         let invalid = |setting, reason: String| Error::InvalidSetting {
@@ -342,6 +376,12 @@ impl Target {
             } else if fixed.iter().any(|fixed| header.eq_ignore_ascii_case(fixed)) {
                 "the pusher sets this one itself"
             } else {
+                #[cfg(feature = "grpc")]
+                if matches!(self.place, Place::Grpc { .. })
+                    && let Some(reason) = grpc::refuses(header, value.reveal())
+                {
+                    return Err(invalid("header", format!("{header:?}: {reason}")));
+                }
                 continue;
             };
             return Err(invalid("header", format!("{header:?}: {reason}")));
@@ -354,17 +394,31 @@ impl Target {
             let refused = |reason| invalid("address", format!("bad address {address:?}: {reason}"));
             Authority::parse(address).map_err(refused)
         };
+        let tls = |url: &Url, protocol: &[u8]| {
+            self.trust.plan(url, protocol).map_err(|error| error.of_target(name))
+        };
+        if !http && let Some(setting) = self.trust.misused() {
+            return Err(invalid(setting, "only HTTP has TLS here".to_owned()));
+        }
         let destination = match &self.place {
             Place::Http { url: text, method } => {
-                Destination::Http { url: url(text)?, method: *method }
+                let url = url(text)?;
+                Destination::Http { tls: tls(&url, b"http/1.1")?, url, method: *method }
+            }
+            #[cfg(feature = "grpc")]
+            Place::Grpc { url: text } => {
+                let url = url(text)?;
+                let uri = grpc::uri(&url);
+                let uri = uri.map_err(|reason| invalid("url", format!("bad URL: {reason}")))?;
+                Destination::Grpc { tls: tls(&url, b"h2")?, authority: url.authority, uri }
             }
             Place::Under { url: text, endpoint } => {
                 let url = endpoint.at(url(text)?).map_err(|reason| invalid("url", reason))?;
-                Destination::Http { url, method: Method::Post }
+                Destination::Http { tls: tls(&url, b"http/1.1")?, url, method: Method::Post }
             }
             Place::Pushgateway { url: text, group, method } => {
                 let url = group.at(url(text)?).map_err(|reason| invalid("grouping", reason))?;
-                Destination::Http { url, method: *method }
+                Destination::Http { tls: tls(&url, b"http/1.1")?, url, method: *method }
             }
             Place::Lines(text) => Destination::Lines(address(text)?),
             Place::Datagrams(_, 0) => {
@@ -393,23 +447,30 @@ impl Destination {
     pub(super) fn authority(&self) -> &Authority {
         match self {
             Destination::Http { url, .. } => &url.authority,
+            #[cfg(feature = "grpc")]
+            Destination::Grpc { authority, .. } => authority,
             Destination::Lines(authority) | Destination::Datagrams(authority, _) => authority,
         }
     }
 
-    pub(super) fn transport(&self) -> Transport {
+    /// How `payload` goes there, in an attempt that `ends` then.
+    pub(super) fn transport(
+        &self,
+        headers: &[(String, Secret)],
+        payload: &Payload,
+        ends: Option<Instant>,
+    ) -> Transport {
         match self {
-            Destination::Http { .. } => Transport::Http,
+            Destination::Http { url, method, tls } => {
+                Transport::Http(http::head(*method, url, headers, payload), tls.clone())
+            }
+            #[cfg(feature = "grpc")]
+            Destination::Grpc { uri, tls, .. } => {
+                let order = grpc::Order::new(uri.clone(), headers, payload, ends);
+                Transport::Grpc(order, tls.clone())
+            }
             Destination::Lines(_) => Transport::Lines,
             Destination::Datagrams(_, most) => Transport::Datagrams(*most),
-        }
-    }
-
-    /// What is sent before the payload's body.
-    pub(super) fn head(&self, headers: &[(String, Secret)], payload: &Payload) -> Vec<u8> {
-        match self {
-            Destination::Http { url, method } => http::head(*method, url, headers, payload),
-            _ => Vec::new(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Where a target is: `http://host[:port][/path][?query]`, or `host:port` for lines and datagrams.
+//! Where a target is: `http[s]://host[:port][/path][?query]`, or `host:port` for lines and datagrams.
 //!
 //! Only what can be sent as it stands is taken: nothing is normalized, decoded or guessed. What is
 //! refused is told without showing it where it may hold a secret.
@@ -15,9 +15,11 @@ pub(crate) struct Authority {
     pub(crate) port: u16,
 }
 
-/// An `http://` URL.
+/// An `http://` or `https://` URL.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Url {
+    /// Whether it is `https://`.
+    pub(crate) encrypted: bool,
     pub(crate) authority: Authority,
     /// Begins with `/`; has no query.
     pub(crate) path: String,
@@ -26,6 +28,7 @@ pub(crate) struct Url {
 }
 
 const HTTP_PORT: u16 = 80;
+const HTTPS_PORT: u16 = 443;
 /// Of a name in the DNS.
 const MAX_HOST_BYTES: usize = 253;
 
@@ -37,13 +40,9 @@ impl Url {
         let Some((scheme, rest)) = text.split_once("://") else {
             return Err(format!("it has no scheme; {example}"));
         };
-        if scheme.eq_ignore_ascii_case("https") {
-            return Err("https is not supported: there is no TLS here; send to a proxy on this \
-                        machine that speaks TLS (stunnel, envoy, nginx), as http://127.0.0.1:port"
-                .to_owned());
-        }
-        if !scheme.eq_ignore_ascii_case("http") {
-            return Err(format!("its scheme is not http; {example}"));
+        let encrypted = scheme.eq_ignore_ascii_case("https");
+        if !encrypted && !scheme.eq_ignore_ascii_case("http") {
+            return Err(format!("its scheme is neither http nor https; {example}"));
         }
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, rest) = rest.split_at(end);
@@ -55,7 +54,10 @@ impl Url {
                         `basic_auth` or `header`, which keeps them out of every message"
                 .to_owned());
         }
-        let authority = Authority::with_default(authority, Some(HTTP_PORT))?;
+        let authority = Authority::with_default(
+            authority,
+            Some(if encrypted { HTTPS_PORT } else { HTTP_PORT }),
+        )?;
         let (path, query) = match rest.split_once('?') {
             Some((path, query)) => (path, Some(query)),
             None => (rest, None),
@@ -69,13 +71,20 @@ impl Url {
             ));
         }
         let path = if path.is_empty() { "/" } else { path }.to_owned();
-        Ok(Url { authority, path, query: query.map(str::to_owned) })
+        Ok(Url { encrypted, authority, path, query: query.map(str::to_owned) })
+    }
+}
+
+impl Url {
+    /// Scheme, host and port.
+    pub(crate) fn origin(&self) -> String {
+        format!("http{}://{}", if self.encrypted { "s" } else { "" }, self.authority)
     }
 }
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.authority, self.path)?;
+        write!(f, "{}{}", self.origin(), self.path)?;
         self.query.as_ref().map_or(Ok(()), |query| write!(f, "?{query}"))
     }
 }
@@ -84,7 +93,7 @@ impl fmt::Display for Url {
 impl fmt::Debug for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let query = if self.query.is_some() { "?…" } else { "" };
-        write!(f, "http://{}{}{query}", self.authority, self.path)
+        write!(f, "{}{}{query}", self.origin(), self.path)
     }
 }
 
@@ -190,12 +199,14 @@ mod tests {
             "http://[::1]:8428/api",
             "http://10.0.0.1:1/",
             "http://a.b-c_d:65535/?",
+            "https://[::1]:8428/api",
         ] {
             let url = Url::parse(text).unwrap();
             assert_eq!(url.to_string(), text);
             assert_eq!(Url::parse(&url.to_string()), Ok(url));
         }
         assert_eq!(Url::parse("http://h").unwrap().to_string(), "http://h:80/");
+        assert_eq!(Url::parse("https://h").unwrap().to_string(), "https://h:443/");
         assert_eq!(Url::parse("HTTP://h?q").unwrap().to_string(), "http://h:80/?q");
     }
 
@@ -205,7 +216,6 @@ mod tests {
             ("", "scheme"),
             ("localhost:9091", "scheme"),
             ("ftp://h/", "scheme"),
-            ("https://h/", "TLS"),
             ("http://", "host"),
             ("http://:80/", "host"),
             ("http://h:0/", "port"),

@@ -63,7 +63,7 @@ impl Worker {
     /// How long to wait for events.
     fn patience(&self, stop_at: Option<Instant>) -> Option<Duration> {
         let now = Instant::now();
-        if self.lanes.iter().any(|lane| lane.is_ready(now)) {
+        if self.lanes.iter().any(|lane| lane.is_ready(now) || lane.goes_on()) {
             return Some(Duration::ZERO);
         }
         let next = self.lanes.iter().filter_map(Lane::next_moment).chain(stop_at).min()?;

@@ -2,8 +2,10 @@
 
 use super::connection::Stream;
 #[cfg(feature = "tls")]
-use super::tls::{Session, Tls};
+use super::tls::Tls;
 use super::unix::SocketFile;
+#[cfg(feature = "tls")]
+use crate::tls::Session;
 use mio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use mio::{Interest, Registry, Token};
 use std::io::{self, Read, Write};

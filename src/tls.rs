@@ -1,0 +1,170 @@
+//! What both ends of TLS need: certificates and keys from PEM files, and a session that never blocks. Feature `tls`.
+//!
+//! rustls with ring: of its two providers the one that builds with a C compiler alone. The listener (`serve::tls`) and the
+//! pusher (`push::tls`) each add their own end.
+
+use crate::Error;
+use rustls::Connection;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::{self, PemObject as _};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Bytes that a session may hold for a peer who does not read.
+const BUFFERED: usize = 64 << 10;
+
+pub(crate) fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// All certificates of a PEM file, of which there must be one.
+pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let all: Result<Vec<CertificateDer<'static>>, _> =
+        CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
+    let all = all.map_err(|error| unreadable("certificate", path, &error))?;
+    if all.is_empty() {
+        return Err(unreadable("certificate", path, &pem::Error::NoItemsFound));
+    }
+    Ok(all)
+}
+
+/// The first private key of a PEM file.
+pub(crate) fn key(path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
+    PrivateKeyDer::from_pem_file(path).map_err(|error| unreadable("key", path, &error))
+}
+
+/// A certificate and a key that rustls would not take together.
+pub(crate) fn unusable(certificate: &Path, key: &Path, error: &rustls::Error) -> Error {
+    Error::InvalidSetting {
+        setting: "tls",
+        reason: format!(
+            "certificate {} and key {} cannot be used: {error}; they must belong together",
+            certificate.display(),
+            key.display()
+        ),
+    }
+}
+
+fn unreadable(what: &str, path: &Path, error: &pem::Error) -> Error {
+    let path = path.display();
+    match error {
+        pem::Error::Io(error) => Error::Io {
+            attempt: format!("read the TLS {what} {path}"),
+            kind: error.kind(),
+            reason: format!("{error}; give the path of a PEM file that this user may read"),
+        },
+        pem::Error::NoItemsFound => Error::InvalidSetting {
+            setting: "tls",
+            reason: format!(
+                "{path} has no {what}: it must be a PEM file, with a line -----BEGIN {}-----",
+                if what == "key" { "PRIVATE KEY" } else { "CERTIFICATE" }
+            ),
+        },
+        // Not its words: they may quote the file, which may be a key.
+        _ => Error::InvalidSetting {
+            setting: "tls",
+            reason: format!(
+                "{path} is not a PEM file that can be read, though a {what} must be one"
+            ),
+        },
+    }
+}
+
+/// One connection's session. As on a socket, `WouldBlock` comes only after the wire has said so.
+#[derive(Debug)]
+pub(crate) struct Session(Box<Connection>);
+
+impl Session {
+    pub(crate) fn new(connection: impl Into<Connection>) -> Session {
+        let mut connection = connection.into();
+        connection.set_buffer_limit(Some(BUFFERED));
+        Session(Box::new(connection))
+    }
+
+    /// Agrees with the peer on how to speak; what is read and written before that has to wait for it.
+    #[cfg(feature = "push")]
+    pub(crate) fn handshake(&mut self, wire: &mut (impl Read + Write)) -> io::Result<()> {
+        loop {
+            self.flush(wire)?;
+            if !self.0.is_handshaking() {
+                return Ok(());
+            }
+            if self.0.read_tls(wire)? == 0 {
+                return Err(ErrorKind::UnexpectedEof.into());
+            }
+            self.process(wire)?;
+        }
+    }
+
+    /// The protocol that both agreed to speak inside.
+    #[cfg(feature = "grpc")]
+    pub(crate) fn protocol(&self) -> Option<&[u8]> {
+        self.0.alpn_protocol()
+    }
+
+    /// Reads what the peer says.
+    pub(crate) fn read(
+        &mut self,
+        wire: &mut (impl Read + Write),
+        buffer: &mut [u8],
+    ) -> io::Result<usize> {
+        loop {
+            self.flush_if_it_goes(wire)?;
+            match self.0.reader().read(buffer) {
+                // The peer closed the wire without a word: there is no more either way.
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(0),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                read => return read,
+            }
+            if self.0.read_tls(wire)? == 0 {
+                return Ok(0);
+            }
+            self.process(wire)?;
+        }
+    }
+
+    /// Takes what it has room for.
+    pub(crate) fn write(
+        &mut self,
+        wire: &mut (impl Read + Write),
+        bytes: &[u8],
+    ) -> io::Result<usize> {
+        // Nothing more before the wire took what was said.
+        self.flush(wire)?;
+        let taken = self.0.writer().write(bytes)?;
+        self.flush_if_it_goes(wire)?;
+        Ok(taken)
+    }
+
+    /// Hands on all that it holds back.
+    pub(crate) fn flush(&mut self, wire: &mut (impl Read + Write)) -> io::Result<()> {
+        while self.0.wants_write() {
+            self.0.write_tls(wire)?;
+        }
+        Ok(())
+    }
+
+    /// Tells the peer that nothing more will be said.
+    #[cfg(any(feature = "http", feature = "grpc"))]
+    pub(crate) fn end(&mut self, wire: &mut (impl Read + Write)) {
+        self.0.send_close_notify();
+        // A peer who does not take it finds the wire closed.
+        let _ = self.flush(wire);
+    }
+
+    fn process(&mut self, wire: &mut (impl Read + Write)) -> io::Result<()> {
+        let Err(error) = self.0.process_new_packets() else { return Ok(()) };
+        // The peer is told what was wrong, if it will hear it.
+        let _ = self.flush(wire);
+        Err(io::Error::new(ErrorKind::InvalidData, error))
+    }
+
+    fn flush_if_it_goes(&mut self, wire: &mut (impl Read + Write)) -> io::Result<()> {
+        match self.flush(wire) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
+            flushed => flushed,
+        }
+    }
+}
