@@ -15,6 +15,7 @@
 //! | [`MAX_OTLP_ATTRIBUTES`] of a resource or scope, [`MIN_OTLP_BUCKETS`] | `OtlpEncoder`'s setter returns an error that names the limit | the error |
 //! | [`DEFAULT_OTLP_BUCKETS`] of a histogram's point, unless set | its buckets become twice as wide until they are few enough; count, sum and extremes stay exact | the point's `scale` |
 //! | [`DEFAULT_REMOTE_WRITE_SERIES`], [`DEFAULT_REMOTE_WRITE_BYTES`] of a remote write request | the rest goes into another request | the number of requests |
+//! | [`MAX_REMOTE_WRITE_MARKERS`] that a remote write target is still to get | those that ended first are not sent: such series end when the receiver's lookback is over | nowhere |
 //! | [`MAX_HTTP_CONNECTIONS`] at once (feature `http`, as all of the following) | further ones get 503 and are closed, or only closed past [`MAX_HTTP_REFUSALS`] | `tachometer_http_connections_refused_total` |
 //! | [`MAX_HTTP_HEADER_BYTES`], [`MAX_HTTP_HEADERS`] of a request | 431, and the connection is closed | `tachometer_http_requests_total{code="431"}` |
 //! | [`HTTP_HEADER_TIMEOUT`] for a request | 408, and the connection is closed | `tachometer_http_requests_total{code="408"}` |
@@ -85,6 +86,8 @@ pub const DEFAULT_REMOTE_WRITE_SERIES: usize = 2_000;
 pub const DEFAULT_REMOTE_WRITE_BYTES: usize = 1 << 20;
 /// The largest number of bytes that can be allowed a remote write request: receivers decode no more.
 pub const MAX_REMOTE_WRITE_BYTES: usize = 32 << 20;
+/// Staleness markers that were in requests which were given up, and are to be sent again.
+pub const MAX_REMOTE_WRITE_MARKERS: usize = 10_000;
 /// HTTP connections that are served at once. Each costs a file descriptor and
 /// [`MAX_HTTP_HEADER_BYTES`] of memory, and no thread.
 pub const MAX_HTTP_CONNECTIONS: usize = 256;

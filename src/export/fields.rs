@@ -11,6 +11,8 @@ pub(crate) struct Fields<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Field<'a> {
     pub(crate) number: u64,
+    /// All of it, its number included.
+    pub(crate) raw: &'a [u8],
     value: Value<'a>,
 }
 
@@ -44,7 +46,14 @@ impl<'a> Fields<'a> {
         Fields { rest: message, sound: true }
     }
 
+    /// Whether everything was read, and all of it was sound.
+    #[cfg(feature = "remote-write")]
+    pub(crate) fn is_whole(&self) -> bool {
+        self.sound && self.rest.is_empty()
+    }
+
     fn field(&mut self) -> Option<Field<'a>> {
+        let before = self.rest;
         let tag = varint(&mut self.rest)?;
         let value = match tag & 7 {
             0 => Value::Varint(varint(&mut self.rest)?),
@@ -57,7 +66,8 @@ impl<'a> Fields<'a> {
             // Groups are of the past.
             _ => return None,
         };
-        Some(Field { number: tag >> 3, value })
+        let raw = &before[..before.len() - self.rest.len()];
+        Some(Field { number: tag >> 3, raw, value })
     }
 
     fn take(&mut self, len: usize) -> Option<&'a [u8]> {
@@ -117,6 +127,8 @@ mod tests {
             (Some(u64::MAX), None, None)
         );
         assert_eq!((fields[1].number, fields[1].uint(2)), (2, None));
+        let raw: Vec<u8> = fields.iter().flat_map(|field| field.raw.to_vec()).collect();
+        assert_eq!(raw, message);
         assert_eq!(fields[2].bytes(3), Some(&b"text"[..]));
         let inner = fields[3].bytes(70_000).unwrap();
         assert_eq!(Fields::of(inner).next().unwrap().uint(1), Some(150));

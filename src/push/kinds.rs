@@ -1,14 +1,19 @@
 //! Targets by format: what each needs beside an address, and the options that it alone has.
 
 use super::gzip::Gzip;
+use super::http::Method;
 use super::otlp::OtlpProtocol;
 use super::protocol::{Page, Protocol};
+#[cfg(feature = "remote-write")]
+use super::remote_write::RemoteWrite;
 use super::secret::Secret;
 use super::statsd::Statsd;
 use super::target::{Place, Target};
 use super::url::{Url, percent_encode};
 use crate::limits::DEFAULT_PUSH_DATAGRAM_BYTES;
 use crate::{Error, GraphiteEncoder, InfluxEncoder, OtlpEncoder, StatsdEncoder, Temporality};
+#[cfg(feature = "remote-write")]
+use crate::{RemoteWriteEncoder, RemoteWriteVersion};
 
 /// What makes the payloads, until the target's settings are all known.
 #[derive(Debug)]
@@ -17,6 +22,8 @@ pub(super) enum Format {
     Given(Box<dyn Protocol>),
     Otlp(Otlp),
     Statsd(StatsdEncoder),
+    #[cfg(feature = "remote-write")]
+    RemoteWrite(Remote),
 }
 
 /// Settings of an [`OtlpEncoder`].
@@ -25,6 +32,15 @@ pub(super) struct Otlp {
     json: bool,
     temporality: Temporality,
     resource: Vec<(String, String)>,
+}
+
+/// Settings of a [`RemoteWriteEncoder`], and of what is sent of it.
+#[cfg(feature = "remote-write")]
+#[derive(Debug)]
+pub(super) struct Remote {
+    version: RemoteWriteVersion,
+    classic: bool,
+    ends: bool,
 }
 
 impl Format {
@@ -47,6 +63,15 @@ impl Format {
             #[cfg(feature = "grpc")]
             Format::Otlp(Otlp { json: true, .. }) if matches!(place, Place::Grpc { .. }) => {
                 return Err(("json", "OTLP over gRPC is protobuf".to_owned()));
+            }
+            #[cfg(feature = "remote-write")]
+            Format::RemoteWrite(_) if gzip => {
+                return Err(("gzip", "remote write has a compression of its own".to_owned()));
+            }
+            #[cfg(feature = "remote-write")]
+            Format::RemoteWrite(Remote { version, classic, ends }) => {
+                let encoder = RemoteWriteEncoder::new(version).classic_histograms(classic);
+                Box::new(RemoteWrite::new(encoder, ends))
             }
             Format::Otlp(settings) => Box::new(OtlpProtocol::new(settings.encoder()?)),
         };
@@ -127,7 +152,7 @@ impl Target {
     /// Pushes OTLP over gRPC to the receiver at `url` (`http://host:4317`, or `https://`, without a path): like
     /// [`Target::otlp`], but for [JSON](Target::json). Feature `grpc`.
     ///
-    /// Each request is a call on a connection of its own, and the pusher's [time limit](Target::time_limit) its deadline.
+    /// Each request is a call on a connection of its own, and the attempt's [time limit](Target::time_limit) is its deadline.
     /// Delivered is what was answered with the status OK; CANCELLED, DEADLINE_EXCEEDED, ABORTED, OUT_OF_RANGE, UNAVAILABLE
     /// and DATA_LOSS, and RESOURCE_EXHAUSTED if the receiver says when it will have room (`RetryInfo`), are tried again, no
     /// sooner than it says; all others end a request. [Headers](Target::header) are sent as metadata. With
@@ -148,6 +173,22 @@ impl Target {
     #[cfg(feature = "grpc")]
     pub fn otlp_grpc(url: impl Into<String>) -> Target {
         Self::of(Place::Grpc { url: Secret::new(url) }, Format::Otlp(Otlp::default()))
+    }
+
+    /// Pushes Prometheus remote write to `url`, all of it: `http://host:9090/api/v1/write` for Prometheus (started with
+    /// `--web.enable-remote-write-receiver`) and VictoriaMetrics. Feature `remote-write`.
+    ///
+    /// Version 1.0, which every receiver takes, unless set otherwise with [`version`](Target::version). Histograms are native
+    /// ones; set [`classic_histograms`](Target::classic_histograms) for VictoriaMetrics. A series that goes is ended by a
+    /// staleness marker, and so are all when the pusher stops ([`end_series`](Target::end_series)). A marker, or what a family
+    /// is, that was in a request that was given up is sent again with the next snapshot.
+    ///
+    /// A snapshot of more than 2,000 series is several requests, and each is a payload in the [spool](Target::spool).
+    #[cfg(feature = "remote-write")]
+    pub fn remote_write(url: impl Into<String>) -> Target {
+        let place = Place::Http { url: Secret::new(url), method: Method::Post };
+        let remote = Remote { version: RemoteWriteVersion::V1, classic: false, ends: true };
+        Self::of(place, Format::RemoteWrite(remote))
     }
 
     /// Pushes the InfluxDB line protocol to InfluxDB 1.x, or what understands it, at `url` (`http://host:8086`), for
@@ -213,6 +254,39 @@ impl Target {
     /// `service.instance.id`.
     pub fn resource(mut self, key: impl Into<String>, value: impl Into<String>) -> Target {
         self.otlp_settings("resource", |otlp| otlp.resource.push((key.into(), value.into())));
+        self
+    }
+
+    #[cfg(feature = "remote-write")]
+    fn remote(&mut self, setting: &'static str, set: impl FnOnce(&mut Remote)) {
+        match &mut self.format {
+            Format::RemoteWrite(remote) => set(remote),
+            _ => self.misused = Some((setting, "only remote write has it")),
+        }
+    }
+
+    /// In which version [remote write](Target::remote_write) begins. A receiver that turns out not to know 2.0 (it answers
+    /// 415, or does not say how much it wrote) gets the same as 1.0, and from then on nothing else.
+    #[cfg(feature = "remote-write")]
+    pub fn version(mut self, version: RemoteWriteVersion) -> Target {
+        self.remote("version", |remote| remote.version = version);
+        self
+    }
+
+    /// Sends histograms by [remote write](Target::remote_write) as classic ones, for receivers that know no native
+    /// histograms.
+    #[cfg(feature = "remote-write")]
+    pub fn classic_histograms(mut self, classic: bool) -> Target {
+        self.remote("classic_histograms", |remote| remote.classic = classic);
+        self
+    }
+
+    /// Whether all series of [remote write](Target::remote_write) are ended when the pusher stops, as the specification
+    /// wants it; they are unless this says otherwise. Then queries for the present find nothing from that moment on: set it
+    /// to false for a short job whose last values are to be seen for the five minutes of the receiver's lookback.
+    #[cfg(feature = "remote-write")]
+    pub fn end_series(mut self, end: bool) -> Target {
+        self.remote("end_series", |remote| remote.ends = end);
         self
     }
 

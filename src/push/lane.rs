@@ -2,17 +2,19 @@
 //!
 //! A lane is stepped by the worker, never waits, and knows nothing of the other lanes. Time is an argument.
 
+mod answers;
+
 use super::attempt::{Attempt, Outcome};
 use super::backoff::Backoff;
 use super::http::response::Response;
 use super::own::{Failure, Loss, OwnMetrics};
-use super::protocol::{Part, Payload, Protocol, Verdict};
+use super::protocol::{Part, Payload, Protocol};
 use super::resolve::{Found, Resolver};
 use super::spool::{Entry, Overflow, Spool};
 use super::status::TargetStatus;
 use super::target::Plan;
 use crate::Snapshot;
-use crate::limits::{MAX_PUSH_MESSAGE_BYTES, MAX_PUSH_RETRY_AFTER};
+use crate::limits::MAX_PUSH_RETRY_AFTER;
 use mio::{Registry, Token};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -356,49 +358,6 @@ impl Lane {
         self.retry_at = now.checked_add(pause);
     }
 
-    /// The target says what becomes of the payload: it has it, or will never take it.
-    fn answered(&mut self, response: &Response) {
-        let Some(entry) = self.spool.first() else { return };
-        let (answer, replaced) = (response.answer(), entry.replaced);
-        let (protocol, part, payload) = (&mut self.plan.protocol, entry.part, &entry.payload);
-        let ask = AssertUnwindSafe(|| protocol.answered(part, payload, &answer));
-        let verdict = catch_unwind(ask);
-        // It is there, and answers.
-        self.backoff.reset();
-        if !answer.is_success() || matches!(verdict, Ok(Verdict::Refused | Verdict::Instead(_))) {
-            self.failed(Failure::Refused, refusal(response.status));
-        }
-        match verdict {
-            Ok(Verdict::Instead(payload)) if !replaced => self.spool.replace(payload),
-            Ok(Verdict::Refused) => self.pop_lost(Loss::Refused),
-            Ok(Verdict::Taken) => self.delivered(),
-            Ok(Verdict::Partly { rejected, message }) => {
-                self.delivered();
-                self.rejected = self.rejected.saturating_add(rejected);
-                self.own.rejected(rejected);
-                self.last_rejection = Some(shown(&self.without_secrets(message)));
-            }
-            Ok(Verdict::Instead(_)) | Err(_) => {
-                match answer.is_success() {
-                    true => self.delivered(),
-                    false => self.pop_lost(Loss::Refused),
-                }
-                if verdict.is_err() {
-                    self.failed(Failure::Panic, "its protocol panicked".to_owned());
-                }
-            }
-        }
-    }
-
-    fn delivered(&mut self) {
-        self.sent += 1;
-        let now = unix_now();
-        self.last_success = Some(now);
-        self.last_error = None;
-        self.own.sent(now);
-        self.spool.pop();
-    }
-
     fn pop_lost(&mut self, why: Loss) {
         if let Some(entry) = self.spool.pop() {
             self.give_up(&entry, why);
@@ -411,15 +370,6 @@ impl Lane {
         let protocol = &mut self.plan.protocol;
         if catch_unwind(AssertUnwindSafe(|| protocol.lost(part))).is_err() {
             self.failed(Failure::Panic, "its protocol panicked".to_owned());
-        }
-    }
-
-    /// What a server said, unless it repeats a secret that it was sent.
-    fn without_secrets(&self, said: String) -> String {
-        let mut values = self.plan.headers.iter().map(|(_, value)| value.reveal());
-        match values.any(|value| value.split_whitespace().any(|word| said.contains(word))) {
-            true => "it answered with words that repeat what a header of ours says".to_owned(),
-            false => said,
         }
     }
 
@@ -477,27 +427,6 @@ impl Lane {
         (status.waiting, status.waiting_bytes) = waiting;
         status
     }
-}
-
-/// What to tell about a status that ends a payload.
-fn refusal(status: u16) -> String {
-    let advice = match status {
-        200..=299 => "but what it says does not fit the format's version",
-        300..=399 => "redirections are not followed: give the URL that it leads to",
-        401 | 403 => "check the target's credentials",
-        404 | 405 => "check the path of the target's URL, and its method",
-        413 => "the payload is too large for it",
-        _ => "it says that the payload is not what it takes",
-    };
-    format!("it answered {status}; {advice}")
-}
-
-/// A server's words, fit for a line of a log.
-fn shown(message: &str) -> String {
-    let plain = |c: char| if c.is_control() { ' ' } else { c };
-    let mut message: String = message.trim().chars().map(plain).collect();
-    message.truncate(message.floor_char_boundary(MAX_PUSH_MESSAGE_BYTES));
-    message
 }
 
 fn unix_now() -> Duration {

@@ -26,6 +26,8 @@ mod otlp;
 mod own;
 mod protocol;
 mod pushgateway;
+#[cfg(feature = "remote-write")]
+mod remote_write;
 mod resolve;
 mod secret;
 mod spool;

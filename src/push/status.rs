@@ -16,7 +16,8 @@ pub struct TargetStatus {
     pub sent: u64,
     /// Payloads that were given up.
     pub dropped: u64,
-    /// Points that it rejected out of payloads that it took: OTLP's partial success.
+    /// Points that it rejected out of payloads whose others it took: a partial success of OTLP, a partial write of remote
+    /// write 2.0.
     pub rejected: u64,
     /// What it said, with the last payload that it took, about points that it rejected or would rather not have: its own
     /// words, at most [`MAX_PUSH_MESSAGE_BYTES`](crate::limits::MAX_PUSH_MESSAGE_BYTES) of them.

@@ -15,6 +15,8 @@ use std::time::Instant;
 pub struct Request {
     pub head: String,
     pub body: String,
+    /// The body as it came.
+    pub bytes: Vec<u8>,
     pub at: Instant,
 }
 
@@ -141,13 +143,13 @@ fn read(stream: &mut TcpStream) -> Option<Request> {
         if let Some((begin, length)) = framing
             && bytes.len() >= begin + length
         {
-            let (head, body) = (text(&bytes[..begin - 4]), text(&bytes[begin..]));
-            return Some(Request { head, body, at: Instant::now() });
+            let (head, bytes) = (text(&bytes[..begin - 4]), bytes.split_off(begin));
+            return Some(Request { head, body: text(&bytes), bytes, at: Instant::now() });
         }
         match stream.read(&mut piece) {
             Ok(0) if framing.is_none() && !text(&bytes).contains("HTTP/1.1") => {
                 let body = text(&bytes);
-                return Some(Request { head: String::new(), body, at: Instant::now() });
+                return Some(Request { head: String::new(), body, bytes, at: Instant::now() });
             }
             Ok(0) | Err(_) => return None,
             Ok(len) => bytes.extend_from_slice(&piece[..len]),

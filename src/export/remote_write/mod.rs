@@ -4,6 +4,8 @@
 //! filled from it and a snapshot, and handed on when it is full; the encoder compresses it. The plan of the last request is
 //! also what tells which series are gone.
 
+#[cfg(feature = "push")]
+pub(crate) mod older;
 mod plan;
 mod request;
 mod version;
@@ -14,7 +16,7 @@ use crate::Snapshot;
 use crate::limits::{
     DEFAULT_REMOTE_WRITE_BYTES, DEFAULT_REMOTE_WRITE_SERIES, MAX_REMOTE_WRITE_BYTES,
 };
-use plan::{Form, Plan};
+use plan::{Ended, Form, Plan};
 use request::{Frame, Request};
 use std::fmt;
 use std::sync::Arc;
@@ -68,7 +70,24 @@ struct Messages {
     last: Option<Sent>,
     /// When families were last described.
     described: Option<Duration>,
+    /// Series whose ends are to be said again.
+    owed: Vec<Ended>,
     request: Request,
+}
+
+/// What requests say once. See [`RemoteWriteEncoder::said_once`].
+#[cfg(feature = "push")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SaidOnce {
+    ended: Vec<Ended>,
+    described: bool,
+}
+
+#[cfg(feature = "push")]
+impl SaidOnce {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ended.is_empty() && !self.described
+    }
 }
 
 /// What was sent last: layout and generation of the snapshot, the time that went with it, and whether families were described.
@@ -105,6 +124,7 @@ impl RemoteWriteEncoder {
                 plan: Plan::default(),
                 last: None,
                 described: None,
+                owed: Vec::new(),
                 request: Request::default(),
             },
             snappy: snap::raw::Encoder::new(),
@@ -166,6 +186,27 @@ impl RemoteWriteEncoder {
         self.bodies.iter()
     }
 
+    /// What the requests for the last snapshot say and later ones do not: the ends of series, and with 1.0 what families are.
+    #[cfg(feature = "push")]
+    pub(crate) fn said_once(&self) -> SaidOnce {
+        let described = self.messages.last.is_some_and(|last| last.described);
+        let described = described && self.version() == RemoteWriteVersion::V1;
+        SaidOnce { ended: self.messages.plan.ended(), described }
+    }
+
+    /// Says again, with the next snapshot, what was in requests that were given up. Of more than
+    /// [`MAX_REMOTE_WRITE_MARKERS`](crate::limits::MAX_REMOTE_WRITE_MARKERS) series the ends of those that ended first are
+    /// left unsaid.
+    #[cfg(feature = "push")]
+    pub(crate) fn say_again(&mut self, said: SaidOnce) {
+        if said.described {
+            self.messages.described = None;
+        }
+        let owed = &mut self.messages.owed;
+        owed.extend(said.ended);
+        owed.drain(..owed.len().saturating_sub(crate::limits::MAX_REMOTE_WRITE_MARKERS));
+    }
+
     fn compressed(&mut self, snapshot: &Snapshot) -> RemoteWriteRequests<'_> {
         let RemoteWriteEncoder { messages, snappy, bodies } = self;
         bodies.bytes.clear();
@@ -181,6 +222,7 @@ impl Messages {
         let this = (snapshot.layout.id, snapshot.generation);
         if self.last.is_none_or(|last| last.snapshot != this) {
             self.plan.proceed();
+            self.plan.owe(std::mem::take(&mut self.owed));
             let now = snapshot.unix_time();
             let due = self.described.is_none_or(|at| at + METADATA_INTERVAL <= now);
             let described = due || !self.plan.has_families_of(&snapshot.layout);
@@ -197,6 +239,7 @@ impl Messages {
     /// Makes the plan that of the end of all that was sent.
     fn prepare_end(&mut self, unix_time: Duration) {
         self.plan.proceed();
+        self.plan.owe(std::mem::take(&mut self.owed));
         self.plan = Plan::of(&Arc::default(), self.form, &self.plan);
         self.described = None;
         // No snapshot of an engine is of this layout.

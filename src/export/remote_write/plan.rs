@@ -112,6 +112,13 @@ pub(super) enum What {
     },
 }
 
+/// The end of a series, by its labels: for whoever has to say it again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    labels: Vec<(String, String)>,
+    native: bool,
+}
+
 /// Where a series' labels end, in `refs` and in `rendered`.
 #[derive(Clone, Copy, Debug)]
 struct Series {
@@ -162,11 +169,59 @@ impl Plan {
         self.items.truncate(self.live);
         let first_gone = self.items.last().map_or(0, |item| item.series + item.len());
         self.series.truncate(first_gone);
+        let (refs, rendered) = self.series.last().map_or((0, 0), |last| (last.refs, last.rendered));
+        self.refs.truncate(refs);
+        self.rendered.truncate(rendered);
         for item in &mut self.items {
             if let What::Native { reset } = &mut item.what {
                 *reset = false;
             }
         }
+    }
+
+    /// The series whose ends it says.
+    pub(super) fn ended(&self) -> Vec<Ended> {
+        let gone = self.items[self.live..].iter();
+        gone.map(|item| Ended {
+            labels: self.labels(item.series).map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
+            native: self.series[item.series].native,
+        })
+        .collect()
+    }
+
+    /// Takes series for some that were there last, so that the next plan says their ends, but for those that are there.
+    pub(super) fn owe(&mut self, owed: Vec<Ended>) {
+        let key = |plan: &Plan, at: usize| (plan.series[at].native, plan.rendered(at).to_vec());
+        let mut there: HashSet<_> = (0..self.series.len()).map(|at| key(self, at)).collect();
+        for Ended { labels, native } in owed {
+            let (refs, rendered) = (self.refs.len(), self.rendered.len());
+            for (name, value) in &labels {
+                for text in [name, value] {
+                    self.refs.push(self.symbols.len() as u32);
+                    self.symbols.push(text);
+                }
+                self.rendered.message(1, |out| {
+                    out.bytes(1, name.as_bytes());
+                    out.bytes(2, value.as_bytes());
+                });
+            }
+            let ends = (self.refs.len(), self.rendered.len());
+            self.series.push(Series { refs: ends.0, rendered: ends.1, native, identity: None });
+            if there.insert(key(self, self.series.len() - 1)) {
+                // No plan any more, but what the next one is made from.
+                self.form = None;
+            } else {
+                self.series.pop();
+                self.refs.truncate(refs);
+                self.rendered.truncate(rendered);
+            }
+        }
+    }
+
+    /// Name and value of each label of a series.
+    fn labels(&self, series: usize) -> impl Iterator<Item = (&str, &str)> {
+        let pairs = self.refs(series).chunks_exact(2);
+        pairs.map(|pair| (self.symbols.text(pair[0]), self.symbols.text(pair[1])))
     }
 
     fn ranges(&self, series: usize) -> (Range<usize>, Range<usize>) {
@@ -314,11 +369,7 @@ impl<'a> Building<'a> {
             family: None,
             created: 0,
         };
-        let refs = last.refs(series);
-        self.labels(
-            refs.chunks_exact(2)
-                .map(|pair| (last.symbols.text(pair[0]), last.symbols.text(pair[1]))),
-        );
+        self.labels(last.labels(series));
         self.push_series(native, None);
         self.plan.items.push(item);
     }
