@@ -4,6 +4,7 @@ use arbitrary::{Arbitrary, Unstructured};
 use std::path::Path;
 use tachometer_fuzz::{
     exposition, family_key, histogram, http, json, lines, operations, otlp, protobuf, push,
+    push_grpc,
 };
 
 /// Runs each input of a target.
@@ -34,6 +35,7 @@ fn every_input_that_was_kept_agrees_with_its_oracle() {
     replay("lines", lines::run);
     replay("otlp", otlp::run);
     replay("protobuf", protobuf::run);
+    replay("push_grpc", push_grpc::run);
     replay("push_response", push::response);
     replay("push_spool", push::spool);
     replay("push_url", push::url);

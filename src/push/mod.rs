@@ -24,6 +24,7 @@ mod kinds;
 mod lane;
 mod otlp;
 mod own;
+mod plan;
 mod protocol;
 mod pushgateway;
 #[cfg(feature = "remote-write")]
@@ -335,6 +336,24 @@ pub mod outside {
     /// What an OTLP answer says about points that were rejected: how many, and why.
     pub fn otlp_answer(json: bool, body: &[u8]) -> Option<(u64, String)> {
         super::otlp::partial_success(json, body)
+    }
+
+    /// The one message in what a gRPC server answered.
+    #[cfg(feature = "grpc")]
+    pub fn grpc_message(answer: &[u8]) -> Option<&[u8]> {
+        super::grpc::details::message(answer)
+    }
+
+    /// A `grpc-message`, at most `most` characters of it.
+    #[cfg(feature = "grpc")]
+    pub fn grpc_text(encoded: &[u8], most: usize) -> String {
+        super::grpc::details::text(encoded, most)
+    }
+
+    /// How long a gRPC server asks to be left alone, in `grpc-status-details-bin`.
+    #[cfg(feature = "grpc")]
+    pub fn grpc_retry_delay(encoded: &[u8]) -> Option<Duration> {
+        super::grpc::details::retry_delay(encoded)
     }
 
     /// The URL in `text`, as it is sent.
