@@ -1,6 +1,7 @@
 //! Targets by format: what each needs beside an address, and the options that it alone has.
 
 use super::gzip::Gzip;
+#[cfg(feature = "remote-write")]
 use super::http::Method;
 use super::otlp::OtlpProtocol;
 use super::protocol::{Page, Protocol};

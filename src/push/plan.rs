@@ -55,6 +55,10 @@ impl Destination {
     }
 
     /// How `payload` goes there, in an attempt that `ends` then.
+    #[cfg_attr(
+        not(feature = "grpc"),
+        expect(unused_variables, reason = "only gRPC tells the server")
+    )]
     pub(super) fn transport(
         &self,
         headers: &[(String, Secret)],
