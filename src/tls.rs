@@ -111,18 +111,24 @@ impl Session {
         buffer: &mut [u8],
     ) -> io::Result<usize> {
         loop {
-            self.flush_if_it_goes(wire)?;
+            // What cannot be sent is no reason not to hear what was said; the next write tells.
+            let _ = self.flush(wire);
             match self.0.reader().read(buffer) {
                 // The peer closed the wire without a word: there is no more either way.
-                Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(0),
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => return self.ended(wire),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 read => return read,
             }
             if self.0.read_tls(wire)? == 0 {
-                return Ok(0);
+                return self.ended(wire);
             }
             self.process(wire)?;
         }
+    }
+
+    /// The end of what the peer says, unless the session had broken before.
+    fn ended(&mut self, wire: &mut (impl Read + Write)) -> io::Result<usize> {
+        self.process(wire).map(|()| 0)
     }
 
     /// Takes what it has room for.
@@ -141,9 +147,23 @@ impl Session {
     /// Hands on all that it holds back.
     pub(crate) fn flush(&mut self, wire: &mut (impl Read + Write)) -> io::Result<()> {
         while self.0.wants_write() {
-            self.0.write_tls(wire)?;
+            match self.0.write_tls(wire) {
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Err(error),
+                Err(error) => return Err(self.why(wire, error)),
+            }
         }
         Ok(())
+    }
+
+    /// What the peer said before it went away, as it does to one whose certificate it does not take.
+    fn why(&mut self, wire: &mut impl Read, otherwise: io::Error) -> io::Error {
+        while matches!(self.0.read_tls(wire), Ok(1..)) {
+            if let Err(error) = self.0.process_new_packets() {
+                return io::Error::new(ErrorKind::InvalidData, error);
+            }
+        }
+        otherwise
     }
 
     /// Tells the peer that nothing more will be said.

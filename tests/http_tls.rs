@@ -1,5 +1,5 @@
 //! The listener, encrypted: curl, a client that misbehaves in TLS's own ways, and errors of set-up.
-#![cfg(feature = "tls")]
+#![cfg(all(feature = "http", feature = "tls"))]
 
 #[path = "http/client.rs"]
 #[allow(dead_code, reason = "each test binary uses some of it")]

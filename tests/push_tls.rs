@@ -26,6 +26,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tachometer::push::{Payload, Protocol};
 use tachometer::{Engine, Listener, Pusher, Registry, Snapshot, Target, TextEncoder};
@@ -275,21 +276,22 @@ fn peers_that_do_not_speak_tls_cost_no_more_than_their_own_time() {
     let folder = tools::folder("push-tls-abuse");
     let authority = Authority::new(&folder, "ca");
     let identity = authority.issue("server", "IP:127.0.0.1", NOW);
-    let (good, taken) = accepting(&identity, &rustls::version::TLS13, false);
+    let (good, taken, resumed) = accepting(&identity, &rustls::version::TLS13, false);
     // Takes connections, as far as the system does, and never says a word.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let plain = Fake::start("127.0.0.1:0", |_, _| false, |_, _| {});
-    let saying = |words: &'static [u8]| {
+    let saying = |words: &'static [u8], lingers: bool| {
         let before = move |_: usize, stream: &mut std::net::TcpStream| {
             let _ = stream.write_all(words);
-            let _ = stream.read(&mut [0; 4096]);
+            // To the end: to close with something unread would take these words back.
+            while stream.read(&mut [0; 4096]).is_ok_and(|len| len > 0) && lingers {}
             false
         };
         Fake::start("127.0.0.1:0", before, |_, _| {})
     };
-    let http = saying(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
-    let cut_off = saying(b"\x16\x03\x03\x00\x7a\x02\x00\x00\x76\x03\x03");
-    let garbage = saying(&[0xA5; 100_000]);
+    let http = saying(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", true);
+    let cut_off = saying(b"\x16\x03\x03\x00\x7a\x02\x00\x00\x76\x03\x03", false);
+    let garbage = saying(&[0xA5; 100_000], true);
     let node = Node::new();
     let mut builder = Pusher::builder(&node.engine).flush_within(Duration::from_millis(200));
     for (name, address) in [
@@ -326,27 +328,31 @@ fn peers_that_do_not_speak_tls_cost_no_more_than_their_own_time() {
         assert!(node.failures(name, "tls") > 0, "{name}");
     }
     assert!(taken.lock().unwrap().len() >= 20);
+    // All but the first continue a session.
+    assert!(resumed.load(Ordering::SeqCst) >= 19);
     let _ = std::fs::remove_dir_all(folder);
 }
 
 type Taken = Arc<std::sync::Mutex<Vec<Vec<u8>>>>;
 
-/// A server that answers each request with 200 and keeps its body; if `slowly`, it lets the socket fill up before it reads.
+/// A server that answers each request with 200, keeps its body, and counts sessions that were resumed; if `slowly`, it lets the socket fill up before it reads.
 fn accepting(
     identity: &Identity,
     version: &'static rustls::SupportedProtocolVersion,
     slowly: bool,
-) -> (SocketAddr, Taken) {
+) -> (SocketAddr, Taken, Arc<AtomicUsize>) {
     let config = authority::server(identity, &[b"h2", b"http/1.1"], &[version]);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let bodies = Taken::default();
     let taken = bodies.clone();
+    let resumptions = Arc::<AtomicUsize>::default();
+    let resumed = resumptions.clone();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let session = rustls::ServerConnection::new(config.clone()).unwrap();
             let mut stream = rustls::StreamOwned::new(session, stream.unwrap());
-            let taken = taken.clone();
+            let (taken, resumed) = (taken.clone(), resumed.clone());
             std::thread::spawn(move || {
                 let mut bytes = Vec::new();
                 let mut piece = vec![0; 64 << 10];
@@ -365,6 +371,10 @@ fn accepting(
                     let length: usize = length.unwrap().parse().unwrap();
                     if bytes.len() == end + 4 + length {
                         assert_eq!(stream.conn.alpn_protocol(), Some(&b"http/1.1"[..]));
+                        let how = stream.conn.handshake_kind();
+                        if how == Some(rustls::HandshakeKind::Resumed) {
+                            resumed.fetch_add(1, Ordering::SeqCst);
+                        }
                         taken.lock().unwrap().push(bytes.split_off(end + 4));
                         break;
                     }
@@ -373,7 +383,7 @@ fn accepting(
             });
         }
     });
-    (address, bodies)
+    (address, bodies, resumptions)
 }
 
 /// One payload of bytes, no two pieces of which are alike.
@@ -399,7 +409,7 @@ fn a_large_payload_to_a_slow_reader_arrives_whole_in_both_versions() {
     let authority = Authority::new(&folder, "ca");
     let identity = authority.issue("server", "IP:127.0.0.1", NOW);
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
-        let (address, taken) = accepting(&identity, version, true);
+        let (address, taken, _) = accepting(&identity, version, true);
         let node = Node::new();
         let target = Target::http_with(format!("https://{address}/"), Large);
         let target = target.time_limit(fake::PATIENCE).ca_file(&authority.certificate);

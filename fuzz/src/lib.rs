@@ -12,6 +12,7 @@
 //! | [`json`] | any bytes as a JSON page or a compressed histogram | an error, or what the `hdrhistogram` crate reads too |
 //! | [`http`] | any requests, filters, `Accept`s, networks | what a second, naive reading of them asks for |
 //! | [`push_answer`] | any bytes and sound answers of OTLP receivers, any bytes as a remote write request of 2.0 | what was put in |
+//! | [`push_grpc`] | any bytes as a gRPC answer, and sound ones in pieces, cut or with more behind | what an independent encoder put in |
 //! | [`push::response`] | any bytes, and sound responses in any framing, cut anywhere | what was put in; the same in one piece and in many |
 //! | [`push::spool`] | any payloads, a file of them cut, flipped or grown anywhere | what a map says of the records before the damage |
 //! | [`push::url`] | any text, and URLs made of parts | those parts; nothing that could end a line; the same when read again |
@@ -33,6 +34,7 @@ pub mod otlp;
 pub mod protobuf;
 pub mod push;
 pub mod push_answer;
+pub mod push_grpc;
 
 #[path = "../../tests/protobuf/decoder.rs"]
 mod decoder;

@@ -113,8 +113,8 @@ pub enum Link {
     Raw(String),
     /// Whatever, behind what a URL begins with.
     Behind(String),
-    /// Host, port, path and query.
-    Made(u8, u16, Vec<u8>, Option<Vec<u8>>),
+    /// Whether encrypted, host, port, path and query.
+    Made(bool, u8, u16, Vec<u8>, Option<Vec<u8>>),
 }
 
 const HOSTS: [&str; 5] = ["a", "store.example.com", "10.0.0.1", "[::1]", "[2001:db8::5:6]"];
@@ -128,11 +128,12 @@ pub fn url(plan: &Link) {
     let (text, must) = match plan {
         Link::Raw(text) => (text.clone(), false),
         Link::Behind(text) => (format!("http://{text}"), false),
-        Link::Made(host, port, path, query) => {
+        Link::Made(encrypted, host, port, path, query) => {
+            let scheme = if *encrypted { "https" } else { "http" };
             let host = HOSTS[usize::from(*host) % HOSTS.len()];
             let query =
                 query.as_ref().map_or(String::new(), |query| format!("?{}", letters(query)));
-            (format!("http://{host}:{}/{}{query}", (*port).max(1), letters(path)), true)
+            (format!("{scheme}://{host}:{}/{}{query}", (*port).max(1), letters(path)), true)
         }
     };
     let read = outside::url(&text);
@@ -141,7 +142,8 @@ pub fn url(plan: &Link) {
     }
     let Ok(shown) = read else { return };
     assert!(shown.bytes().all(|byte| byte.is_ascii_graphic()), "{shown:?}");
-    let rest = shown.strip_prefix("http://").expect("the one scheme");
+    let rest = shown.strip_prefix("https://").or_else(|| shown.strip_prefix("http://"));
+    let rest = rest.expect("one of two schemes");
     let (authority, path) = rest.split_once('/').expect("a path");
     assert!(!authority.contains(['@', '?', '#']) && !path.contains('#'), "{shown}");
     assert_eq!(outside::url(&shown).as_ref(), Ok(&shown));

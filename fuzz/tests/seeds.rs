@@ -4,7 +4,7 @@ use arbitrary::{Arbitrary, Unstructured};
 use std::path::Path;
 use tachometer_fuzz::{
     config, exposition, family_key, histogram, http, json, lines, operations, otlp, protobuf, push,
-    push_answer,
+    push_answer, push_grpc,
 };
 
 /// Runs each input of a target.
@@ -37,6 +37,7 @@ fn every_input_that_was_kept_agrees_with_its_oracle() {
     replay("otlp", otlp::run);
     replay("protobuf", protobuf::run);
     replay("push_answer", push_answer::run);
+    replay("push_grpc", push_grpc::run);
     replay("push_response", push::response);
     replay("push_spool", push::spool);
     replay("push_url", push::url);

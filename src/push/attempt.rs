@@ -24,7 +24,7 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// How a payload goes over the connection, and what goes before it, which may hold secrets.
 pub(super) enum Transport {
@@ -47,7 +47,7 @@ pub(super) enum Outcome {
     Taken,
     /// An answer of another kind, in words: that it may take the payload later, and if it says so, when.
     #[cfg(feature = "grpc")]
-    Later(String, Option<Duration>),
+    Later(String, Option<std::time::Duration>),
     /// An answer of another kind, in words: that it will not take the payload.
     #[cfg(feature = "grpc")]
     Refused(String),

@@ -23,8 +23,8 @@ pub(super) struct Trust {
 ///
 /// Files are read when the pusher starts, and not again. TLS 1.2 and 1.3 are spoken. The handshake is a part of the attempt
 /// and of its [time limit](Target::time_limit); one that fails is tried again like everything else, and counted in
-/// `tachometer_push_failures_total{reason="tls"}`. Cost: about a millisecond of the pusher's thread for each first session
-/// with a server.
+/// `tachometer_push_failures_total{reason="tls"}`. Cost: the arithmetic of a handshake on the pusher's thread for each attempt;
+/// sessions are resumed where the server allows it, which saves most of it.
 impl Target {
     /// Trusts the certificate authorities in a PEM file, and no others; those of the system if it is not called.
     ///

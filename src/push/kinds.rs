@@ -184,7 +184,7 @@ impl Target {
     /// Pushes OTLP over gRPC to the receiver at `url` (`http://host:4317`, or `https://`, without a path): like
     /// [`Target::otlp`], but for [JSON](Target::json). Feature `grpc`.
     ///
-    /// Each request is a call on a connection of its own, and the pusher's [time limit](Target::time_limit) its deadline.
+    /// Each request is a call on a connection of its own, and the attempt's [time limit](Target::time_limit) is its deadline.
     /// Delivered is what was answered with the status OK; CANCELLED, DEADLINE_EXCEEDED, ABORTED, OUT_OF_RANGE, UNAVAILABLE
     /// and DATA_LOSS, and RESOURCE_EXHAUSTED if the receiver says when it will have room (`RetryInfo`), are tried again, no
     /// sooner than it says; all others end a request. [Headers](Target::header) are sent as metadata. With

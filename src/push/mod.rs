@@ -27,6 +27,7 @@ mod kinds;
 mod lane;
 mod otlp;
 mod own;
+mod plan;
 mod protocol;
 mod pushgateway;
 #[cfg(feature = "remote-write")]
@@ -344,6 +345,24 @@ pub mod outside {
     #[cfg(feature = "remote-write")]
     pub fn older_request(body: &[u8]) -> Option<Vec<u8>> {
         crate::export::remote_write::older::body(body)
+    }
+
+    /// The one message in what a gRPC server answered.
+    #[cfg(feature = "grpc")]
+    pub fn grpc_message(answer: &[u8]) -> Option<&[u8]> {
+        super::grpc::details::message(answer)
+    }
+
+    /// A `grpc-message`, at most `most` characters of it.
+    #[cfg(feature = "grpc")]
+    pub fn grpc_text(encoded: &[u8], most: usize) -> String {
+        super::grpc::details::text(encoded, most)
+    }
+
+    /// How long a gRPC server asks to be left alone, in `grpc-status-details-bin`.
+    #[cfg(feature = "grpc")]
+    pub fn grpc_retry_delay(encoded: &[u8]) -> Option<Duration> {
+        super::grpc::details::retry_delay(encoded)
     }
 
     /// The URL in `text`, as it is sent.

@@ -100,7 +100,7 @@ impl Write for Stream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         #[cfg(feature = "tls")]
         if let Some(session) = &mut self.session {
-            return session.write(&mut self.wire, bytes);
+            return session.write(&mut self.wire, bytes).map_err(tls::in_words);
         }
         self.wire.write(bytes)
     }
@@ -109,7 +109,8 @@ impl Write for Stream {
         #[cfg(feature = "tls")]
         if let Some(session) = &mut self.session {
             let part = parts.iter().find(|part| !part.is_empty());
-            return session.write(&mut self.wire, part.map_or(&[], |part| part));
+            let part = part.map_or(&[][..], |part| part);
+            return session.write(&mut self.wire, part).map_err(tls::in_words);
         }
         self.wire.socket.write_vectored(parts)
     }
@@ -117,7 +118,7 @@ impl Write for Stream {
     fn flush(&mut self) -> io::Result<()> {
         #[cfg(feature = "tls")]
         if let Some(session) = &mut self.session {
-            return session.flush(&mut self.wire);
+            return session.flush(&mut self.wire).map_err(tls::in_words);
         }
         Ok(())
     }

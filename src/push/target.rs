@@ -1,16 +1,15 @@
 //! What a target is: where, how often, and how patiently. Formats and their options are in `kinds`.
 
-use super::attempt::Transport;
 #[cfg(feature = "grpc")]
 use super::grpc;
-use super::http::{self, Method, is_header};
+use super::http::{Method, is_header};
 use super::https::Trust;
 use super::kinds::{Endpoint, Format};
-use super::protocol::{Page, Payload, Protocol};
+use super::plan::{Destination, Plan};
+use super::protocol::{Page, Protocol};
 use super::pushgateway::Group;
 use super::secret::Secret;
 use super::spool::Bounds;
-use super::stream::Tls;
 use super::url::{Authority, Url, base64};
 use crate::limits::{
     DEFAULT_PUSH_DATAGRAM_BYTES, DEFAULT_PUSH_INTERVAL, DEFAULT_PUSH_RETRY_FIRST,
@@ -19,7 +18,7 @@ use crate::limits::{
 };
 use crate::{Encoder, Error, TextEncoder};
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Where snapshots are pushed to, in which format, how often, and how patiently.
 ///
@@ -130,39 +129,6 @@ impl Place {
             Place::Lines(_) | Place::Datagrams(..) => false,
         }
     }
-}
-
-/// A target whose settings were checked.
-#[derive(Debug)]
-pub(super) struct Plan {
-    pub(super) name: String,
-    pub(super) destination: Destination,
-    pub(super) protocol: Box<dyn Protocol>,
-    pub(super) headers: Vec<(String, Secret)>,
-    pub(super) every: Duration,
-    pub(super) time_limit: Duration,
-    pub(super) retry_first: Duration,
-    pub(super) retry_longest: Duration,
-    pub(super) spool: Bounds,
-    pub(super) file: Option<PathBuf>,
-    pub(super) replaces: bool,
-}
-
-#[derive(Debug)]
-pub(super) enum Destination {
-    Http {
-        url: Url,
-        method: Method,
-        tls: Option<Tls>,
-    },
-    #[cfg(feature = "grpc")]
-    Grpc {
-        uri: ::http::Uri,
-        authority: Authority,
-        tls: Option<Tls>,
-    },
-    Lines(Authority),
-    Datagrams(Authority, usize),
 }
 
 impl Target {
@@ -440,37 +406,5 @@ impl Target {
             file: self.file,
             replaces: self.replaces,
         })
-    }
-}
-
-impl Destination {
-    pub(super) fn authority(&self) -> &Authority {
-        match self {
-            Destination::Http { url, .. } => &url.authority,
-            #[cfg(feature = "grpc")]
-            Destination::Grpc { authority, .. } => authority,
-            Destination::Lines(authority) | Destination::Datagrams(authority, _) => authority,
-        }
-    }
-
-    /// How `payload` goes there, in an attempt that `ends` then.
-    pub(super) fn transport(
-        &self,
-        headers: &[(String, Secret)],
-        payload: &Payload,
-        ends: Option<Instant>,
-    ) -> Transport {
-        match self {
-            Destination::Http { url, method, tls } => {
-                Transport::Http(http::head(*method, url, headers, payload), tls.clone())
-            }
-            #[cfg(feature = "grpc")]
-            Destination::Grpc { uri, tls, .. } => {
-                let order = grpc::Order::new(uri.clone(), headers, payload, ends);
-                Transport::Grpc(order, tls.clone())
-            }
-            Destination::Lines(_) => Transport::Lines,
-            Destination::Datagrams(_, most) => Transport::Datagrams(*most),
-        }
     }
 }

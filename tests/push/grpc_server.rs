@@ -150,41 +150,45 @@ async fn answer(
         all.lock().unwrap()[number].body.extend_from_slice(&piece);
     }
     all.lock().unwrap()[number].at = Instant::now();
+    if let Reply::Reset(reason) = reply {
+        return respond.send_reset(reason);
+    }
+    let mut head = grpc_head();
+    if let Reply::Http(status, fields) = &reply {
+        head = Response::new(());
+        *head.status_mut() = (*status).try_into().unwrap();
+        head.headers_mut().extend(map(fields.clone()));
+    }
+    if let Reply::Silence = reply {
+        return std::future::pending().await;
+    }
+    // Fails if the caller has gone.
+    let Ok(mut stream) = respond.send_response(head, false) else { return };
     match reply {
         Reply::Taken(message) => {
-            let mut stream = respond.send_response(grpc_head(), false).unwrap();
             let _ = stream.send_data(framed(&message).into(), false);
             let _ = stream.send_trailers(map(vec![("grpc-status", "0".to_owned())]));
         }
         Reply::Trailers(fields) => {
-            let mut stream = respond.send_response(grpc_head(), false).unwrap();
             let _ = stream.send_trailers(map(fields));
         }
-        Reply::Http(status, fields) => {
-            let mut head = Response::new(());
-            *head.status_mut() = status.try_into().unwrap();
-            head.headers_mut().extend(map(fields));
-            let mut stream = respond.send_response(head, false).unwrap();
+        Reply::Http(..) => {
             let _ = stream.send_data(b"<html>".to_vec().into(), true);
         }
         Reply::NoTrailers => {
-            let mut stream = respond.send_response(grpc_head(), false).unwrap();
             let _ = stream.send_data(framed(b"").into(), true);
         }
-        Reply::Endless => {
-            let mut stream = respond.send_response(grpc_head(), false).unwrap();
-            loop {
-                stream.reserve_capacity(1 << 14);
-                let room = std::future::poll_fn(|cx| stream.poll_capacity(cx)).await;
-                let Some(Ok(room)) = room else { return };
-                if stream.send_data(vec![0; room].into(), false).is_err() {
-                    return;
-                }
+        Reply::Endless => loop {
+            stream.reserve_capacity(1 << 14);
+            let room = std::future::poll_fn(|cx| stream.poll_capacity(cx)).await;
+            let Some(Ok(room)) = room else { return };
+            if stream.send_data(vec![0; room].into(), false).is_err() {
+                return;
             }
+        },
+        Reply::AtOnce(_) | Reply::GoAway(_) | Reply::Reset(_) | Reply::Silence => {
+            unreachable!("answered before")
         }
-        Reply::Reset(reason) => respond.send_reset(reason),
-        Reply::Silence => std::future::pending().await,
-        Reply::AtOnce(_) | Reply::GoAway(_) => unreachable!("answered before"),
     }
 }
 
@@ -202,4 +206,26 @@ fn map(fields: Fields) -> HeaderMap {
         (HeaderName::from_static(name), HeaderValue::from_str(&value).unwrap())
     };
     fields.into_iter().map(field).collect()
+}
+
+/// Takes connections in TLS and hands on, in the open, to `to` what is in them.
+pub fn proxy(config: Arc<rustls::ServerConfig>, to: SocketAddr) -> (Runtime, SocketAddr) {
+    let runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = { runtime }.worker_threads(1).enable_all().build().unwrap();
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+    let address = listener.local_addr().unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(config);
+    runtime.spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let Ok(mut from) = acceptor.accept(stream).await else { return };
+                let mut to = tokio::net::TcpStream::connect(to).await.unwrap();
+                // Fails when one of them ends without a word.
+                let _ = tokio::io::copy_bidirectional(&mut from, &mut to).await;
+            });
+        }
+    });
+    (runtime, address)
 }

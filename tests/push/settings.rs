@@ -16,7 +16,9 @@ fn wrong_settings_say_what_where_and_what_to_do() {
     let good = || eager("http://127.0.0.1:1/");
     let statsd = || Target::datagrams("127.0.0.1:1", TextEncoder::new());
     for (target, words) in [
-        (eager("https://h/"), "TLS"),
+        #[cfg(not(feature = "tls"))]
+        (eager("https://h/"), "feature `tls`"),
+        (eager("http://h/").ca_file("ca.pem"), "ca_file"),
         (eager("h:80"), "scheme"),
         (eager("http://u:hunter2@h/"), "credentials"),
         (Target::lines("h", TextEncoder::new()), "port"),

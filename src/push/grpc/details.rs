@@ -81,6 +81,7 @@ fn delay_of_detail(detail: &[u8]) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::export::wire::Wire as _;
 
     #[test]
     fn one_message_and_nothing_else() {
@@ -101,32 +102,42 @@ mod tests {
         assert_eq!(text(b"abcdef", 3), "abc");
     }
 
+    /// `google.rpc.Status`, with a detail of another kind before the last one.
+    fn status(kind: &str, value: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+        let mut status = Vec::new();
+        status.uint(1, 8);
+        status.bytes(2, b"slow");
+        status.message(3, |any| any.bytes(1, b"type.googleapis.com/google.rpc.ErrorInfo"));
+        status.message(3, |any| {
+            any.bytes(1, kind.as_bytes());
+            any.message(2, value);
+        });
+        status
+    }
+
     #[test]
     fn pauses() {
-        // By `protoc`: code 8, message "slow", details [ErrorInfo-like Any, RetryInfo 1.5 s].
-        let any = |kind: &[u8], value: &[u8]| {
-            let mut any =
-                [&[0x0A, kind.len() as u8], kind, &[0x12, value.len() as u8], value].concat();
-            any.splice(0..0, [0x1A, any.len() as u8]);
-            any
+        const KIND: &str = "type.googleapis.com/google.rpc.RetryInfo";
+        let delay = |seconds: i64, nanos: i64| {
+            status(KIND, |info| {
+                info.message(1, |delay| {
+                    delay.uint(1, seconds as u64);
+                    delay.uint(2, nanos as u64);
+                });
+            })
         };
-        let retry = |value: &[u8]| any(b"type.googleapis.com/google.rpc.RetryInfo", value);
-        let status = |details: &[u8]| [b"\x08\x08\x12\x04slow", details].concat();
-        let of = |details: &[u8]| retry_delay_of_status(&status(details));
-        let whole = retry(b"\x0A\x07\x08\x01\x10\x80\xCA\xB5\xEE\x01");
+        let of = |status: &[u8]| retry_delay_of_status(status);
         let wanted = Some(Duration::from_millis(1_500));
+        let whole = delay(1, 500_000_000);
         assert_eq!(of(&whole), wanted);
-        assert_eq!(
-            of(&[any(b"type.googleapis.com/x.Y", b"\x0A\x00"), whole.clone()].concat()),
-            wanted
-        );
-        assert_eq!(of(&retry(b"")), Some(Duration::ZERO));
-        // Minus one second.
-        let minus = b"\x0A\x0B\x08\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01";
-        assert_eq!(of(&retry(minus)), Some(Duration::ZERO));
-        assert_eq!(of(&any(b"type.googleapis.com/x.Y", b"")), None);
+        assert_eq!(of(&delay(-1, 0)), Some(Duration::ZERO));
+        assert_eq!(of(&delay(1, -1)), Some(Duration::from_secs(1)));
+        assert_eq!(of(&delay(i64::MAX, i64::MAX)).unwrap().as_secs(), i64::MAX as u64);
+        assert_eq!(of(&status(KIND, |_| {})), Some(Duration::ZERO));
+        assert_eq!(of(&status("type.googleapis.com/x.Y", |_| {})), None);
         assert_eq!(of(&whole[..whole.len() - 1]), None);
-        let encoded = base64::engine::general_purpose::STANDARD.encode(status(&whole));
+        assert_eq!(of(b""), None);
+        let encoded = base64::engine::general_purpose::STANDARD.encode(&whole);
         assert_eq!(retry_delay(encoded.as_bytes()), wanted);
         assert_eq!(retry_delay(encoded.trim_end_matches('=').as_bytes()), wanted);
         assert_eq!(retry_delay(b"!"), None);

@@ -199,17 +199,21 @@ async fn connect_and_ask(
             return Poll::Ready(answered);
         }
         let connected = Pin::new(&mut connection).poll(cx);
-        if let Poll::Ready(answered) = asking.as_mut().poll(cx) {
-            if connected.is_pending() {
+        match (asking.as_mut().poll(cx), connected) {
+            // The call knows only that it was broken off; the connection knows why.
+            (Poll::Pending | Poll::Ready(Err(_)), Poll::Ready(Err(why))) => Poll::Ready(Err(why)),
+            (Poll::Ready(answered), Poll::Pending) => {
                 // To say good-bye, if that goes at once.
                 let _ = Pin::new(&mut connection).poll(cx);
+                Poll::Ready(answered)
             }
-            return Poll::Ready(answered);
+            (Poll::Ready(answered), Poll::Ready(_)) => Poll::Ready(answered),
+            (Poll::Pending, Poll::Pending) => Poll::Pending,
+            (Poll::Pending, Poll::Ready(Ok(()))) => {
+                let why = "it closed the connection without an answer".to_owned();
+                Poll::Ready(Ok(Outcome::Failed(Failure::Closed, why)))
+            }
         }
-        connected.map(|ended| {
-            let why = "it closed the connection without an answer".to_owned();
-            ended.map(|()| Outcome::Failed(Failure::Closed, why))
-        })
     })
     .await
 }
@@ -278,6 +282,11 @@ fn failed(error: &h2::Error) -> Outcome {
         (Failure::Closed, "it broke off the call")
     } else if error.is_remote() {
         (Failure::Closed, "it ended the connection")
+    } else if error.is_reset() {
+        (
+            Failure::Malformed,
+            "its answer breaks the rules of HTTP/2, or has a head that is too long",
+        )
     } else {
         (Failure::Malformed, "its answer is not HTTP/2; is this its port for gRPC?")
     };

@@ -52,7 +52,7 @@ impl Lane {
     }
 
     /// What a server said, unless it repeats a secret that it was sent.
-    fn without_secrets(&self, said: String) -> String {
+    pub(super) fn without_secrets(&self, said: String) -> String {
         let mut values = self.plan.headers.iter().map(|(_, value)| value.reveal());
         match values.any(|value| value.split_whitespace().any(|word| said.contains(word))) {
             true => "it answered with words that repeat what a header of ours says".to_owned(),
