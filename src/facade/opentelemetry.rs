@@ -64,11 +64,9 @@ impl MeterProvider {
     }
 
     /// Sets how many series each metric may have;
-    /// [`DEFAULT_FAMILY_LIMIT`](crate::limits::DEFAULT_FAMILY_LIMIT) unless set. To be called before meters are made.
-    pub fn limit(mut self, series: usize) -> Self {
-        if let Some(names) = Arc::get_mut(&mut self.names) {
-            names.set_limit(series);
-        }
+    /// [`DEFAULT_FAMILY_LIMIT`](crate::limits::DEFAULT_FAMILY_LIMIT) unless set.
+    pub fn limit(self, series: usize) -> Self {
+        self.names.set_limit(series);
         self
     }
 }

@@ -98,7 +98,7 @@ impl Builder {
     /// # Errors
     /// The layer's metrics are registered there as something else, or there are too many series.
     pub fn build(self, registry: &Registry) -> Result<MetricsLayer, Error> {
-        let mut names = Names::new(registry, "tracing")?;
+        let names = Names::new(registry, "tracing")?;
         self.limit.into_iter().for_each(|limit| names.set_limit(limit));
         let time = Some(Measure::time(1.0));
         names.describe(Kind::Histogram, DURATION, "From a span's creation to its close.", time);
