@@ -8,11 +8,13 @@
 //! | [`otlp`] | any metrics and values, requests lost and taken | what an independent decoder and a model of a receiver have |
 //! | [`protobuf`] | any definitions, labels and values, two snapshots | a protobuf page and remote write requests that an independent decoder reads back |
 //! | [`family_key`] | any label values | one series for each, no two in one |
+//! | [`facade_names`] | any names, labels and units, through the facades for `metrics` and OpenTelemetry | a page that the strict parser reads, each metric by itself on it with all that it recorded, or counted as refused |
 //! | [`lines`] | any definitions, labels and values | Influx, Graphite, StatsD, CSV and JSON that independent readers read back |
 //! | [`json`] | any bytes as a JSON page or a compressed histogram | an error, or what the `hdrhistogram` crate reads too |
 //! | [`http`] | any requests, filters, `Accept`s, networks | what a second, naive reading of them asks for |
 //! | [`push::response`] | any bytes, and sound responses in any framing, cut anywhere | what was put in; the same in one piece and in many |
 //! | [`push::spool`] | any payloads, a file of them cut, flipped or grown anywhere | what a map says of the records before the damage |
+//! | [`traceparent`] | any bytes as that header, and sound ones with a byte changed | what a second reading by its fields gives |
 //! | [`push::url`] | any text, and URLs made of parts | those parts; nothing that could end a line; the same when read again |
 //!
 //! `./smoke.sh` runs each for a moment from the inputs in `seeds/`; `cargo fuzz run <target>` (with `RUSTC_BOOTSTRAP=1` on
@@ -21,6 +23,7 @@
 //! libFuzzer.
 
 pub mod exposition;
+pub mod facade_names;
 pub mod family_key;
 pub mod histogram;
 pub mod http;
@@ -30,6 +33,7 @@ pub mod operations;
 pub mod otlp;
 pub mod protobuf;
 pub mod push;
+pub mod traceparent;
 
 #[path = "../../tests/protobuf/decoder.rs"]
 mod decoder;

@@ -3,7 +3,8 @@
 use arbitrary::{Arbitrary, Unstructured};
 use std::path::Path;
 use tachometer_fuzz::{
-    exposition, family_key, histogram, http, json, lines, operations, otlp, protobuf, push,
+    exposition, facade_names, family_key, histogram, http, json, lines, operations, otlp, protobuf,
+    push, traceparent,
 };
 
 /// Runs each input of a target.
@@ -28,6 +29,7 @@ fn every_input_that_was_kept_agrees_with_its_oracle() {
     replay("operations", operations::run);
     replay("histogram", histogram::run);
     replay("exposition", exposition::run);
+    replay("facade_names", facade_names::run);
     replay("family_key", family_key::run);
     replay("http", http::run);
     replay("json", json::run);
@@ -37,4 +39,5 @@ fn every_input_that_was_kept_agrees_with_its_oracle() {
     replay("push_response", push::response);
     replay("push_spool", push::spool);
     replay("push_url", push::url);
+    replay("traceparent", traceparent::run);
 }

@@ -263,8 +263,11 @@ impl Table {
         // Room for the hash.
         let short = cut(stem, MAX_NAME_BYTES - suffix.len() - 9);
         let mut exported = format!("{short}{suffix}");
-        if short.len() < stem.len() || self.taken.contains(&exported) {
-            exported = format!("{short}_{:08x}{suffix}", fingerprint(raw));
+        let (mut cut_short, mut hash) = (short.len() < stem.len(), fingerprint(raw));
+        while cut_short || self.taken.contains(&exported) {
+            exported = format!("{short}_{hash:08x}{suffix}");
+            // Another may be called just so.
+            (cut_short, hash) = (false, hash.wrapping_add(1));
         }
         let help = if help.is_empty() { raw.to_owned() } else { help };
         let help = cut(&help, crate::limits::MAX_HELP_BYTES).to_owned();
@@ -348,6 +351,22 @@ mod tests {
         assert_eq!(clean_name("a:b", false), "a_b");
         assert_eq!(without_unit("latency_ms", Unit::Nanoseconds), "latency");
         assert_eq!(without_unit("_s", Unit::Nanoseconds), "_s");
+    }
+
+    #[test]
+    fn a_name_that_reads_like_the_hash_of_another_is_not_taken_for_it() {
+        let mut table = Table::default();
+        let mut take = |raw: &str| {
+            let name = table.name(Kind::Counter, raw).exported;
+            assert!(table.taken.insert(name.clone()), "{name} is there already");
+            name
+        };
+        assert_eq!(take("a_b"), "a_b");
+        let hashed = format!("a_b_{:08x}", fingerprint("a.b"));
+        assert_eq!(take(&hashed), hashed);
+        assert_ne!(take("a.b"), hashed);
+        assert_eq!(take(&"x".repeat(1_000)).len(), MAX_NAME_BYTES);
+        take(&"x".repeat(1_001));
     }
 
     #[test]
