@@ -10,6 +10,7 @@ use tachometer::facade::TraceContext;
 use tachometer::facade::tracing::{Builder, MetricsLayer};
 use tachometer::{Encoder as _, OpenMetricsEncoder, Registry};
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan as _;
 
 const DURATION: &str = "tracing_span_duration_seconds";
 
@@ -195,8 +196,11 @@ fn durations_lead_to_the_trace_that_another_layer_has() {
     for inside in [true, false] {
         let registry = Registry::new();
         let builder = MetricsLayer::builder().busy(true);
-        let builder =
-            builder.exemplars_from(|extensions| extensions.get().map(|Data(context)| *context));
+        let builder = builder.exemplars_from(|id, dispatch| {
+            let spans = dispatch.downcast_ref::<tracing_subscriber::Registry>()?;
+            let span = spans.span(id)?;
+            span.extensions().get().map(|Data(context)| *context)
+        });
         let layer = builder.build(&registry).unwrap();
         let work = || {
             let span = tracing::info_span!("request");
@@ -214,5 +218,52 @@ fn durations_lead_to_the_trace_that_another_layer_has() {
         let now = by_hand(&registry).refresh();
         assert_eq!(now.histogram(DURATION).unwrap().count(), 2);
         assert_eq!(now.histogram("tracing_span_busy_seconds").unwrap().count(), 2);
+    }
+}
+
+/// With the real layer for OpenTelemetry, inside and outside of ours: the page has the identifiers that it exports.
+#[test]
+fn durations_lead_to_the_trace_that_opentelemetry_exports() {
+    use opentelemetry::trace::{TraceContextExt as _, TracerProvider as _};
+    use opentelemetry_sdk::trace::{InMemorySpanExporter, Sampler, SdkTracerProvider};
+    for (inside, sampled) in [(true, true), (false, true), (true, false), (false, false)] {
+        let exporter = InMemorySpanExporter::default();
+        let sampler = if sampled { Sampler::AlwaysOn } else { Sampler::AlwaysOff };
+        let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone());
+        let provider = provider.with_sampler(sampler).build();
+        let registry = Registry::new();
+        let builder = MetricsLayer::builder().exemplars_from(|id, dispatch| {
+            let context = tracing_opentelemetry::get_otel_context(id, dispatch)?;
+            let ids = context.span().span_context().clone();
+            let found = TraceContext::new(ids.trace_id().to_bytes(), ids.span_id().to_bytes())?;
+            Some(TraceContext { sampled: ids.is_sampled(), ..found })
+        });
+        let layer = builder.build(&registry).unwrap();
+        let work = || {
+            let request = tracing::info_span!("request");
+            request.in_scope(|| tracing::info_span!("query").in_scope(|| {}));
+            request.in_scope(|| {});
+        };
+        let base = tracing_subscriber::registry();
+        let tracer = provider.tracer("test");
+        match inside {
+            true => {
+                let telemetry = tracing_opentelemetry::layer().with_tracer(tracer);
+                tracing::subscriber::with_default(base.with(telemetry).with(layer), work);
+            }
+            false => {
+                let telemetry = tracing_opentelemetry::layer().with_tracer(tracer);
+                tracing::subscriber::with_default(base.with(layer).with(telemetry), work);
+            }
+        }
+        let exported = exporter.get_finished_spans().unwrap();
+        assert_eq!(exported.len(), if sampled { 2 } else { 0 });
+        for name in ["request", "query"] {
+            let ids = exported.iter().find(|span| span.name == name).map(|span| {
+                let ids = &span.span_context;
+                exemplar(&ids.trace_id().to_string(), &ids.span_id().to_string())
+            });
+            assert_eq!(exemplars_of(&registry, name), ids.unwrap_or_default(), "{name} {inside}");
+        }
     }
 }

@@ -36,8 +36,7 @@
 //!
 //! - by fields `trace_id` and `span_id`, in hexadecimal, of the span or of the nearest around it that has both:
 //!   [`Builder::exemplars`];
-//! - by a function that finds them among a span's extensions, where a layer for OpenTelemetry has left them:
-//!   [`Builder::exemplars_from`].
+//! - by a function that asks another layer for them, such as one for OpenTelemetry: [`Builder::exemplars_from`].
 //!
 //! Cost: what the subscriber takes for a span, and two readings of the clock, an allocation for the span's own state and a
 //! look-up without a lock; for an event by level alone a [`Counter::inc`](crate::Counter::inc).
@@ -49,13 +48,14 @@ use super::trace::hex;
 use crate::{Counter, Error, Histogram, Kind, Registry};
 use std::fmt;
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
+use tracing_core::dispatcher::WeakDispatch;
 use tracing_core::field::{Field, Visit};
 use tracing_core::span::{Attributes, Id, Record};
-use tracing_core::{Event, Level, Subscriber};
+use tracing_core::{Dispatch, Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
-use tracing_subscriber::registry::{Extensions, LookupSpan, SpanRef};
+use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 const DURATION: &str = "tracing_span_duration_seconds";
 const BUSY: &str = "tracing_span_busy_seconds";
@@ -81,8 +81,8 @@ pub struct Builder {
     trace: Option<TraceOf>,
 }
 
-/// Finds the trace that a span belongs to among what other layers have left with it.
-pub type TraceOf = for<'a> fn(&Extensions<'a>) -> Option<TraceContext>;
+/// Asks for the trace that a span belongs to.
+pub type TraceOf = fn(&Id, &Dispatch) -> Option<TraceContext>;
 
 impl Builder {
     /// Makes the values of a span's field a label.
@@ -135,15 +135,18 @@ impl Builder {
         self
     }
 
-    /// Has durations recorded with the trace that `trace` finds among a span's extensions. It is asked whenever the span is
-    /// left, and when it closes, until it gives one; what it gives stands before any field. It must not enter a span.
+    /// Has durations recorded with the trace that `trace` finds, by a span and the subscriber that has it. It is asked
+    /// whenever the span is left, and when it closes, until it gives one; what it gives stands before any field. It must not
+    /// enter a span.
     ///
-    /// With `tracing-opentelemetry`:
+    /// With `tracing-opentelemetry` (0.33 and later), whichever of the two layers comes first:
     ///
     /// ```ignore
-    /// builder.exemplars_from(|extensions| {
-    ///     let data = extensions.get::<tracing_opentelemetry::OtelData>()?;
-    ///     TraceContext::new(data.trace_id()?.to_bytes(), data.span_id()?.to_bytes())
+    /// builder.exemplars_from(|id, dispatch| {
+    ///     let context = tracing_opentelemetry::get_otel_context(id, dispatch)?;
+    ///     let ids = context.span().span_context().clone();
+    ///     let found = TraceContext::new(ids.trace_id().to_bytes(), ids.span_id().to_bytes())?;
+    ///     Some(TraceContext { sampled: ids.is_sampled(), ..found })
     /// })
     /// ```
     pub fn exemplars_from(mut self, trace: TraceOf) -> Self {
@@ -175,6 +178,7 @@ impl Builder {
             busy: self.busy,
             exemplars: self.exemplars,
             trace: self.trace,
+            dispatch: OnceLock::new(),
             levels,
             spans: Cache::new(),
             events: Cache::new(),
@@ -189,6 +193,8 @@ pub struct MetricsLayer {
     busy: bool,
     exemplars: bool,
     trace: Option<TraceOf>,
+    /// The subscriber that the layer is a part of.
+    dispatch: OnceLock<WeakDispatch>,
     /// A counter for each of [`LEVELS`]; none if events are counted by target.
     levels: Vec<Counter>,
     spans: Cache<Arc<SpanKey>, Durations>,
@@ -332,14 +338,13 @@ impl MetricsLayer {
         }
     }
 
-    /// Asks the function for a span's trace, if there is one and it has not said yet.
+    /// Asks the function for a span's trace, if there is one and it has not said yet. It may look at the span's extensions,
+    /// so none are held meanwhile.
     fn ask<'a, R: LookupSpan<'a>>(&self, span: &SpanRef<'a, R>) -> Option<TraceContext> {
         let of = self.trace?;
-        let extensions = span.extensions();
-        match extensions.get::<Timing>()?.trace {
-            Some(_) => None,
-            None => of(&extensions),
-        }
+        let said = span.extensions().get::<Timing>()?.trace;
+        let dispatch = self.dispatch.get()?;
+        if said.is_some() { None } else { of(&span.id(), &dispatch.upgrade()?) }
     }
 
     /// The trace of a span that closes: what the function said of it, or else the fields of the nearest span that has them.
@@ -386,6 +391,11 @@ fn index(level: Level) -> usize {
 }
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for MetricsLayer {
+    fn on_register_dispatch(&self, subscriber: &Dispatch) {
+        // A layer is a part of one subscriber.
+        let _ = self.dispatch.set(subscriber.downgrade());
+    }
+
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
         let mut values = vec![String::new(); self.fields.len()].into_boxed_slice();
