@@ -113,6 +113,26 @@ fn conflicts_floods_and_threads() {
     assert_eq!(value(&samples, "tachometer_facade_refused_total", &refused), Some("1"));
 }
 
+#[test]
+fn metrics_whose_every_series_is_beyond_the_limit_stay_apart() {
+    let registry = Registry::new();
+    let meter = MeterProvider::new(&registry).unwrap().limit(0).meter("m");
+    for (round, help) in ["first", "second"].iter().enumerate() {
+        // What is said of it later changes nothing.
+        for (name, n) in [("a.b", 1), ("a-b", 2)] {
+            let counter = meter.u64_counter(name).with_description(*help).build();
+            counter.add(n, &[KeyValue::new("round", round as i64)]);
+        }
+    }
+    let samples = parse(&page_of(&by_hand(&registry)));
+    let of_both = samples.iter().filter(|((name, _), _)| name.starts_with("a_b"));
+    let mut totals: Vec<_> = of_both.map(|(_, value)| value.as_str()).collect();
+    totals.sort_unstable();
+    assert_eq!(totals, ["2", "4"]);
+    let refused = [("facade", "opentelemetry"), ("reason", "conflict")];
+    assert_eq!(value(&samples, "tachometer_facade_refused_total", &refused), Some("0"));
+}
+
 #[cfg(feature = "opentelemetry-bound")]
 #[test]
 fn bound_instruments_record_in_the_series_of_their_attributes() {

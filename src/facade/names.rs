@@ -207,11 +207,12 @@ impl Names {
         let builder = labels.into_iter().fold(builder, |b, (key, value)| b.label(key, value));
         let metric = builder.bound(kind).ok()?;
         let measure = new.measure;
-        if overflow {
-            self.refused.limit.inc();
-        } else {
-            table.taken.insert(new.exported.clone());
-            table.names.entry(name.to_owned()).or_insert(new).series += 1;
+        // Also one that has no series but that of the overflow stays what it is.
+        table.taken.insert(new.exported.clone());
+        let known = table.names.entry(name.to_owned()).or_insert(new);
+        match overflow {
+            true => self.refused.limit.inc(),
+            false => known.series += 1,
         }
         Some(Made { metric, measure, overflow })
     }
@@ -374,7 +375,7 @@ mod tests {
         let seconds = Measure::time(1e9);
         assert_eq!(seconds.recorded(0.000_000_001_6), Some(2));
         assert_eq!(seconds.recorded(4_503_599.627_370_497), Some((1 << 52) + 1));
-        assert_eq!(seconds.recorded(4_503_599.627_370_494_9), Some((1 << 52) - 1));
+        assert_eq!(seconds.recorded(4_503_599.627_370_495), Some((1 << 52) - 1));
         assert_eq!(Measure::PLAIN.recorded(0.4), Some(0));
         assert_eq!(Measure::PLAIN.recorded(12.6), Some(13));
         assert_eq!(seconds.recorded(1e300), Some(u64::MAX));
