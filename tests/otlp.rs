@@ -72,13 +72,23 @@ impl Everything {
         let one = |random: &mut Random, of: usize| random.below(of as u64) as usize;
         for _ in 0..random.below(40) {
             let value = random.magnitude(63);
-            match random.below(6) {
+            match random.below(7) {
                 0 => self.counters[one(random, 5)].add(value >> random.below(20)),
                 1 => self.up_downs[one(random, 5)].add(value as i64 - (1 << 62)),
                 2 => self.gauges[one(random, 5)].set(f64::from_bits(random.next())),
                 3 => {
                     let peer = format!("{ODD}{}", random.below(30));
                     self.family.at([&peer, ""]).inc();
+                }
+                4 => {
+                    let histogram = &self.histograms[one(random, 15)];
+                    let trace = u128::from(random.next()) << 64 | u128::from(random.next());
+                    // Now and then one without a span, and one that is no trace.
+                    let span = random.next() * random.below(4).min(1);
+                    let trace = if random.below(10) == 0 { 0 } else { trace };
+                    let (trace, span) = (trace.to_be_bytes(), span.to_be_bytes());
+                    let bits = random.below(64) as u32;
+                    histogram.record_with_exemplar(random.magnitude(bits), trace, span);
                 }
                 _ => {
                     let histogram = &self.histograms[one(random, 15)];

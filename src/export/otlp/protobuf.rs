@@ -6,9 +6,11 @@
 //! out before; what stands around such points, and around metrics, gets a length of four bytes when it ends. Four
 //! bytes say a small length too, with zeros in front, as decoders of variable-length integers take it.
 
-use super::plan::{Format, Metric, REJECTED, number, ucum};
+use super::ended::{EndedMetric, NO_RECORDED_VALUE};
+use super::plan::{Format, Metric, REJECTED, nanoseconds, number, ucum};
 use super::walk::{HistogramPoint, Number};
 use super::{Settings, Temporality};
+use crate::Exemplar;
 use crate::export::wire::{Wire, zigzag};
 use crate::registry::layout::SeriesLayout;
 use crate::registry::{Definition, Kind};
@@ -22,6 +24,8 @@ pub(super) struct Protobuf {
     scope: Vec<u8>,
     /// Scalars: whole metrics. Histograms: what stands in front of a metric's points, and the points' attributes.
     metrics: Vec<u8>,
+    /// The counts of the point that is being written.
+    packed: Vec<u8>,
 }
 
 /// Numbers of fields: of the message that the name begins with, or of all that have it.
@@ -58,10 +62,18 @@ mod field {
     pub(super) const SCALE: u32 = 6;
     pub(super) const ZERO_COUNT: u32 = 7;
     pub(super) const POSITIVE: u32 = 8;
+    pub(super) const EXEMPLARS: u32 = 11;
     pub(super) const MIN: u32 = 12;
     pub(super) const MAX: u32 = 13;
     pub(super) const OFFSET: u32 = 1;
     pub(super) const BUCKET_COUNTS: u32 = 2;
+    pub(super) const NUMBER_FLAGS: u32 = 8;
+    pub(super) const HISTOGRAM_FLAGS: u32 = 10;
+    pub(super) const EXEMPLAR_TIME: u32 = 2;
+    pub(super) const EXEMPLAR_AS_DOUBLE: u32 = 3;
+    pub(super) const EXEMPLAR_SPAN: u32 = 4;
+    pub(super) const EXEMPLAR_TRACE: u32 = 5;
+    pub(super) const EXEMPLAR_AS_INT: u32 = 6;
 }
 
 /// The tag of a field of eight bytes, which is one byte.
@@ -128,7 +140,7 @@ impl Format for Protobuf {
             });
             points.push(0..rendered.len());
         }
-        scalars(&mut self.metrics, definition, temporality, &rendered);
+        data(&mut self.metrics, definition, temporality, &rendered);
         // Points are the last there is in a metric.
         let before = self.metrics.len() - rendered.len() - from;
         points.iter_mut().for_each(|point| point.end += before);
@@ -195,14 +207,16 @@ impl Format for Protobuf {
     }
 
     fn histogram(
-        &self,
+        &mut self,
         out: &mut Vec<u8>,
         _: bool,
         text: &Range<usize>,
         point: &HistogramPoint<'_>,
     ) {
         let (attributes, buckets) = (&self.metrics[text.clone()], point.buckets);
-        let packed: usize = buckets.counts.iter().map(|&count| varint_len(count)).sum();
+        self.packed.clear();
+        pack(&mut self.packed, &buckets.counts);
+        let packed = self.packed.len();
         let offset = uint_len(zigzag(buckets.offset.into()));
         let positive = match packed {
             0 => 0,
@@ -213,7 +227,11 @@ impl Format for Protobuf {
         let zeros = if buckets.zero_count == 0 { 0 } else { FIXED };
         let scale = uint_len(zigzag(buckets.scale.into()));
         let around = if packed == 0 { 0 } else { 1 + varint_len(positive as u64) + positive };
-        let len = attributes.len() + 4 * FIXED + scale + zeros + around + extremes;
+        let exemplars: usize = match point.all_exemplars {
+            [] => 0,
+            _ => point.exemplars().map(|(_, _, one)| 2 + exemplar_len(one)).sum(),
+        };
+        let len = attributes.len() + 4 * FIXED + scale + zeros + around + exemplars + extremes;
 
         out.varint((field::POINTS << 3 | 2).into());
         out.varint(len as u64);
@@ -233,13 +251,36 @@ impl Format for Protobuf {
             out.sint(field::OFFSET, buckets.offset.into());
             out.varint((field::BUCKET_COUNTS << 3 | 2).into());
             out.varint(packed as u64);
-            pack(out, &buckets.counts);
+            out.extend_from_slice(&self.packed);
+        }
+        if exemplars > 0 {
+            point.exemplars().for_each(|(time, value, one)| exemplar(out, time, value, one));
         }
         if let Some((min, max)) = point.extremes {
             out.double(field::MIN, min);
             out.double(field::MAX, max);
         }
         debug_assert_eq!(out.len() - from, len, "the length in front is that of what follows");
+    }
+
+    fn ended(&self, out: &mut Vec<u8>, _: bool, time: u64, ended: &EndedMetric) {
+        let kind = ended.definition.kind;
+        let (attributes_field, flags) = match kind {
+            Kind::Histogram => (field::HISTOGRAM_ATTRIBUTES, field::HISTOGRAM_FLAGS),
+            _ => (field::NUMBER_ATTRIBUTES, field::NUMBER_FLAGS),
+        };
+        let mut points = Vec::new();
+        for one in &ended.series {
+            points.message(field::POINTS, |out| {
+                attributes(out, attributes_field, &one.labels);
+                if !kind.is_gauge() {
+                    out.fixed64(field::START, nanoseconds(one.created).min(time));
+                }
+                out.fixed64(field::TIME, time);
+                out.uint(flags, NO_RECORDED_VALUE);
+            });
+        }
+        data(out, &ended.definition, ended.temporality, &points);
     }
 
     fn rejected(&self, out: &mut Vec<u8>, _: bool, time: u64, rejected: &[(String, u64)]) {
@@ -255,26 +296,27 @@ impl Format for Protobuf {
                 }
             });
         }
-        let sum = (field::SUM, Some((Temporality::Cumulative, true)));
+        let sum = (field::SUM, Some(Temporality::Cumulative), true);
         metric(out, REJECTED, "", sum, &points);
     }
 }
 
-/// A metric of scalars.
-fn scalars(out: &mut Vec<u8>, definition: &Definition, temporality: Temporality, points: &[u8]) {
-    let data = match definition.kind {
-        kind if kind.is_gauge() => (field::GAUGE, None),
-        kind => (field::SUM, Some((temporality, kind == Kind::Counter))),
+/// A metric with all that its definition says.
+fn data(out: &mut Vec<u8>, definition: &Definition, temporality: Temporality, points: &[u8]) {
+    let kind = match definition.kind {
+        kind if kind.is_gauge() => (field::GAUGE, None, false),
+        Kind::Histogram => (field::EXPONENTIAL_HISTOGRAM, Some(temporality), false),
+        kind => (field::SUM, Some(temporality), kind == Kind::Counter),
     };
-    metric(out, (&definition.name, &definition.help), ucum(definition.unit), data, points);
+    metric(out, (&definition.name, &definition.help), ucum(definition.unit), kind, points);
 }
 
-/// A metric of one kind of data: a sum with its temporality and whether it is monotonic, or a gauge. The points end it.
+/// A metric of one kind of data, with its temporality if it has one, and whether it is monotonic. The points end it.
 fn metric(
     out: &mut Vec<u8>,
     (name, help): (&str, &str),
     unit: &str,
-    (kind, sum): (u32, Option<(Temporality, bool)>),
+    (kind, temporality, is_monotonic): (u32, Option<Temporality>, bool),
     points: &[u8],
 ) {
     out.message(field::METRICS, |out| {
@@ -282,10 +324,10 @@ fn metric(
         out.bytes(field::DESCRIPTION, help.as_bytes());
         out.bytes(field::UNIT, unit.as_bytes());
         out.message(kind, |out| {
-            if let Some((temporality, is_monotonic)) = sum {
+            if let Some(temporality) = temporality {
                 out.uint(field::TEMPORALITY, number(temporality));
-                out.uint(field::IS_MONOTONIC, is_monotonic.into());
             }
+            out.uint(field::IS_MONOTONIC, is_monotonic.into());
             out.extend_from_slice(points);
         });
     });
@@ -316,10 +358,46 @@ fn uint_len(value: u64) -> usize {
     if value == 0 { 0 } else { 1 + varint_len(value) }
 }
 
-/// Appends variable-length integers; most are one byte.
+/// Appends variable-length integers. Most are one byte or two, which nobody can foretell: no branch hangs on it.
 fn pack(out: &mut Vec<u8>, counts: &[u64]) {
-    out.reserve(counts.len());
-    counts.iter().for_each(|&count| out.varint(count));
+    const BLOCK: usize = 128;
+    let mut block = [0u8; 2 * BLOCK + 1];
+    for counts in counts.chunks(BLOCK) {
+        if counts.iter().fold(0, |all, count| all | count) >= 1 << 14 {
+            counts.iter().for_each(|&count| out.varint(count));
+            continue;
+        }
+        let mut len = 0;
+        for &count in counts {
+            let long = count >= 0x80;
+            // Never more than two bytes each: the mask spares a question about the block's end.
+            let at = len & (2 * BLOCK - 1);
+            block[at] = count as u8 | u8::from(long) << 7;
+            block[at + 1] = (count >> 7) as u8;
+            len += 1 + usize::from(long);
+        }
+        out.extend_from_slice(&block[..len]);
+    }
+}
+
+/// The bytes of an exemplar: time and value, the trace, and the span if there is one.
+fn exemplar_len(exemplar: &Exemplar) -> usize {
+    let span = if exemplar.span_id == [0; 8] { 0 } else { 2 + exemplar.span_id.len() };
+    2 * FIXED + 2 + exemplar.trace_id.len() + span
+}
+
+fn exemplar(out: &mut Vec<u8>, time: u64, value: Number, exemplar: &Exemplar) {
+    out.varint((field::EXEMPLARS << 3 | 2).into());
+    out.varint(exemplar_len(exemplar) as u64);
+    out.fixed64(field::EXEMPLAR_TIME, time);
+    match value {
+        Number::Int(value) => out.fixed64(field::EXEMPLAR_AS_INT, value as u64),
+        Number::Double(value) => out.double(field::EXEMPLAR_AS_DOUBLE, value),
+    }
+    if exemplar.span_id != [0; 8] {
+        out.bytes(field::EXEMPLAR_SPAN, &exemplar.span_id);
+    }
+    out.bytes(field::EXEMPLAR_TRACE, &exemplar.trace_id);
 }
 
 /// Writes how much follows the four bytes at `at`, into them.
@@ -348,6 +426,19 @@ mod tests {
                 out.varint(value);
                 assert_eq!(varint_len(value), out.len(), "{value}");
             }
+        }
+    }
+
+    #[test]
+    fn counts_are_packed_as_one_by_one() {
+        let small = (0..1_000).map(|count| count * 16);
+        let large = (0..64).flat_map(|bit| [1u64 << bit, (1 << bit) - 1, u64::MAX >> bit]);
+        let full = std::iter::repeat_n((1 << 14) - 1, 256);
+        for counts in [small.collect::<Vec<u64>>(), large.collect(), full.collect(), vec![]] {
+            let (mut single, mut packed) = (vec![7], vec![7]);
+            counts.iter().for_each(|&count| single.varint(count));
+            pack(&mut packed, &counts);
+            assert_eq!(single, packed);
         }
     }
 
