@@ -63,7 +63,7 @@ impl Format for Json {
         text
     }
 
-    fn open(&self, out: &mut Vec<u8>) {
+    fn open(&mut self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"resourceMetrics\":[");
     }
 
@@ -131,7 +131,7 @@ impl Format for Json {
             integer(out, b"\"", count);
         }
         out.extend_from_slice(b"]}");
-        if !point.all_exemplars.is_empty() {
+        if point.source.exemplars.is_some() {
             out.extend_from_slice(b",\"exemplars\":[");
             for (index, (time, value, one)) in point.exemplars().enumerate() {
                 separate(out, index == 0);

@@ -15,6 +15,7 @@ mod buckets;
 mod ended;
 mod history;
 mod json;
+mod kept;
 mod plan;
 mod protobuf;
 mod walk;

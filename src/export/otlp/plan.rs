@@ -1,7 +1,7 @@
 //! What is the same from one snapshot to the next: which series stand in which `Metric`, and their rendered text.
 
 use super::ended::EndedMetric;
-use super::walk::{HistogramPoint, Number};
+use super::walk::{HistogramPoint, Number, Source};
 use super::{Settings, Sink, Temporality};
 use crate::registry::layout::{Layout, SeriesLayout};
 use crate::registry::{Definition, Kind, Unit};
@@ -51,7 +51,7 @@ pub(super) trait Format {
     ) -> Range<usize>;
 
     /// Begins and ends a request.
-    fn open(&self, out: &mut Vec<u8>);
+    fn open(&mut self, out: &mut Vec<u8>);
     fn close(&self, out: &mut Vec<u8>);
 
     /// Begins a `ResourceMetrics` with one `ScopeMetrics`, and ends the one that began at `at`.
@@ -72,6 +72,11 @@ pub(super) trait Format {
         times: (Option<u64>, u64),
         number: Number,
     );
+
+    /// Writes the point of a histogram again, if it was in the last request, with these times: begin, and now.
+    fn repeat(&mut self, _: &mut Vec<u8>, _: &Source<'_>, _: [u64; 2]) -> bool {
+        false
+    }
 
     /// Writes a point of a histogram.
     fn histogram(

@@ -7,8 +7,9 @@
 //! bytes say a small length too, with zeros in front, as decoders of variable-length integers take it.
 
 use super::ended::{EndedMetric, NO_RECORDED_VALUE};
+use super::kept::Kept;
 use super::plan::{Format, Metric, REJECTED, nanoseconds, number, ucum};
-use super::walk::{HistogramPoint, Number};
+use super::walk::{HistogramPoint, Number, Source};
 use super::{Settings, Temporality};
 use crate::Exemplar;
 use crate::export::wire::{Wire, zigzag};
@@ -26,6 +27,7 @@ pub(super) struct Protobuf {
     metrics: Vec<u8>,
     /// The counts of the point that is being written.
     packed: Vec<u8>,
+    kept: Kept,
 }
 
 /// Numbers of fields: of the message that the name begins with, or of all that have it.
@@ -89,6 +91,7 @@ const LENGTH: usize = 4;
 impl Format for Protobuf {
     fn render_envelope(&mut self, settings: &Settings) {
         self.metrics.clear();
+        self.kept.forget();
         self.resource.clear();
         self.resource.message(field::RESOURCE, |out| {
             for (key, value) in &settings.resource {
@@ -147,7 +150,9 @@ impl Format for Protobuf {
         from..self.metrics.len()
     }
 
-    fn open(&self, _: &mut Vec<u8>) {}
+    fn open(&mut self, _: &mut Vec<u8>) {
+        self.kept.begin();
+    }
 
     fn close(&self, _: &mut Vec<u8>) {}
 
@@ -206,6 +211,10 @@ impl Format for Protobuf {
         fields[2 * FIXED + 1..].copy_from_slice(&bits.to_le_bytes());
     }
 
+    fn repeat(&mut self, out: &mut Vec<u8>, source: &Source<'_>, times: [u64; 2]) -> bool {
+        self.kept.repeat(out, source, times)
+    }
+
     fn histogram(
         &mut self,
         out: &mut Vec<u8>,
@@ -227,16 +236,18 @@ impl Format for Protobuf {
         let zeros = if buckets.zero_count == 0 { 0 } else { FIXED };
         let scale = uint_len(zigzag(buckets.scale.into()));
         let around = if packed == 0 { 0 } else { 1 + varint_len(positive as u64) + positive };
-        let exemplars: usize = match point.all_exemplars {
-            [] => 0,
-            _ => point.exemplars().map(|(_, _, one)| 2 + exemplar_len(one)).sum(),
+        let exemplars: usize = match point.source.exemplars {
+            None => 0,
+            Some(_) => point.exemplars().map(|(_, _, one)| 2 + exemplar_len(one)).sum(),
         };
         let len = attributes.len() + 4 * FIXED + scale + zeros + around + exemplars + extremes;
 
+        let begin = out.len();
         out.varint((field::POINTS << 3 | 2).into());
         out.varint(len as u64);
         let from = out.len();
         out.extend_from_slice(attributes);
+        let times = out.len() - begin + 1;
         out.fixed64(field::START, point.start);
         out.fixed64(field::TIME, point.time);
         out.fixed64(field::COUNT, point.count);
@@ -261,6 +272,9 @@ impl Format for Protobuf {
             out.double(field::MAX, max);
         }
         debug_assert_eq!(out.len() - from, len, "the length in front is that of what follows");
+        if point.is_cumulative {
+            self.kept.keep(&point.source, &out[begin..], [times, times + FIXED]);
+        }
     }
 
     fn ended(&self, out: &mut Vec<u8>, _: bool, time: u64, ended: &EndedMetric) {

@@ -4,11 +4,11 @@ use super::buckets::{Buckets, extremes_between};
 use super::ended::Ended;
 use super::history::History;
 use super::plan::{Format, Metric, Plan, Point, nanoseconds};
-use super::{Settings, Sink};
+use super::{Settings, Sink, Temporality};
 use crate::Exemplar;
 use crate::export::cells::Difference;
 use crate::registry::{Kind, Unit};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{HistogramSnapshot, Snapshot};
 use std::io;
 use std::sync::Arc;
 
@@ -29,17 +29,29 @@ pub(super) struct HistogramPoint<'a> {
     /// Smallest and largest value.
     pub(super) extremes: Option<(f64, f64)>,
     pub(super) buckets: &'a Buckets,
-    /// Those that the histogram has, also if they are older than the point.
-    pub(super) all_exemplars: &'a [Exemplar],
+    pub(super) source: Source<'a>,
+    /// Whether the point is all that the series ever recorded, and so the same as long as the histogram is.
+    pub(super) is_cumulative: bool,
     /// The point has only exemplars that are later.
     pub(super) exemplars_after: Option<u64>,
     pub(super) unit: Unit,
 }
 
+/// What a point is made of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Source<'a> {
+    /// The place among the snapshot's histograms.
+    pub(super) at: usize,
+    pub(super) histogram: &'a Arc<HistogramSnapshot>,
+    /// Those that the histogram has, also if they are older than the point.
+    pub(super) exemplars: Option<&'a Arc<[Exemplar]>>,
+}
+
 impl HistogramPoint<'_> {
     /// The point's exemplars, with their times and values.
     pub(super) fn exemplars(&self) -> impl Iterator<Item = (u64, Number, &Exemplar)> + Clone {
-        let timed = self.all_exemplars.iter().map(|one| (nanoseconds(one.unix_time), one));
+        let all = self.source.exemplars.map_or(&[][..], |exemplars| exemplars);
+        let timed = all.iter().map(|one| (nanoseconds(one.unix_time), one));
         let mine = timed.filter(|(time, _)| self.exemplars_after.is_none_or(|after| *time > after));
         mine.map(|(time, one)| (time, counted(one.value, self.unit), one))
     }
@@ -137,6 +149,12 @@ impl<F: Format> Walk<'_, F> {
     ) {
         let (snapshot, history) = (self.snapshot, self.history);
         let now = &snapshot.histograms[point.value];
+        let exemplars = snapshot.exemplars[point.value].as_ref();
+        let source = Source { at: point.value, histogram: now, exemplars };
+        let is_cumulative = self.settings.temporality == Temporality::Cumulative;
+        if is_cumulative && self.format.repeat(out, &source, [point.created.min(time), time]) {
+            return;
+        }
         let divisor = metric.unit.divisor() as f64;
         let limit = self.settings.max_buckets;
         let shape = (now.precision(), metric.unit);
@@ -166,7 +184,8 @@ impl<F: Format> Walk<'_, F> {
             sum: sum as f64 / divisor,
             extremes,
             buckets: self.buckets,
-            all_exemplars: snapshot.exemplars[point.value].as_deref().unwrap_or_default(),
+            source,
+            is_cumulative,
             exemplars_after: before.map(|(acknowledged, _)| acknowledged),
             unit: metric.unit,
         };
