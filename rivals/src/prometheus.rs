@@ -45,7 +45,7 @@ fn counter_vec(name: String) -> IntCounterVec {
 fn total_of_vec(counters: &IntCounterVec) -> u64 {
     let families = counters.collect();
     let series = families.iter().flat_map(|family| family.get_metric());
-    series.map(|series| series.get_counter().get_value() as u64).sum()
+    series.map(|series| series.get_counter().value() as u64).sum()
 }
 
 impl Rival for Shared {

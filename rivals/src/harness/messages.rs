@@ -4,9 +4,8 @@
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
+use prometheus::proto::{Metric, MetricFamily};
 use prost::Message as _;
-use prometheus::proto::MetricFamily;
-use protobuf::Message as _;
 
 use super::workload::{
     COUNTER_FAMILIES, HISTOGRAM_FAMILIES, LABEL_PAIRS, VALUES_PER_HISTOGRAM, each_counter,
@@ -25,7 +24,7 @@ pub fn check_counters(format: Format, bytes: &[u8]) {
     match format {
         Format::OpenMetrics => page::check_counters(bytes),
         Format::Protobuf => {
-            let value = |metric: &prometheus::proto::Metric| metric.get_counter().get_value() as u64;
+            let value = |metric: &Metric| metric.get_counter().value() as u64;
             assert_eq!(found(prometheus_series(bytes).iter().map(value)), wanted);
         }
         Format::Otlp => assert_eq!(found(otlp_series(bytes).into_iter()), wanted),
@@ -39,7 +38,7 @@ pub fn check_histograms(format: Format, bytes: &[u8]) {
     match format {
         Format::OpenMetrics => page::check_histograms(bytes),
         Format::Protobuf => {
-            let count = |metric: &prometheus::proto::Metric| metric.get_histogram().get_sample_count();
+            let count = |metric: &Metric| metric.get_histogram().sample_count();
             assert_eq!(found(prometheus_series(bytes).iter().map(count)), wanted);
         }
         Format::Otlp => assert_eq!(found(otlp_series(bytes).into_iter()), wanted),
@@ -51,7 +50,7 @@ fn found(values: impl Iterator<Item = u64>) -> Found {
 }
 
 /// The series with the two labels, which the crates' own do not have.
-fn prometheus_series(bytes: &[u8]) -> Vec<prometheus::proto::Metric> {
+fn prometheus_series(bytes: &[u8]) -> Vec<Metric> {
     let mut input = protobuf::CodedInputStream::from_bytes(bytes);
     let mut series = Vec::new();
     while !input.eof().expect("bytes") {
