@@ -1,4 +1,5 @@
-//! Warm encoders of lines and rows allocate nothing: not for new values, not for histograms, not for deltas.
+//! Warm encoders of lines and rows allocate nothing: not for new values, not for histograms, not for deltas. Neither does OTLP
+//! for exemplars; the rest of it is in `otlp_allocations.rs`.
 //!
 //! An allocator counts what the measuring thread asks for.
 
@@ -12,7 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tachometer::{
     Counter, CsvEncoder, Encoder, Engine, Family, Gauge, GraphiteEncoder, Histogram, InfluxEncoder,
-    ManualClock, Precision, Registry, Snapshot, StatsdEncoder, Unit, UpDownCounter,
+    ManualClock, OtlpEncoder, Precision, Registry, Snapshot, StatsdEncoder, Temporality, Unit,
+    UpDownCounter,
 };
 
 const START: Duration = Duration::from_secs(1_700_000_000);
@@ -59,6 +61,8 @@ impl Work {
         values.for_each(|value| {
             self.histograms.iter().for_each(|h| h.record_n(value, 1 + value % 9))
         });
+        let (trace, span) = ([round as u8; 16], [7; 8]);
+        self.histograms[1].record_with_exemplar(round << 20, trace, span);
         self.clock.advance(Duration::from_secs(1));
         self.engine.refresh()
     }
@@ -112,6 +116,15 @@ fn statsd() {
     warm(StatsdEncoder::plain(), StatsdEncoder::acknowledge);
     // Everything since the begin.
     warm(StatsdEncoder::new(), |_, _| {});
+}
+
+#[test]
+fn otlp_with_exemplars() {
+    for temporality in [Temporality::Cumulative, Temporality::Delta] {
+        for encoder in [OtlpEncoder::protobuf(), OtlpEncoder::json()] {
+            warm(encoder.temporality(temporality), |encoder, _| encoder.commit());
+        }
+    }
 }
 
 #[cfg(feature = "json")]

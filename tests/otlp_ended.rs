@@ -7,7 +7,7 @@ mod oracle;
 use common::by_hand_with;
 use common::random::Random;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::{metric::Data, number_data_point::Value as Number};
 use oracle::{Receiver, decode};
 use std::time::Duration;
 use tachometer::{
@@ -200,4 +200,42 @@ fn a_series_of_another_kind_is_another() {
         assert_eq!(sum.data_points[0].flags, 0);
         assert_eq!((gauge.data_points[0].flags, gauge.data_points[0].value), (1, None));
     }
+}
+
+#[test]
+fn a_series_that_came_back_counts_from_zero() {
+    let (registry, clock) = (Registry::new(), ManualClock::at(START));
+    let metric = registry.metric("count_total", "By key.").limit(10).expire_after(IDLE);
+    let family: Family<Counter, 1> = metric.family(["key"]).unwrap();
+    let metric = registry.metric("sizes", "By key.").limit(10).expire_after(IDLE);
+    let sizes: Family<Histogram, 1> = metric.family(["key"]).unwrap();
+    let engine = by_hand_with(&registry, &clock);
+    let mut encoder = OtlpEncoder::protobuf().temporality(Temporality::Delta);
+    let after = |by: Duration| {
+        clock.advance(by);
+        engine.refresh()
+    };
+    family.at(["a"]).add(5);
+    (0..5).for_each(|_| sizes.at(["a"]).record(100));
+    let first = after(SECOND);
+    encoder.to_vec(&first);
+    encoder.commit();
+    for by in [SECOND, IDLE, SECOND, SECOND] {
+        after(by);
+    }
+    assert!(engine.snapshot().is_empty(), "it has expired");
+    let gone = engine.snapshot();
+    family.at(["a"]).add(7);
+    (0..7).for_each(|_| sizes.at(["a"]).record(100));
+    // It has more than before, and still nothing of it was there before.
+    let back = after(SECOND);
+    let request = request(&mut encoder, &back);
+    let metrics = &request.resource_metrics[0].scope_metrics[0].metrics;
+    let Some(Data::Sum(sum)) = &metrics[0].data else { panic!("{metrics:?}") };
+    assert_eq!(sum.data_points[0].value, Some(Number::AsInt(7)));
+    let start = sum.data_points[0].start_time_unix_nano;
+    assert_eq!(u128::from(start), gone.unix_time().as_nanos());
+    let Some(Data::ExponentialHistogram(sizes)) = &metrics[1].data else { panic!("{metrics:?}") };
+    assert_eq!((sizes.data_points[0].count, sizes.data_points[0].sum), (7, Some(700.0)));
+    assert_eq!(sizes.data_points[0].start_time_unix_nano, start);
 }

@@ -56,7 +56,7 @@ impl Kept {
         self.next.clear();
         self.request += 1;
         // With room for numbers that grow longer, so that a warm encoder does not allocate.
-        if self.next.capacity() < self.last.len() + self.last.len() / 8 {
+        if self.next.capacity() < self.last.len() + self.last.len() / 2 {
             self.next.reserve(2 * self.last.len());
         }
     }

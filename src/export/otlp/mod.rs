@@ -16,6 +16,8 @@ mod ended;
 mod history;
 mod json;
 mod kept;
+mod messages;
+mod packed;
 mod plan;
 mod protobuf;
 mod walk;

@@ -8,10 +8,11 @@
 
 use super::ended::{EndedMetric, NO_RECORDED_VALUE};
 use super::kept::Kept;
+use super::messages::{FIXED, attribute, attributes, data, exemplar, exemplar_len, field, metric};
+use super::packed::{pack, uint_len, varint_len};
 use super::plan::{Format, Metric, REJECTED, nanoseconds, number, ucum};
 use super::walk::{HistogramPoint, Number, Source};
 use super::{Settings, Temporality};
-use crate::Exemplar;
 use crate::export::wire::{Wire, zigzag};
 use crate::registry::layout::SeriesLayout;
 use crate::registry::{Definition, Kind};
@@ -30,61 +31,11 @@ pub(super) struct Protobuf {
     kept: Kept,
 }
 
-/// Numbers of fields: of the message that the name begins with, or of all that have it.
-mod field {
-    pub(super) const REQUEST_RESOURCE_METRICS: u32 = 1;
-    pub(super) const RESOURCE: u32 = 1;
-    pub(super) const SCOPE_METRICS: u32 = 2;
-    pub(super) const RESOURCE_ATTRIBUTES: u32 = 1;
-    pub(super) const SCOPE: u32 = 1;
-    pub(super) const METRICS: u32 = 2;
-    pub(super) const SCOPE_NAME: u32 = 1;
-    pub(super) const SCOPE_VERSION: u32 = 2;
-    pub(super) const SCOPE_ATTRIBUTES: u32 = 3;
-    pub(super) const KEY: u32 = 1;
-    pub(super) const VALUE: u32 = 2;
-    pub(super) const STRING_VALUE: u32 = 1;
-    pub(super) const NAME: u32 = 1;
-    pub(super) const DESCRIPTION: u32 = 2;
-    pub(super) const UNIT: u32 = 3;
-    pub(super) const GAUGE: u32 = 5;
-    pub(super) const SUM: u32 = 7;
-    pub(super) const EXPONENTIAL_HISTOGRAM: u32 = 10;
-    pub(super) const POINTS: u32 = 1;
-    pub(super) const TEMPORALITY: u32 = 2;
-    pub(super) const IS_MONOTONIC: u32 = 3;
-    pub(super) const START: u32 = 2;
-    pub(super) const TIME: u32 = 3;
-    pub(super) const NUMBER_AS_DOUBLE: u32 = 4;
-    pub(super) const NUMBER_AS_INT: u32 = 6;
-    pub(super) const NUMBER_ATTRIBUTES: u32 = 7;
-    pub(super) const HISTOGRAM_ATTRIBUTES: u32 = 1;
-    pub(super) const COUNT: u32 = 4;
-    pub(super) const HISTOGRAM_SUM: u32 = 5;
-    pub(super) const SCALE: u32 = 6;
-    pub(super) const ZERO_COUNT: u32 = 7;
-    pub(super) const POSITIVE: u32 = 8;
-    pub(super) const EXEMPLARS: u32 = 11;
-    pub(super) const MIN: u32 = 12;
-    pub(super) const MAX: u32 = 13;
-    pub(super) const OFFSET: u32 = 1;
-    pub(super) const BUCKET_COUNTS: u32 = 2;
-    pub(super) const NUMBER_FLAGS: u32 = 8;
-    pub(super) const HISTOGRAM_FLAGS: u32 = 10;
-    pub(super) const EXEMPLAR_TIME: u32 = 2;
-    pub(super) const EXEMPLAR_AS_DOUBLE: u32 = 3;
-    pub(super) const EXEMPLAR_SPAN: u32 = 4;
-    pub(super) const EXEMPLAR_TRACE: u32 = 5;
-    pub(super) const EXEMPLAR_AS_INT: u32 = 6;
-}
-
 /// The tag of a field of eight bytes, which is one byte.
 const fn tag64(field: u32) -> u8 {
     (field << 3 | 1) as u8
 }
 
-/// A field of eight bytes, with its tag.
-const FIXED: usize = 9;
 /// A length that is written when it is known.
 const LENGTH: usize = 4;
 
@@ -315,105 +266,6 @@ impl Format for Protobuf {
     }
 }
 
-/// A metric with all that its definition says.
-fn data(out: &mut Vec<u8>, definition: &Definition, temporality: Temporality, points: &[u8]) {
-    let kind = match definition.kind {
-        kind if kind.is_gauge() => (field::GAUGE, None, false),
-        Kind::Histogram => (field::EXPONENTIAL_HISTOGRAM, Some(temporality), false),
-        kind => (field::SUM, Some(temporality), kind == Kind::Counter),
-    };
-    metric(out, (&definition.name, &definition.help), ucum(definition.unit), kind, points);
-}
-
-/// A metric of one kind of data, with its temporality if it has one, and whether it is monotonic. The points end it.
-fn metric(
-    out: &mut Vec<u8>,
-    (name, help): (&str, &str),
-    unit: &str,
-    (kind, temporality, is_monotonic): (u32, Option<Temporality>, bool),
-    points: &[u8],
-) {
-    out.message(field::METRICS, |out| {
-        out.bytes(field::NAME, name.as_bytes());
-        out.bytes(field::DESCRIPTION, help.as_bytes());
-        out.bytes(field::UNIT, unit.as_bytes());
-        out.message(kind, |out| {
-            if let Some(temporality) = temporality {
-                out.uint(field::TEMPORALITY, number(temporality));
-            }
-            out.uint(field::IS_MONOTONIC, is_monotonic.into());
-            out.extend_from_slice(points);
-        });
-    });
-}
-
-fn attributes(out: &mut Vec<u8>, field: u32, labels: &[(String, String)]) {
-    labels.iter().for_each(|(key, value)| attribute(out, field, key, value));
-}
-
-/// A `KeyValue`. An empty value is a string all the same, which is not "no value".
-fn attribute(out: &mut Vec<u8>, field: u32, key: &str, value: &str) {
-    out.message(field, |out| {
-        out.bytes(field::KEY, key.as_bytes());
-        out.message(field::VALUE, |out| {
-            out.message(field::STRING_VALUE, |out| out.extend_from_slice(value.as_bytes()));
-        });
-    });
-}
-
-/// The bytes of a variable-length integer.
-#[inline]
-fn varint_len(value: u64) -> usize {
-    ((63 - (value | 1).leading_zeros()) as usize * 9 + 73) / 64
-}
-
-/// The bytes of a field below 16 that is left out if it is zero.
-fn uint_len(value: u64) -> usize {
-    if value == 0 { 0 } else { 1 + varint_len(value) }
-}
-
-/// Appends variable-length integers. Most are one byte or two, which nobody can foretell: no branch hangs on it.
-fn pack(out: &mut Vec<u8>, counts: &[u64]) {
-    const BLOCK: usize = 128;
-    let mut block = [0u8; 2 * BLOCK + 1];
-    for counts in counts.chunks(BLOCK) {
-        if counts.iter().fold(0, |all, count| all | count) >= 1 << 14 {
-            counts.iter().for_each(|&count| out.varint(count));
-            continue;
-        }
-        let mut len = 0;
-        for &count in counts {
-            let long = count >= 0x80;
-            // Never more than two bytes each: the mask spares a question about the block's end.
-            let at = len & (2 * BLOCK - 1);
-            block[at] = count as u8 | u8::from(long) << 7;
-            block[at + 1] = (count >> 7) as u8;
-            len += 1 + usize::from(long);
-        }
-        out.extend_from_slice(&block[..len]);
-    }
-}
-
-/// The bytes of an exemplar: time and value, the trace, and the span if there is one.
-fn exemplar_len(exemplar: &Exemplar) -> usize {
-    let span = if exemplar.span_id == [0; 8] { 0 } else { 2 + exemplar.span_id.len() };
-    2 * FIXED + 2 + exemplar.trace_id.len() + span
-}
-
-fn exemplar(out: &mut Vec<u8>, time: u64, value: Number, exemplar: &Exemplar) {
-    out.varint((field::EXEMPLARS << 3 | 2).into());
-    out.varint(exemplar_len(exemplar) as u64);
-    out.fixed64(field::EXEMPLAR_TIME, time);
-    match value {
-        Number::Int(value) => out.fixed64(field::EXEMPLAR_AS_INT, value as u64),
-        Number::Double(value) => out.double(field::EXEMPLAR_AS_DOUBLE, value),
-    }
-    if exemplar.span_id != [0; 8] {
-        out.bytes(field::EXEMPLAR_SPAN, &exemplar.span_id);
-    }
-    out.bytes(field::EXEMPLAR_TRACE, &exemplar.trace_id);
-}
-
 /// Writes how much follows the four bytes at `at`, into them.
 ///
 /// A part is at most [`super::Sink::FULL`] bytes, a metric of half that, and a point that alone can be more: its buckets, a
@@ -431,30 +283,6 @@ fn set_length(out: &mut [u8], at: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lengths_of_integers() {
-        for bits in 0..64 {
-            for value in [1 << bits, (1 << bits) - 1, u64::MAX >> bits] {
-                let mut out = Vec::new();
-                out.varint(value);
-                assert_eq!(varint_len(value), out.len(), "{value}");
-            }
-        }
-    }
-
-    #[test]
-    fn counts_are_packed_as_one_by_one() {
-        let small = (0..1_000).map(|count| count * 16);
-        let large = (0..64).flat_map(|bit| [1u64 << bit, (1 << bit) - 1, u64::MAX >> bit]);
-        let full = std::iter::repeat_n((1 << 14) - 1, 256);
-        for counts in [small.collect::<Vec<u64>>(), large.collect(), full.collect(), vec![]] {
-            let (mut single, mut packed) = (vec![7], vec![7]);
-            counts.iter().for_each(|&count| single.varint(count));
-            pack(&mut packed, &counts);
-            assert_eq!(single, packed);
-        }
-    }
 
     #[test]
     fn padded_lengths() {
