@@ -1,4 +1,4 @@
-//! Any metrics, values, requests that are lost and requests that arrive: what a receiver has ([`crate::oracle`], which decodes
+//! Any metrics, values, exemplars, series that come and go, requests that are lost and requests that arrive: what a receiver has ([`crate::oracle`], which decodes
 //! with `opentelemetry-proto`) is what the snapshot says, in protobuf and in JSON, cumulative and delta.
 
 use crate::naive::precision;
@@ -35,9 +35,11 @@ struct Metric {
 #[derive(Arbitrary, Debug)]
 struct Round {
     milliseconds: u16,
-    records: Vec<(u8, Amount)>,
+    records: Vec<(u8, Amount, Option<u8>)>,
     /// One more series: the layout changes.
     late: bool,
+    /// Every which series is not there.
+    gone: u16,
     fate: Fate,
 }
 
@@ -95,25 +97,31 @@ pub fn run(plan: &Plan) {
     });
     for (index, round) in plan.rounds.iter().take(MOST_ROUNDS).enumerate() {
         clock.advance(Duration::from_millis(round.milliseconds.into()));
-        for &(at, amount) in round.records.iter().take(MOST_RECORDS) {
+        for &(at, amount, trace) in round.records.iter().take(MOST_RECORDS) {
             if !handles.is_empty() {
-                handles[usize::from(at) % handles.len()].record(amount);
+                handles[usize::from(at) % handles.len()].record(amount, trace);
             }
         }
         if round.late {
             registry.counter(&format!("late{index}"), "").expect("a name of its own").inc();
         }
-        let snapshot = engine.refresh();
+        let whole = engine.refresh();
+        let mut series = 0..;
+        let mut is_there = || round.gone >> (series.next().unwrap_or(0) % 16) & 1 == 0;
+        let some = (round.gone != 0).then(|| whole.filtered(|_, _| is_there()));
+        let snapshot = some.as_ref().unwrap_or(&whole);
         for (encoder, receiver) in &mut pairs {
-            let body = encoder.to_vec(&snapshot);
+            let body = encoder.to_vec(snapshot);
             let mut next = receiver.clone();
-            next.receive(&decode(encoder.content_type(), &body), &snapshot);
+            next.receive(&decode(encoder.content_type(), &body), snapshot);
             match round.fate {
                 Fate::Arrives => {
                     encoder.commit();
                     *receiver = next;
                 }
-                Fate::IsLost => {}
+                Fate::IsLost if plan.delta => {}
+                // Where nobody acknowledges, what is lost must be told: else an end is not said again.
+                Fate::IsLost => encoder.rollback(),
                 Fate::IsRolledBack => {
                     encoder.rollback();
                     encoder.commit();
@@ -141,12 +149,18 @@ impl Metric {
 }
 
 impl Handle {
-    fn record(&self, amount: Amount) {
+    fn record(&self, amount: Amount, trace: Option<u8>) {
         match self {
             Handle::Counter(counter) => counter.add(amount.count()),
             Handle::UpDown(counter) => counter.add(amount.signed()),
             Handle::Gauge(gauge) => gauge.set(amount.level().1),
-            Handle::Histogram(histogram) => histogram.record_n(amount.value, amount.times.into()),
+            Handle::Histogram(histogram) => match trace {
+                // A trace of zeros, or a span, is none.
+                Some(id) => {
+                    histogram.record_with_exemplar(amount.value, [id; 16], [id.min(1); 8]);
+                }
+                None => histogram.record_n(amount.value, amount.times.into()),
+            },
         }
     }
 }
