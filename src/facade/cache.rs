@@ -13,6 +13,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Parts of a map: what a new series copies is one of so many.
 const PARTS: usize = 64;
 
+/// For callers without a hash of their own. Nothing is secret in it, and the number of entries is bounded.
+#[cfg(any(feature = "opentelemetry", feature = "tracing"))]
+pub(crate) const HASHER: foldhash::quality::FixedState =
+    foldhash::quality::FixedState::with_seed(0x7461_6368_6F6D_6574);
+
 /// See the module.
 pub(crate) struct Cache<K, V> {
     parts: Box<[ArcSwap<Part<K, V>>]>,

@@ -374,15 +374,23 @@ mod tests {
     fn values() {
         let seconds = Measure::time(1e9);
         assert_eq!(seconds.recorded(0.000_000_001_6), Some(2));
-        assert_eq!(seconds.recorded(4_503_599.627_370_497), Some((1 << 52) + 1));
-        assert_eq!(seconds.recorded(4_503_599.627_370_495), Some((1 << 52) - 1));
-        assert_eq!(Measure::PLAIN.recorded(0.4), Some(0));
-        assert_eq!(Measure::PLAIN.recorded(12.6), Some(13));
         assert_eq!(seconds.recorded(1e300), Some(u64::MAX));
         assert_eq!(seconds.recorded(-0.0), Some(0));
         assert_eq!(seconds.recorded(-1.0), None);
         assert_eq!(seconds.recorded(f64::NAN), None);
         assert_eq!(seconds.recorded(f64::INFINITY), None);
+    }
+
+    #[test]
+    fn values_are_rounded_to_the_nearest_and_ties_to_the_even() {
+        let whole = (1_u64 << 52) as f64;
+        let near =
+            [0.0, 0.4, 0.5, 0.6, 1.5, 2.5, 12.6, whole - 0.5, whole - 1.0, whole, whole + 1.0];
+        let far = (0..64).map(|bits| 1.371_828 * 2_f64.powi(bits));
+        for value in near.into_iter().chain(far) {
+            let expected = value.round_ties_even() as u64;
+            assert_eq!(Measure::PLAIN.recorded(value), Some(expected), "{value}");
+        }
     }
 
     #[test]

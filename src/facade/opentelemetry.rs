@@ -41,7 +41,7 @@
 #[cfg(feature = "opentelemetry-bound")]
 mod bound;
 
-use super::cache::Cache;
+use super::cache::{Cache, HASHER};
 use super::names::{Made, Measure, Names};
 use crate::{Counter, Error, Gauge, Histogram, Kind, Metric, Registry, UpDownCounter};
 use opentelemetry::metrics::{
@@ -50,7 +50,7 @@ use opentelemetry::metrics::{
     ObservableUpDownCounter, SyncInstrument,
 };
 use opentelemetry::{InstrumentationScope, KeyValue};
-use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+use std::hash::BuildHasher as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -111,7 +111,7 @@ struct Instrument<M> {
 }
 
 fn hash_of(attributes: &[KeyValue]) -> u64 {
-    BuildHasherDefault::<DefaultHasher>::default().hash_one(attributes)
+    HASHER.hash_one(attributes)
 }
 
 impl<M: Metric> Instrument<M> {

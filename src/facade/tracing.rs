@@ -42,12 +42,12 @@
 //! look-up without a lock; for an event by level alone a [`Counter::inc`](crate::Counter::inc).
 
 use super::TraceContext;
-use super::cache::Cache;
+use super::cache::{Cache, HASHER};
 use super::names::{Measure, Names};
 use super::trace::hex;
 use crate::{Counter, Error, Histogram, Kind, Registry};
 use std::fmt;
-use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+use std::hash::BuildHasher as _;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tracing_core::dispatcher::WeakDispatch;
@@ -281,7 +281,7 @@ impl Visit for Pick<'_> {
 }
 
 fn hash_of(key: &impl std::hash::Hash) -> u64 {
-    BuildHasherDefault::<DefaultHasher>::default().hash_one(key)
+    HASHER.hash_one(key)
 }
 
 impl MetricsLayer {
