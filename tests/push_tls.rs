@@ -314,15 +314,14 @@ fn peers_that_do_not_speak_tls_cost_no_more_than_their_own_time() {
         node.engine.refresh();
         wait_until("the good one", || pusher.status()[0].sent > sent);
     }
-    wait_until("errors of the others", || {
-        pusher.status()[1..].iter().all(|status| status.last_error.is_some())
-    });
-    let errors: Vec<_> =
-        pusher.status().into_iter().map(|status| status.last_error.unwrap_or_default()).collect();
+    // The last error of each, at some time: a busy machine may end an attempt somewhere else than most.
+    for at in 1..pusher.status().len() {
+        let words = if at == 1 { "the time limit was over in the TLS handshake" } else { "TLS" };
+        let said = || pusher.status()[at].last_error.clone();
+        wait_until(words, || said().is_some_and(|error| error.contains(words)));
+    }
+    assert_eq!(pusher.status()[0].last_error, None);
     pusher.stop();
-    assert_eq!(errors[0], "");
-    assert!(errors[1].contains("the time limit was over in the TLS handshake"), "{errors:?}");
-    assert!(errors[2..].iter().all(|error| error.contains("TLS")), "{errors:?}");
     assert!(node.failures("silent", "timeout") > 0);
     for name in ["plain", "http", "cut off", "garbage"] {
         assert!(node.failures(name, "tls") > 0, "{name}");
