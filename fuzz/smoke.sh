@@ -16,8 +16,6 @@ seed=${TACHOMETER_FUZZ_SEED:-1}
 sanitizer=${TACHOMETER_FUZZ_SANITIZER:-none}
 target_dir=${CARGO_TARGET_DIR:-$PWD/target}
 triple=$(rustc -vV | sed -n 's/^host: //p')
-# Sanitizer flags are unstable; this has a stable compiler take them.
-export RUSTC_BOOTSTRAP=1
 # Shards are never given back, on purpose.
 export ASAN_OPTIONS="detect_leaks=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
 
@@ -25,6 +23,9 @@ if ! cargo fuzz --version >/dev/null 2>&1; then
     echo "installing cargo-fuzz"
     cargo install --locked --quiet cargo-fuzz
 fi
+# Sanitizer flags are unstable; this has a stable compiler take them. Not before, where cargo-fuzz itself is built: some
+# crates try unstable features where they find that they may.
+export RUSTC_BOOTSTRAP=1
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
@@ -49,14 +50,16 @@ smoke() {
     echo "$name: ${runs:-0} runs in $took s, $kept inputs kept, $verdict"
     if [[ $verdict != "no finding" ]]; then
         grep -v -E '^#[0-9]+' "$log" | tail -n 60 >&2
-        echo "to see what it did: cargo fuzz fmt $target <the file named above>" >&2
+        echo "to run this target again: fuzz/smoke.sh $target" >&2
+        echo "to run the input that is named above again: $target_dir/$triple/release/$target fuzz/<its file>" >&2
+        echo "to see what it says: (cd fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz fmt --sanitizer $sanitizer $target <its file>)" >&2
         failed=1
     fi
 }
 
 failed=0
 targets=("$@")
-((${#targets[@]})) || targets=(operations histogram exposition family_key config http json lines otlp protobuf push_grpc push_response push_spool push_url)
+((${#targets[@]})) || targets=(operations histogram exposition family_key config http json lines otlp protobuf push_answer push_grpc push_response push_spool push_url)
 for target in "${targets[@]}"; do
     smoke "$target" "$target"
     if [[ $target == operations ]]; then

@@ -117,6 +117,8 @@ pub mod push;
 mod record;
 #[cfg(not(tachometer_loom))]
 mod registry;
+#[cfg(all(any(feature = "config", feature = "http", feature = "push"), not(tachometer_loom)))]
+mod secret;
 #[cfg(all(feature = "http", not(tachometer_loom)))]
 pub mod serve;
 #[cfg(not(tachometer_loom))]
@@ -154,10 +156,11 @@ pub use crate::{
     record::gauge::{Gauge, GaugeRef},
     record::group::{Group, group},
     record::histogram::{Histogram, HistogramRef},
+    record::sampler::Sampler,
     record::state_set::StateSet,
     record::timer::{SampledTimer, Timer},
     record::updown::{UpDownCounter, UpDownCounterRef},
-    registry::{Buckets, Definition, Kind, Precision, Registry, Rejected, Unit},
+    registry::{Buckets, Definition, Kind, Precision, Registry, RegistrySettings, Rejected, Unit},
     snapshot::{Delta, HistogramSnapshot, SeriesView, Snapshot, Value},
     sync::barrier::Mode,
 };

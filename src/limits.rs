@@ -7,6 +7,7 @@
 //! | [`MAX_SHARDS`] threads alive at once | further threads record through the shared cells | `tachometer_overflow_records_total` |
 //! | [`MAX_SCALARS`], [`MAX_HISTOGRAMS`] in the process | registration returns `Error::TooManySeries`; a family's values go to its overflow series | `tachometer_overflow_series_records_total` |
 //! | series of one family ([`DEFAULT_FAMILY_LIMIT`]) | further label sets share the series `overflow="true"` | `tachometer_overflow_series_records_total` |
+//! | [`MAX_FAMILY_LIMIT`] that a registry's settings can give, [`MAX_SAMPLE_EVERY`] | an error when they are made; a sampler takes the limit | the error |
 //! | [`MAX_LABELS`], [`MAX_NAME_BYTES`], [`MAX_HELP_BYTES`] | registration returns an error that names the limit | the error |
 //! | [`MAX_LABEL_VALUE_BYTES`] | an error at registration; a family's value goes to its overflow series | `tachometer_overflow_series_records_total` |
 //! | [`DEFAULT_CUT_TIMEOUT`] | the generation is published and says how many shards were read while moving | `tachometer_incomplete_cuts_total` |
@@ -39,6 +40,7 @@
 //! | [`MAX_PUSH_MESSAGE_BYTES`] of what a server says about points that it rejects | the rest of the message is cut off | nowhere: the points are counted |
 //! | [`DEFAULT_PUSH_FLUSH_LIMIT`] for the last flush | what is left is dropped, or stays in the spool's file | `tachometer_push_dropped_total{reason="shutdown"}`, and `Flush` |
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// Address space reserved for one thread's cells; memory is used only as it is touched.
@@ -63,6 +65,13 @@ pub const MAX_LABEL_VALUE_BYTES: usize = 4096;
 pub const MAX_BUCKETS: usize = 512;
 /// Series of one family unless it is given another limit.
 pub const DEFAULT_FAMILY_LIMIT: usize = 1_000;
+/// The highest limit that [`RegistrySettings`](crate::RegistrySettings) can give to all families: the scalars of a process.
+pub const MAX_FAMILY_LIMIT: usize = 1 << 17;
+/// Of events that are too many to measure each, one in so many is, unless an operator says otherwise: see
+/// [`Sampler`](crate::Sampler).
+pub const DEFAULT_SAMPLE_EVERY: NonZeroU32 = NonZeroU32::new(8).unwrap();
+/// The largest N of which one event is drawn: a sample of fewer says nothing.
+pub const MAX_SAMPLE_EVERY: u32 = 1 << 20;
 /// Refused registrations of static handles that are kept, with their reason, for the operator to see.
 pub const MAX_REJECTED: usize = 64;
 /// How long a cut waits for a thread that stopped inside a record.

@@ -18,6 +18,13 @@ fn cutting(registry: &Registry) -> Engine {
     Engine::builder().registry(registry).interval(Duration::from_millis(1)).start().unwrap()
 }
 
+/// And groups whole, while threads record.
+fn cuts_are_causal() {
+    let (tokens, groups) = (Registry::new(), Registry::new());
+    causality::tokens(&cutting(&tokens), &tokens, stress_time() / 3);
+    causality::groups(&cutting(&groups), &groups, 3, stress_time() / 3);
+}
+
 const LIVES: usize = if cfg!(debug_assertions) { 400 } else { 1_200 };
 
 #[test]
@@ -78,9 +85,7 @@ fn an_arena_without_room_for_any_bucket() {
 fn cuts_of_an_arena_without_room() {
     own_process("cuts_of_an_arena_without_room", || {
         ProcessSettings::new().arena_bytes(ProcessSettings::MIN_ARENA_BYTES).apply().unwrap();
-        let (tokens, groups) = (Registry::new(), Registry::new());
-        causality::tokens(&cutting(&tokens), &tokens, stress_time() / 3);
-        causality::groups(&cutting(&groups), &groups, 3, stress_time() / 3);
+        cuts_are_causal();
         let registry = Registry::new();
         conservation::run(&cutting(&registry), &registry, LIVES, 4, 100);
     });
@@ -112,9 +117,7 @@ fn more_threads_than_shards() {
         let now = engine.refresh();
         assert_eq!(now.gauge("tachometer_shards").unwrap(), 2.0);
         assert!(now.counter("tachometer_overflow_records_total").unwrap() > 0);
-        let (tokens, groups) = (Registry::new(), Registry::new());
-        causality::tokens(&cutting(&tokens), &tokens, stress_time() / 3);
-        causality::groups(&cutting(&groups), &groups, 3, stress_time() / 3);
+        cuts_are_causal();
     });
 }
 
@@ -126,9 +129,7 @@ fn no_shards_at_all() {
         let engine = cutting(&registry);
         conservation::run(&engine, &registry, LIVES, 4, 100);
         assert_eq!(engine.refresh().gauge("tachometer_shards").unwrap(), 0.0);
-        let (tokens, groups) = (Registry::new(), Registry::new());
-        causality::tokens(&cutting(&tokens), &tokens, stress_time() / 3);
-        causality::groups(&cutting(&groups), &groups, 3, stress_time() / 3);
+        cuts_are_causal();
     });
 }
 

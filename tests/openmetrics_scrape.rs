@@ -1,78 +1,20 @@
 //! A real Prometheus scrapes an OpenMetrics page, and is asked for the numbers and for the exemplars.
 
 mod common;
+#[path = "prometheus/page.rs"]
+mod page;
 #[path = "prometheus/server.rs"]
 mod server;
 #[path = "common/servers.rs"]
 mod servers;
 
 use common::loopback::wait;
+use page::Page;
 use server::Prometheus;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
-use tachometer::{Encoder, Engine, Exemplar, OpenMetricsEncoder, Registry, StateSet, Unit, labels};
+use tachometer::{Engine, Exemplar, OpenMetricsEncoder, Registry, StateSet, Unit, labels};
 
 labels! { enum Role("role") { Follower = "follower", Leader = "leader" } }
-
-/// Answers every request with the page of the engine's next snapshot, until it is dropped.
-struct Page {
-    address: SocketAddr,
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Page {
-    fn of(engine: Arc<Engine>) -> Page {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = stop.clone();
-        let thread = std::thread::spawn(move || {
-            let mut encoder = OpenMetricsEncoder::new();
-            for stream in listener.incoming() {
-                if stopped.load(Ordering::Relaxed) {
-                    return;
-                }
-                // A scraper that hangs up is no failure of the test.
-                let _ = stream.and_then(|stream| answer(stream, &engine, &mut encoder));
-            }
-        });
-        Page { address, stop, thread: Some(thread) }
-    }
-}
-
-impl Drop for Page {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        let _ = TcpStream::connect(self.address);
-        self.thread.take().into_iter().for_each(|thread| drop(thread.join()));
-    }
-}
-
-fn answer(
-    mut stream: TcpStream,
-    engine: &Engine,
-    encoder: &mut OpenMetricsEncoder,
-) -> std::io::Result<()> {
-    let (mut request, mut more) = (Vec::new(), [0; 1024]);
-    while !request.ends_with(b"\r\n\r\n") {
-        match stream.read(&mut more)? {
-            0 => return Ok(()),
-            read => request.extend_from_slice(&more[..read]),
-        }
-    }
-    let page = encoder.to_vec(&engine.refresh());
-    let kind = encoder.content_type();
-    let length = page.len();
-    write!(
-        stream,
-        "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
-    )?;
-    stream.write_all(&page)
-}
 
 /// What `/api/v1/query_exemplars` says of `query`, once it has every one of `wanted`.
 fn wait_for_exemplars(prometheus: &Prometheus, query: &str, wanted: &[Exemplar]) -> String {
@@ -122,7 +64,8 @@ fn prometheus_stores_values_and_exemplars() {
         latency.record_with_exemplar(value, trace.to_be_bytes(), (value + 1).to_be_bytes());
     }
     let engine = Arc::new(Engine::builder().registry(&registry).start().unwrap());
-    let page = Page::of(engine.clone());
+    let scraped = engine.clone();
+    let page = Page::of(OpenMetricsEncoder::new(), move || scraped.refresh());
     let prometheus = Prometheus::scraping(page.address);
     prometheus.wait_for("up", 1.0);
     prometheus.wait_for("requests_total", 42.0);

@@ -3,6 +3,8 @@
 mod common;
 #[path = "protobuf/decoder.rs"]
 mod decoder;
+#[path = "prometheus/page.rs"]
+mod page;
 #[path = "prometheus/server.rs"]
 mod server;
 #[path = "common/servers.rs"]
@@ -10,10 +12,9 @@ mod servers;
 
 use common::{by_hand, by_hand_with, page_of};
 use decoder::{Family, families};
+use page::Page;
 use server::Prometheus;
 use std::collections::{BTreeMap, HashMap};
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 use tachometer::{
@@ -205,41 +206,16 @@ fn a_series_has_its_own_beginning_and_another_layout_another_plan() {
     assert_eq!(families(&encoder.to_vec(&first)).unwrap()[..], both[..1]);
 }
 
-/// A server with one page.
-fn serve(page: Vec<u8>) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let Ok(mut stream) = stream else { return };
-            let mut request = Vec::new();
-            let mut bytes = [0; 4096];
-            while !request.ends_with(b"\r\n\r\n") {
-                match stream.read(&mut bytes) {
-                    Ok(0) | Err(_) => break,
-                    Ok(len) => request.extend_from_slice(&bytes[..len]),
-                }
-            }
-            let head = format!(
-                "HTTP/1.1 200 OK\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-                ProtobufEncoder::CONTENT_TYPE,
-                page.len()
-            );
-            let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&page));
-        }
-    });
-    address
-}
-
 #[test]
 fn prometheus_stores_native_histograms_as_fine_as_ours() {
     if !server::is_here() {
         return;
     }
     let snapshot = by_hand(&registry()).refresh();
-    let address = serve(ProtobufEncoder::new().to_vec(&snapshot));
+    let scraped = snapshot.clone();
+    let page = Page::of(ProtobufEncoder::new(), move || scraped.clone());
     let feature = "--enable-feature=native-histograms,exemplar-storage";
-    let prometheus = Prometheus::with(Some(address), &[feature]);
+    let prometheus = Prometheus::with(Some(page.address), &[feature]);
     prometheus.wait_for("up", 1.0);
     prometheus.wait_for("busy_seconds_total", 1.5);
     prometheus.wait_for("lag_entries", -17.0);

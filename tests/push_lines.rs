@@ -1,5 +1,5 @@
-//! Pushing lines: InfluxDB, Graphite and StatsD. Real servers are stopped for a while and started again; a StatsD receiver, written
-//! here, is not found, or not there.
+//! Pushing lines: InfluxDB, Graphite and StatsD. Real servers are stopped for a while and started again; a StatsD
+//! receiver, written here, is not found, or not there.
 #![cfg(feature = "push")]
 
 #[path = "http/client.rs"]
@@ -10,6 +10,8 @@ mod common;
 mod fake;
 #[path = "push/real.rs"]
 mod real;
+#[path = "common/servers.rs"]
+mod servers;
 #[path = "push/steps.rs"]
 mod steps;
 
@@ -61,7 +63,7 @@ fn thirty_steps(
 
 #[test]
 fn influxdb_that_was_away_has_each_snapshot_once_at_its_time() {
-    if !real::is_here("influxd", "influxdb") {
+    if !servers::is_here("influxd", "influxdb") {
         return;
     }
     let (folder, address) = (folder("influxd"), free_address());
@@ -106,7 +108,7 @@ fn influxdb_that_was_away_has_each_snapshot_once_at_its_time() {
 
 #[test]
 fn victoria_metrics_takes_the_path_of_influxdb_2() {
-    if !real::is_here("victoria-metrics", "victoria-metrics") {
+    if !servers::is_here("victoria-metrics", "victoria-metrics") {
         return;
     }
     let (folder, address) = (folder("influx-v2"), free_address());
@@ -177,7 +179,7 @@ fn requests_to_influxdb_are_as_documented() {
 
 #[test]
 fn carbon_that_was_away_has_each_snapshot_at_its_time() {
-    if !real::is_here("carbon-cache", "graphite-carbon") {
+    if !servers::is_here("carbon-cache", "graphite-carbon") {
         return;
     }
     let folder = folder("graphite");
@@ -224,8 +226,8 @@ fn carbon_that_was_away_has_each_snapshot_at_its_time() {
     let _ = std::fs::remove_dir_all(&folder);
 }
 
-/// A StatsD receiver: the sum of each counter by name and tags, how often values came of each histogram, and the longest
-/// datagram.
+/// A StatsD receiver: the sum of each counter by name and tags, how often values came of each histogram, and the
+/// longest datagram.
 #[derive(Debug, Default)]
 struct Sums {
     counters: BTreeMap<String, u64>,

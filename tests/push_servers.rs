@@ -65,7 +65,7 @@ fn eager(target: Target) -> Target {
 
 #[test]
 fn pushgateway_has_the_last_page_of_each_group() {
-    if !real::is_here("prometheus-pushgateway", "prometheus-pushgateway") {
+    if !servers::is_here("prometheus-pushgateway", "prometheus-pushgateway") {
         return;
     }
     let address = free_address();
@@ -131,7 +131,7 @@ fn stored(address: std::net::SocketAddr) -> Vec<(u64, u64)> {
 
 #[test]
 fn victoria_metrics_has_each_snapshot_once_at_its_time() {
-    if !real::is_here("victoria-metrics", "victoria-metrics") {
+    if !servers::is_here("victoria-metrics", "victoria-metrics") {
         return;
     }
     let address = free_address();
@@ -222,7 +222,7 @@ impl Encoder for Plaintext {
 
 #[test]
 fn carbon_has_each_snapshot_at_its_time() {
-    if !real::is_here("carbon-cache", "graphite-carbon") {
+    if !servers::is_here("carbon-cache", "graphite-carbon") {
         return;
     }
     let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"))

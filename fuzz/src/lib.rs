@@ -11,6 +11,7 @@
 //! | [`lines`] | any definitions, labels and values | Influx, Graphite, StatsD, CSV and JSON that independent readers read back |
 //! | [`json`] | any bytes as a JSON page or a compressed histogram | an error, or what the `hdrhistogram` crate reads too |
 //! | [`http`] | any requests, filters, `Accept`s, networks | what a second, naive reading of them asks for |
+//! | [`push_answer`] | any bytes and sound answers of OTLP receivers, any bytes as a remote write request of 2.0 | what was put in |
 //! | [`push_grpc`] | any bytes as a gRPC answer, and sound ones in pieces, cut or with more behind | what an independent encoder put in |
 //! | [`push::response`] | any bytes, and sound responses in any framing, cut anywhere | what was put in; the same in one piece and in many |
 //! | [`push::spool`] | any payloads, a file of them cut, flipped or grown anywhere | what a map says of the records before the damage |
@@ -21,6 +22,7 @@
 //! The targets are libraries' functions, so `cargo test` here runs the seeds, and any input left in `artifacts/`, without
 //! libFuzzer.
 
+pub mod config;
 pub mod exposition;
 pub mod family_key;
 pub mod histogram;
@@ -31,6 +33,7 @@ pub mod operations;
 pub mod otlp;
 pub mod protobuf;
 pub mod push;
+pub mod push_answer;
 pub mod push_grpc;
 
 #[path = "../../tests/protobuf/decoder.rs"]

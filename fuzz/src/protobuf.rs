@@ -7,6 +7,7 @@ use crate::exposition::Metric;
 use arbitrary::Arbitrary;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use tachometer::push::outside;
 use tachometer::{
     Encoder as _, Engine, HistogramSnapshot, Kind, ManualClock, ProtobufEncoder, Registry,
     RemoteWriteEncoder, RemoteWriteVersion, SeriesView, Snapshot, Value,
@@ -166,6 +167,29 @@ fn expected(snapshot: &Snapshot, classic: bool) -> BTreeMap<(bool, Labels), Opti
     all
 }
 
+/// A request of 2.0 says the same as one of 1.0.
+fn check_older(newer: &Request, body: &[u8]) {
+    let older = outside::older_request(body).expect("a request");
+    let message = snap::raw::Decoder::new().decompress_vec(&older).expect("snappy");
+    let older = read(RemoteWriteVersion::V1, &message);
+    assert_eq!(older.series.len(), newer.series.len());
+    for (older, newer) in older.series.iter().zip(&newer.series) {
+        assert_eq!(older.labels, newer.labels);
+        let samples = |series: &Series| -> Vec<(u64, u64)> {
+            series.samples.iter().map(|sample| (sample.0.to_bits(), sample.1)).collect()
+        };
+        assert_eq!(samples(older), samples(newer));
+        let histograms = |series: &Series| -> Vec<(u64, u64, u64)> {
+            let all = series.histograms.iter();
+            all.map(|one| (one.count, one.sum.to_bits(), one.time)).collect()
+        };
+        assert_eq!(histograms(older), histograms(newer));
+    }
+    // What families are is there once for each.
+    let names: BTreeSet<&String> = older.metadata.iter().map(|family| &family.0).collect();
+    assert_eq!(names.len(), older.metadata.len());
+}
+
 fn check_remote_write(
     plan: &Plan,
     version: RemoteWriteVersion,
@@ -189,6 +213,9 @@ fn check_remote_write(
         for body in encoder.encode(snapshot) {
             let message = snap::raw::Decoder::new().decompress_vec(body).expect("snappy");
             again.extend(read(version, &message).series);
+            if version == RemoteWriteVersion::V2 {
+                check_older(&read(version, &message), body);
+            }
         }
         assert_eq!(format!("{again:?}"), format!("{series:?}"));
         let mut ended: BTreeSet<_> = before.difference(&now).cloned().collect();

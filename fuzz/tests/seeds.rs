@@ -3,8 +3,8 @@
 use arbitrary::{Arbitrary, Unstructured};
 use std::path::Path;
 use tachometer_fuzz::{
-    exposition, family_key, histogram, http, json, lines, operations, otlp, protobuf, push,
-    push_grpc,
+    config, exposition, family_key, histogram, http, json, lines, operations, otlp, protobuf, push,
+    push_answer, push_grpc,
 };
 
 /// Runs each input of a target.
@@ -28,6 +28,7 @@ fn replay<P: for<'a> Arbitrary<'a>>(target: &str, run: impl Fn(&P)) {
 fn every_input_that_was_kept_agrees_with_its_oracle() {
     replay("operations", operations::run);
     replay("histogram", histogram::run);
+    replay("config", config::run);
     replay("exposition", exposition::run);
     replay("family_key", family_key::run);
     replay("http", http::run);
@@ -35,6 +36,7 @@ fn every_input_that_was_kept_agrees_with_its_oracle() {
     replay("lines", lines::run);
     replay("otlp", otlp::run);
     replay("protobuf", protobuf::run);
+    replay("push_answer", push_answer::run);
     replay("push_grpc", push_grpc::run);
     replay("push_response", push::response);
     replay("push_spool", push::spool);

@@ -17,24 +17,53 @@
 //! A key that there is not, or a value that cannot be, is an error that names the key, the line, and what was expected. What
 //! is left out has its default: an empty file is a valid one. [`EXAMPLE`] shows every key.
 //!
+//! | section | what it sets | applied by |
+//! |---|---|---|
+//! | `[process]` | shards, address space, barrier | [`ProcessConfig::apply`], before the first record |
+//! | `[recording]` | precision of histograms, limit of families, sampling | [`RecordingConfig::apply`], before the engine starts |
+//! | `[engine]` | interval, labels, own metrics | [`EngineConfig::builder`] |
+//! | `[listener]` | address, TLS, credentials, networks, limits | `ListenerConfig::bind`, with feature `http` |
+//! | `[push]`, `[targets.NAME]` | push targets | `Config::pusher`, with feature `push` |
+//!
 //! Environment variables override single keys ([`Config::parse_with`]): `TACHOMETER_ENGINE_INTERVAL=250ms` sets
 //! `interval` in `[engine]`.
+//!
+//! Secrets ([`Secret`]) stand in the text, in a file or in a variable, and are looked up when listener or pusher are made.
+//! They are in no error, no `Debug` output, nothing that is written out again, and nothing that listener or pusher show of
+//! themselves.
 
 #![forbid(unsafe_code)]
 
+mod describe;
+mod engine;
+mod error;
+mod keys;
+mod listener;
 mod overrides;
+#[cfg(feature = "push")]
+mod push;
+mod recording;
 mod secret;
 mod span;
+mod target;
+#[cfg(test)]
+mod tests;
 
+pub use engine::{Barrier, EngineConfig, ProcessConfig};
+pub use error::ConfigError;
+pub use listener::{ListenerConfig, ListenerTls};
+pub use recording::{Figures, RecordingConfig};
 pub use secret::Secret;
 pub use span::Span;
+pub use target::{
+    PushConfig, TargetConfig, TargetFormat, TargetTemporality, TargetType, TargetUrl, TargetVersion,
+};
 
-use crate::limits::{DEFAULT_CUT_TIMEOUT, DEFAULT_INTERVAL, MAX_CONFIG_BYTES};
-use crate::{Engine, EngineBuilder, Error, Mode, ProcessSettings};
+use crate::limits::{MAX_CONFIG_BYTES, MAX_PUSH_TARGETS};
+use error::Problem;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fmt;
 use std::io::Read as _;
 use std::path::Path;
 
@@ -49,107 +78,14 @@ pub struct Config {
     pub process: ProcessConfig,
     /// The aggregator.
     pub engine: EngineConfig,
+    /// What is recorded, and how finely.
+    pub recording: RecordingConfig,
     /// The HTTP listener.
     pub listener: ListenerConfig,
-}
-
-/// Settings of the whole process, to be made before the first record: see [`ProcessSettings`].
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ProcessConfig {
-    /// The largest number of recording threads that have a shard of their own.
-    pub max_shards: Option<usize>,
-    /// Address space reserved for each recording thread, in bytes.
-    pub arena_bytes: Option<usize>,
-    /// How recording threads and cuts are ordered; by default as the system allows.
-    pub barrier: Option<Barrier>,
-}
-
-/// See [`Mode`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Barrier {
-    /// The kernel's barrier: records pay nothing.
-    Membarrier,
-    /// A fence in every record.
-    Fence,
-}
-
-/// The aggregator: see [`EngineBuilder`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct EngineConfig {
-    /// How often a snapshot is made.
-    pub interval: Span,
-    /// How long a cut waits for a thread that stopped inside a record.
-    pub cut_timeout: Span,
-    /// Whether the engine records its own metrics.
-    pub own_metrics: bool,
-    /// Labels that every series gets.
-    pub labels: BTreeMap<String, String>,
-}
-
-impl Default for EngineConfig {
-    fn default() -> Self {
-        EngineConfig {
-            interval: Span(DEFAULT_INTERVAL),
-            cut_timeout: Span(DEFAULT_CUT_TIMEOUT),
-            own_metrics: true,
-            labels: BTreeMap::new(),
-        }
-    }
-}
-
-/// The HTTP listener.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ListenerConfig {
-    /// Whether there is one.
-    pub enabled: bool,
-    /// Where it listens: address and port.
-    pub address: String,
-}
-
-impl Default for ListenerConfig {
-    fn default() -> Self {
-        ListenerConfig { enabled: true, address: "127.0.0.1:9464".to_owned() }
-    }
-}
-
-impl ProcessConfig {
-    /// Makes the settings; nothing if none is set.
-    ///
-    /// # Errors
-    /// Those of [`ProcessSettings::apply`].
-    pub fn apply(&self) -> Result<(), Error> {
-        if *self == ProcessConfig::default() {
-            return Ok(());
-        }
-        let mut settings = ProcessSettings::new();
-        if let Some(shards) = self.max_shards {
-            settings = settings.max_shards(shards);
-        }
-        if let Some(bytes) = self.arena_bytes {
-            settings = settings.arena_bytes(bytes);
-        }
-        settings = match self.barrier {
-            None => settings,
-            Some(Barrier::Membarrier) => settings.barrier(Mode::Membarrier),
-            Some(Barrier::Fence) => settings.barrier(Mode::Fence),
-        };
-        settings.apply()
-    }
-}
-
-impl EngineConfig {
-    /// An engine of these settings, still to be started.
-    pub fn builder(&self) -> EngineBuilder {
-        let builder = Engine::builder()
-            .interval(self.interval.0)
-            .cut_timeout(self.cut_timeout.0)
-            .own_metrics(self.own_metrics);
-        self.labels.iter().fold(builder, |builder, (name, value)| builder.label(name, value))
-    }
+    /// What all push targets have in common.
+    pub push: PushConfig,
+    /// Push targets, by name.
+    pub targets: BTreeMap<String, TargetConfig>,
 }
 
 impl Config {
@@ -158,7 +94,45 @@ impl Config {
     /// # Errors
     /// It is not TOML, has a key that there is not, or a value that cannot be: the error has the line.
     pub fn parse(text: &str) -> Result<Config, ConfigError> {
+        let config = Config::typed(text)?;
+        config.check_all().map_err(|problem| problem.in_text(text))?;
+        Ok(config)
+    }
+
+    /// The configuration in `text`, whose values have the right types, and are not looked at any closer.
+    fn typed(text: &str) -> Result<Config, ConfigError> {
         toml::from_str(text).map_err(|error| ConfigError::at(text, &error))
+    }
+
+    /// Checks what a program has put together by itself as [`Config::parse`] does: every value by itself, without a look at
+    /// files or secrets.
+    ///
+    /// # Errors
+    /// The key whose value cannot be, and what was expected.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.check_all().map_err(|problem| problem.anywhere())
+    }
+
+    fn check_all(&self) -> Result<(), Problem> {
+        self.process.check()?;
+        self.engine.check()?;
+        self.recording.check()?;
+        self.listener.check()?;
+        if self.targets.len() > MAX_PUSH_TARGETS {
+            let reason =
+                format!("there are {}, the limit is {MAX_PUSH_TARGETS}", self.targets.len());
+            return Err(Problem::at(&["targets"], reason));
+        }
+        self.targets.iter().try_for_each(|(name, target)| target.check(name))
+    }
+
+    /// Whether secrets and files that it names are where they should be.
+    fn check_outside(&self) -> Result<(), Problem> {
+        #[cfg(feature = "http")]
+        self.listener.check_outside()?;
+        #[cfg(feature = "push")]
+        self.targets.iter().try_for_each(|(name, target)| target.check_outside(name))?;
+        Ok(())
     }
 
     /// The configuration in the file at `path`, with what the environment overrides.
@@ -166,11 +140,34 @@ impl Config {
     /// # Errors
     /// The file cannot be read, is longer than [`MAX_CONFIG_BYTES`], or is wrong: see [`Config::parse_with`].
     pub fn load(path: impl AsRef<Path>) -> Result<Config, ConfigError> {
+        Config::load_with(path.as_ref()).map(|(_, config, _)| config)
+    }
+
+    /// The configuration in the file at `path` as this process would run with it, environment included, and what it would
+    /// do, in words: for an operator who asks before he starts it. Secrets are looked up, and files are read, but nothing
+    /// is shown of either.
+    ///
+    /// # Errors
+    /// As [`Config::load`]; or a secret or a file is not where it should be, or is not what it should be.
+    pub fn check_file(path: impl AsRef<Path>) -> Result<(Config, String), ConfigError> {
         let path = path.as_ref();
-        let in_file = |error: ConfigError| error.in_file(path);
-        let text = read(path).map_err(in_file)?;
-        Config::parse(&text).map_err(in_file)?;
-        overrides::apply(&text, std::env::vars_os()).map(|(config, _)| config)
+        let (text, config, variables) = Config::load_with(path)?;
+        let missing = |problem: Problem| problem.in_text(&text).in_file(path);
+        config.check_outside().map_err(missing)?;
+        let description = config.describe(&variables);
+        Ok((config, description))
+    }
+
+    /// The text of the file at `path`, the configuration in it, and the variables that it was overridden by.
+    fn load_with(path: &Path) -> Result<(String, Config, Vec<String>), ConfigError> {
+        let text = read(path).map_err(|error| error.in_file(path))?;
+        let loaded = Config::parse_with(&text, std::env::vars_os());
+        // An error without a place is one of a variable.
+        let (config, variables) = loaded.map_err(|error| match error.place {
+            Some(_) => error.in_file(path),
+            None => error,
+        })?;
+        Ok((text, config, variables))
     }
 
     /// The configuration in `text` with what `environment` overrides, and the names of the variables that did.
@@ -194,7 +191,7 @@ impl Config {
         environment: impl IntoIterator<Item = (K, V)>,
     ) -> Result<(Config, Vec<String>), ConfigError> {
         // By itself first: an error of the text should have its line.
-        Config::parse(text)?;
+        Config::typed(text)?;
         let environment = environment.into_iter().map(|(key, value)| (key.into(), value.into()));
         overrides::apply(text, environment)
     }
@@ -216,63 +213,3 @@ fn read(path: &Path) -> Result<String, ConfigError> {
     }
     Ok(text)
 }
-
-/// What is wrong with a configuration, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError {
-    /// The file, if it came from one.
-    pub file: Option<std::path::PathBuf>,
-    /// Line and column, from 1.
-    pub place: Option<(usize, usize)>,
-    /// What is wrong, and what was expected.
-    pub reason: String,
-}
-
-impl ConfigError {
-    fn new(reason: String) -> Self {
-        ConfigError { file: None, place: None, reason }
-    }
-
-    fn at(text: &str, error: &toml::de::Error) -> Self {
-        let place = error.span().map(|span| {
-            let before = &text[..span.start.min(text.len())];
-            let line = before.rsplit('\n').next().unwrap_or_default();
-            (before.matches('\n').count() + 1, line.chars().count() + 1)
-        });
-        let key = error.span().and_then(|span| key_at(text, span.start));
-        let message = error.message().trim_end();
-        let reason = match key {
-            Some(key) if !message.contains(&format!("`{key}`")) => format!("`{key}`: {message}"),
-            _ => message.to_owned(),
-        };
-        ConfigError { file: None, place, reason }
-    }
-
-    fn in_file(mut self, path: &Path) -> Self {
-        self.file = Some(path.to_owned());
-        self
-    }
-}
-
-/// The key of the line that `at` is in.
-fn key_at(text: &str, at: usize) -> Option<&str> {
-    let start = text.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
-    let line = text.get(start..)?.lines().next()?;
-    let key = line.split_once('=')?.0.trim();
-    (!key.is_empty() && !key.starts_with('#')).then_some(key)
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.file {
-            Some(file) => write!(f, "{}", file.display())?,
-            None => write!(f, "configuration")?,
-        }
-        if let Some((line, column)) = self.place {
-            write!(f, ", line {line}, column {column}")?;
-        }
-        write!(f, ": {}", self.reason)
-    }
-}
-
-impl std::error::Error for ConfigError {}

@@ -1,5 +1,7 @@
-//! What nobody may read who reads a log.
+//! What nobody may read who reads a log, and where it is looked up.
 
+use super::keys::SECRET;
+use crate::secret;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::path::PathBuf;
@@ -19,14 +21,14 @@ enum Place {
 
 #[derive(Clone, PartialEq, Eq)]
 enum Source {
-    Text(String),
+    Text(secret::Secret),
     Place(Place),
 }
 
 impl Secret {
     /// A secret that is `text` itself.
     pub fn text(text: impl Into<String>) -> Self {
-        Secret(Source::Text(text.into()))
+        Secret(Source::Text(secret::Secret::new(text)))
     }
 
     /// A secret that stands in a file; white space at its end does not belong to it.
@@ -39,13 +41,22 @@ impl Secret {
         Secret(Source::Place(Place::Env(name.into())))
     }
 
+    /// Where it is looked up; nothing of a text that stands in the configuration itself.
+    pub(super) fn place(&self) -> String {
+        match &self.0 {
+            Source::Text(_) => "in the configuration".to_owned(),
+            Source::Place(Place::File(path)) => format!("in the file {}", path.display()),
+            Source::Place(Place::Env(name)) => format!("in the variable {name}"),
+        }
+    }
+
     /// Looks the secret up.
     ///
     /// # Errors
     /// The file cannot be read, or the variable is not set; or what is there is empty.
     pub fn reveal(&self) -> Result<String, String> {
         let (place, text) = match &self.0 {
-            Source::Text(text) => ("the configuration".to_owned(), text.clone()),
+            Source::Text(text) => ("the configuration".to_owned(), text.reveal().to_owned()),
             Source::Place(Place::File(path)) => {
                 let read = std::fs::read_to_string(path);
                 let text =
@@ -61,6 +72,8 @@ impl Secret {
         if text.is_empty() { Err(format!("the secret in {place} is empty")) } else { Ok(text) }
     }
 }
+
+const UNQUOTED: &str = "a number or truth value (not shown), expected a text in quotes, { file = \"…\" } or { env = \"…\" }";
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -82,8 +95,32 @@ impl<'de> Deserialize<'de> for Secret {
                 f.write_str("a text, { file = \"…\" } or { env = \"…\" }")
             }
 
+            fn visit_newtype_struct<D: Deserializer<'de>>(
+                self,
+                inner: D,
+            ) -> Result<Secret, D::Error> {
+                inner.deserialize_any(self)
+            }
+
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Secret, E> {
                 Ok(Secret::text(text))
+            }
+
+            // Without the value: a password of digits alone is one too.
+            fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<Secret, E> {
+                Err(E::custom(UNQUOTED))
+            }
+
+            fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<Secret, E> {
+                Err(E::custom(UNQUOTED))
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<Secret, E> {
+                Err(E::custom(UNQUOTED))
+            }
+
+            fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<Secret, E> {
+                Err(E::custom(UNQUOTED))
             }
 
             fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<Secret, A::Error> {
@@ -91,7 +128,7 @@ impl<'de> Deserialize<'de> for Secret {
                 Place::deserialize(map).map(|place| Secret(Source::Place(place)))
             }
         }
-        deserializer.deserialize_any(Visitor)
+        deserializer.deserialize_newtype_struct(SECRET, Visitor)
     }
 }
 
@@ -133,6 +170,11 @@ mod tests {
         assert!(error.contains(folder.to_str().unwrap()), "{error}");
         let error = Secret::env("TACHOMETER_NO_SUCH_VARIABLE").reveal().unwrap_err();
         assert!(error.contains("TACHOMETER_NO_SUCH_VARIABLE"), "{error}");
+        for number in ["12345678", "1.25", "true", "-7", "[7]", "1979-05-27"] {
+            let error = toml::from_str::<Holder>(&format!("password = {number}")).unwrap_err();
+            let message = error.message();
+            assert!(message.contains("expected") && !message.contains(number), "{message}");
+        }
         let error = toml::from_str::<Holder>("password = { fil = \"x\" }").unwrap_err();
         assert!(error.to_string().contains("expected `file` or `env`"), "{error}");
     }

@@ -20,7 +20,8 @@ fn pack(payload: &mut Payload) {
     if payload.headers.iter().any(|header| header.0.eq_ignore_ascii_case("Content-Encoding")) {
         return;
     }
-    // The other levels take several times as long for a few percent: most of a page is repetition that any of them finds.
+    // The other levels take several times as long for a few percent: most of a page is repetition that any of them
+    // finds.
     let mut packer =
         GzEncoder::new(Vec::with_capacity(payload.body.len() / 8), Compression::fast());
     let packed = packer.write_all(&payload.body).and_then(|()| packer.finish());

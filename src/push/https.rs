@@ -11,6 +11,8 @@ use std::path::PathBuf;
 pub(super) struct Trust {
     ca: Option<PathBuf>,
     identity: Option<(PathBuf, PathBuf)>,
+    /// Files are left unread: only the settings are looked at.
+    pub(super) unread: bool,
 }
 
 /// TLS, for `https://` URLs. Feature `tls`; without it, such a URL is refused when the pusher starts.
@@ -74,7 +76,9 @@ impl Trust {
             };
         }
         #[cfg(feature = "tls")]
-        {
+        if self.unread {
+            Ok(None)
+        } else {
             let identity = self.identity.as_ref().map(|(cert, key)| (&**cert, &**key));
             Tls::load(&url.authority, self.ca.as_deref(), identity, protocol).map(Some)
         }

@@ -61,10 +61,6 @@ impl Format {
                 }
                 Box::new(Statsd::new(encoder))
             }
-            #[cfg(feature = "grpc")]
-            Format::Otlp(Otlp { json: true, .. }) if matches!(place, Place::Grpc { .. }) => {
-                return Err(("json", "OTLP over gRPC is protobuf".to_owned()));
-            }
             #[cfg(feature = "remote-write")]
             Format::RemoteWrite(_) if gzip => {
                 return Err(("gzip", "remote write has a compression of its own".to_owned()));
@@ -73,6 +69,10 @@ impl Format {
             Format::RemoteWrite(Remote { version, classic, ends }) => {
                 let encoder = RemoteWriteEncoder::new(version).classic_histograms(classic);
                 Box::new(RemoteWrite::new(encoder, ends))
+            }
+            #[cfg(feature = "grpc")]
+            Format::Otlp(Otlp { json: true, .. }) if matches!(place, Place::Grpc { .. }) => {
+                return Err(("json", "OTLP over gRPC is protobuf".to_owned()));
             }
             Format::Otlp(settings) => Box::new(OtlpProtocol::new(settings.encoder()?)),
         };
@@ -142,12 +142,43 @@ impl Target {
     /// service with [`resource`](Target::resource).
     ///
     /// Points that the receiver rejects out of a request that it takes are counted
-    /// (`tachometer_push_rejected_points_total`), and [`TargetStatus`](super::TargetStatus) has its words. With deltas each
-    /// request is prepared when the one before it was answered or given up, so nothing is lost however long the receiver is
-    /// away; a request whose answer was lost on the way is sent again as it was, and a receiver that does not look at start
-    /// times counts it twice.
+    /// (`tachometer_push_rejected_points_total`), and [`TargetStatus`](super::TargetStatus) has its words. With deltas
+    /// each request is prepared when the one before it was answered or given up, so nothing is lost however long the
+    /// receiver is away; a request whose answer was lost on the way is sent again as it was, and a receiver that does
+    /// not look at start times counts it twice.
+    ///
+    /// ```
+    /// use tachometer::{Target, Temporality};
+    /// let target = Target::otlp("http://127.0.0.1:4318")
+    ///     .resource("service.name", "orders")
+    ///     .temporality(Temporality::Delta)
+    ///     .gzip(true);
+    /// ```
     pub fn otlp(url: impl Into<String>) -> Target {
         Self::under(url, Endpoint::new("/v1/metrics", &[]), Format::Otlp(Otlp::default()))
+    }
+
+    /// Pushes Prometheus remote write to `url`, all of it: `http://host:9090/api/v1/write` for Prometheus (started with
+    /// `--web.enable-remote-write-receiver`) and VictoriaMetrics. Feature `remote-write`.
+    ///
+    /// Version 1.0, which every receiver takes, unless set otherwise with [`version`](Target::version). Histograms are
+    /// native ones; set [`classic_histograms`](Target::classic_histograms) for VictoriaMetrics. A series that goes is
+    /// ended by a staleness marker, and so are all when the pusher stops ([`end_series`](Target::end_series)). A
+    /// marker, or what a family is, that was in a request that was given up is sent again with the next snapshot.
+    ///
+    /// A snapshot of more than 2,000 series is several requests, and each is a payload in the [spool](Target::spool).
+    ///
+    /// ```
+    /// use tachometer::{RemoteWriteVersion, Target};
+    /// let target = Target::remote_write("http://127.0.0.1:9090/api/v1/write")
+    ///     .version(RemoteWriteVersion::V2)
+    ///     .header("X-Scope-OrgID", "team-a");
+    /// ```
+    #[cfg(feature = "remote-write")]
+    pub fn remote_write(url: impl Into<String>) -> Target {
+        let place = Place::Http { url: Secret::new(url), method: Method::Post };
+        let remote = Remote { version: RemoteWriteVersion::V1, classic: false, ends: true };
+        Self::of(place, Format::RemoteWrite(remote))
     }
 
     /// Pushes OTLP over gRPC to the receiver at `url` (`http://host:4317`, or `https://`, without a path): like
@@ -176,22 +207,6 @@ impl Target {
         Self::of(Place::Grpc { url: Secret::new(url) }, Format::Otlp(Otlp::default()))
     }
 
-    /// Pushes Prometheus remote write to `url`, all of it: `http://host:9090/api/v1/write` for Prometheus (started with
-    /// `--web.enable-remote-write-receiver`) and VictoriaMetrics. Feature `remote-write`.
-    ///
-    /// Version 1.0, which every receiver takes, unless set otherwise with [`version`](Target::version). Histograms are native
-    /// ones; set [`classic_histograms`](Target::classic_histograms) for VictoriaMetrics. A series that goes is ended by a
-    /// staleness marker, and so are all when the pusher stops ([`end_series`](Target::end_series)). A marker, or what a family
-    /// is, that was in a request that was given up is sent again with the next snapshot.
-    ///
-    /// A snapshot of more than 2,000 series is several requests, and each is a payload in the [spool](Target::spool).
-    #[cfg(feature = "remote-write")]
-    pub fn remote_write(url: impl Into<String>) -> Target {
-        let place = Place::Http { url: Secret::new(url), method: Method::Post };
-        let remote = Remote { version: RemoteWriteVersion::V1, classic: false, ends: true };
-        Self::of(place, Format::RemoteWrite(remote))
-    }
-
     /// Pushes the InfluxDB line protocol to InfluxDB 1.x, or what understands it, at `url` (`http://host:8086`), for
     /// `database`: to `/write`, packed with gzip unless [set otherwise](Target::gzip).
     ///
@@ -201,7 +216,8 @@ impl Target {
         Self::influx_at(url, endpoint)
     }
 
-    /// As [`Target::influx`], to InfluxDB 2.x: to `bucket` of `org`, at `/api/v2/write`, with a [`token`](Target::token).
+    /// As [`Target::influx`], to InfluxDB 2.x: to `bucket` of `org`, at `/api/v2/write`, with a
+    /// [`token`](Target::token).
     pub fn influx_v2(url: impl Into<String>, org: &str, bucket: &str) -> Target {
         let parameters = [("org", org), ("bucket", bucket), ("precision", "ns")];
         Self::influx_at(url, Endpoint::new("/api/v2/write", &parameters))
@@ -212,18 +228,18 @@ impl Target {
         Self::under(url, endpoint, format).gzip(true)
     }
 
-    /// Sends Graphite's plaintext with tags to the carbon at `address` (`host:2003`), as [`Target::lines`] does: counters as
-    /// they stand, so nothing is lost or counted twice if carbon gets a line twice or never.
+    /// Sends Graphite's plaintext with tags to the carbon at `address` (`host:2003`), as [`Target::lines`] does:
+    /// counters as they stand, so nothing is lost or counted twice if carbon gets a line twice or never.
     pub fn graphite(address: impl Into<String>) -> Target {
         Self::lines(address, GraphiteEncoder::new())
     }
 
-    /// Sends DogStatsD's datagrams to `address` (`host:8125`), or those of [plain](Target::plain) StatsD: what counters and
-    /// histograms rose by.
+    /// Sends DogStatsD's datagrams to `address` (`host:8125`), or those of [plain](Target::plain) StatsD: what counters
+    /// and histograms rose by.
     ///
     /// What was handed to the system counts as sent, since nobody answers; what was not, because the host's name has no
-    /// address or the network is away, is in the next datagrams. So nothing is counted twice, and what is lost is what the
-    /// network loses, or what is sent while nobody listens.
+    /// address or the network is away, is in the next datagrams. So nothing is counted twice, and what is lost is what
+    /// the network loses, or what is sent while nobody listens.
     pub fn statsd(address: impl Into<String>) -> Target {
         let place = Place::Datagrams(address.into(), DEFAULT_PUSH_DATAGRAM_BYTES);
         Self::of(place, Format::Statsd(StatsdEncoder::new()))
@@ -266,8 +282,8 @@ impl Target {
         }
     }
 
-    /// In which version [remote write](Target::remote_write) begins. A receiver that turns out not to know 2.0 (it answers
-    /// 415, or does not say how much it wrote) gets the same as 1.0, and from then on nothing else.
+    /// In which version [remote write](Target::remote_write) begins. A receiver that turns out not to know 2.0 (it
+    /// answers 415, or does not say how much it wrote) gets the same as 1.0, and from then on nothing else.
     #[cfg(feature = "remote-write")]
     pub fn version(mut self, version: RemoteWriteVersion) -> Target {
         self.remote("version", |remote| remote.version = version);
@@ -283,8 +299,9 @@ impl Target {
     }
 
     /// Whether all series of [remote write](Target::remote_write) are ended when the pusher stops, as the specification
-    /// wants it; they are unless this says otherwise. Then queries for the present find nothing from that moment on: set it
-    /// to false for a short job whose last values are to be seen for the five minutes of the receiver's lookback.
+    /// wants it; they are unless this says otherwise. Then queries for the present find nothing from that moment on:
+    /// set it to false for a short job whose last values are to be seen for the five minutes of the receiver's
+    /// lookback.
     #[cfg(feature = "remote-write")]
     pub fn end_series(mut self, end: bool) -> Target {
         self.remote("end_series", |remote| remote.ends = end);

@@ -5,6 +5,9 @@
 //! `stream` (`tls` or not) in an `exchange` of `http` or of lines, in a `grpc` call, or in `datagrams`; and what came of it decides whether the next one follows, the same one is tried again
 //! after a pause (`backoff`), or it is given up. `own` counts all of it.
 //!
+//! A format is a [`Protocol`]: [`Page`] for any [`Encoder`](crate::Encoder); `otlp`, `remote_write` and `statsd` for those
+//! in which something hangs on what the target has. `kinds` makes targets of them.
+//!
 //! Sockets never block and names are looked up on other threads (`resolve`), so a target that is down, slow, silent or
 //! mad costs the others nothing. Recording threads and the aggregator are never touched: the worker reads what the engine
 //! has published anyway.
@@ -30,7 +33,6 @@ mod pushgateway;
 #[cfg(feature = "remote-write")]
 mod remote_write;
 mod resolve;
-mod secret;
 mod spool;
 mod statsd;
 mod status;
@@ -49,6 +51,7 @@ pub use target::Target;
 
 use crate::aggregate::engine::Core;
 use crate::limits::{DEFAULT_PUSH_FLUSH_LIMIT, MAX_PUSH_TARGETS};
+use crate::secret;
 use crate::shard::fork;
 use crate::{Engine, Error};
 use lane::Lane;
@@ -336,6 +339,12 @@ pub mod outside {
     /// What an OTLP answer says about points that were rejected: how many, and why.
     pub fn otlp_answer(json: bool, body: &[u8]) -> Option<(u64, String)> {
         super::otlp::partial_success(json, body)
+    }
+
+    /// The body of a remote write request of 2.0 as one of 1.0; `None` if it is none.
+    #[cfg(feature = "remote-write")]
+    pub fn older_request(body: &[u8]) -> Option<Vec<u8>> {
+        crate::export::remote_write::older::body(body)
     }
 
     /// The one message in what a gRPC server answered.

@@ -1,7 +1,7 @@
 //! OTLP: one request for each snapshot, and what a receiver says about points that it will not have.
 //!
-//! With delta temporality the encoder's history moves on when the receiver has a request, and only then: a request that is
-//! given up is covered by the next one.
+//! With delta temporality the encoder's history moves on when the receiver has a request, and only then: a request that
+//! is given up is covered by the next one.
 
 use super::protocol::{Answer, Part, Payload, Protocol, Verdict};
 use crate::export::fields::Fields;
@@ -11,12 +11,13 @@ use std::sync::Arc;
 
 /// What is sent to an OTLP receiver: an `ExportMetricsServiceRequest` for each snapshot, as its encoder makes it.
 ///
-/// With [`Temporality::Delta`](crate::Temporality::Delta) a snapshot is encoded only when the request before it was answered
-/// or given up; what a request that was given up had is in the next one. With
-/// [`Temporality::Cumulative`](crate::Temporality::Cumulative) each snapshot is encoded at its time, and waits in the spool.
+/// With [`Temporality::Delta`](crate::Temporality::Delta) a snapshot is encoded only when the request before it was
+/// answered or given up; what a request that was given up had is in the next one. With
+/// [`Temporality::Cumulative`](crate::Temporality::Cumulative) each snapshot is encoded at its time, and waits in the
+/// spool.
 ///
-/// An answer may say that the receiver rejected some points of a request that it took (`partial_success`). They are counted
-/// and never sent again, as the specification has it; with deltas what they had is lost.
+/// An answer may say that the receiver rejected some points of a request that it took (`partial_success`). They are
+/// counted and never sent again, as the specification has it; with deltas what they had is lost.
 ///
 /// ```
 /// use tachometer::push::OtlpProtocol;
@@ -46,6 +47,10 @@ impl Protocol for OtlpProtocol {
         let mut body = Vec::with_capacity(self.last + self.last / 8);
         self.encoder.encode(snapshot, &mut body);
         self.last = body.len();
+        // Without a metric there is nothing to say.
+        if body.is_empty() {
+            return;
+        }
         payloads.push(Payload::new(body, self.encoder.content_type()));
     }
 
@@ -78,25 +83,28 @@ impl Protocol for OtlpProtocol {
     }
 }
 
-/// The points that a receiver rejected, and its message. `None` if there is nothing of it in the answer, or the answer is
-/// none: the status has said that the request was taken.
+/// The points that a receiver rejected, and its message. `None` if there is nothing of it in the answer, or the answer
+/// is none: the status has said that the request was taken.
 fn of_protobuf(answer: &[u8]) -> Option<(u64, String)> {
-    let partial = Fields::of(answer).find_map(|field| field.bytes(1))?;
-    let (mut rejected, mut message) = (0, String::new());
-    for field in Fields::of(partial) {
-        // A repeated field's last value counts.
-        rejected = field.uint(1).unwrap_or(rejected);
-        if let Some(text) = field.bytes(2) {
-            message = String::from_utf8_lossy(text).into_owned();
+    let (mut rejected, mut message, mut is_there) = (0, String::new(), false);
+    // A field that is there twice counts as its last value, and a message as both together.
+    for partial in Fields::of(answer).filter_map(|field| field.bytes(1)) {
+        is_there = true;
+        for field in Fields::of(partial) {
+            rejected = field.uint(1).unwrap_or(rejected);
+            if let Some(text) = field.bytes(2) {
+                message = String::from_utf8_lossy(text).into_owned();
+            }
         }
     }
-    Some((at_least_zero(rejected as i64), message))
+    is_there.then(|| (at_least_zero(rejected as i64), message))
 }
 
 /// As [`of_protobuf`], of a JSON answer.
 fn of_json(answer: &[u8]) -> Option<(u64, String)> {
     let answer: Json = serde_json::from_slice(answer).ok()?;
-    let partial = answer.get("partialSuccess")?;
+    // Null is not there.
+    let partial = answer.get("partialSuccess").filter(|partial| !partial.is_null())?;
     // 64 bits are a string in protobuf's JSON; numbers are to be read all the same.
     let rejected = match partial.get("rejectedDataPoints") {
         Some(Json::String(number)) => number.parse().unwrap_or(0),
@@ -143,7 +151,8 @@ mod tests {
         for answer in [&b""[..], b"\x0a", b"\x0a\x7f", b"<html>", &[0xff; 40], b"\x12\x00"] {
             assert_eq!(of_protobuf(answer), None, "{answer:?}");
         }
-        for answer in [&b""[..], b"{}", b"[1]", b"<html>", b"{\"partialSuccess\":", b"\xff"] {
+        let null = b"{\"partialSuccess\":null}";
+        for answer in [&b""[..], b"{}", null, b"[1]", b"<html>", b"{\"partialSuccess\":", b"\xff"] {
             assert_eq!(of_json(answer), None, "{answer:?}");
         }
         // Empty, cut off, and below zero.

@@ -58,7 +58,8 @@ impl<'a> Answer<'a> {
 pub enum Verdict {
     /// The target has the payload.
     Taken,
-    /// The target has the payload but for some points of it, which it will not take: `tachometer_push_rejected_points_total`.
+    /// The target has the payload but for some points of it, which it will not take
+    /// (`tachometer_push_rejected_points_total`).
     Partly {
         /// How many points it rejected. Zero if it only has something to say.
         rejected: u64,
@@ -144,8 +145,8 @@ pub trait Protocol: Send + fmt::Debug {
         Verdict::Taken
     }
 
-    /// Appends what is to be sent after the payloads of the `last` snapshot, when the pusher stops: the end of all series,
-    /// for formats that can say it. Called once, after the last [`prepare`](Protocol::prepare).
+    /// Appends what is to be sent after the payloads of the `last` snapshot, when the pusher stops: the end of all
+    /// series, for formats that can say it. Called once, after the last [`prepare`](Protocol::prepare).
     fn finish(&mut self, _last: &Arc<Snapshot>, _payloads: &mut Vec<Payload>) {}
 
     /// `part` was given up and is not sent any more. A part of it may have arrived, or all of it without a word.

@@ -1,5 +1,5 @@
-//! Prometheus remote write: the requests for a snapshot in their order, what their answers mean, and what has to be said
-//! again when they are given up.
+//! Prometheus remote write: the requests for a snapshot in their order, what their answers mean, and what has to be
+//! said again when they are given up.
 
 use super::protocol::{Answer, Part, Payload, Protocol, Verdict};
 use crate::export::remote_write::{SaidOnce, older};
@@ -10,8 +10,8 @@ use std::sync::Arc;
 /// Each snapshot at its time, as it was encoded then; a retry sends the very same bytes.
 ///
 /// What a request says and later ones do not, the ends of series and (1.0) what families are, is remembered until the
-/// receiver has it: if a request of the snapshot is given up, the next snapshot says it again. A series may so be ended twice,
-/// and never not at all.
+/// receiver has it: if a request of the snapshot is given up, the next snapshot says it again. A series may so be ended
+/// twice, and never not at all.
 #[derive(Debug)]
 pub(super) struct RemoteWrite {
     encoder: RemoteWriteEncoder,
@@ -57,8 +57,8 @@ fn version_of(payload: &Payload) -> RemoteWriteVersion {
     }
 }
 
-/// How many samples and histograms of a request of 2.0 were rejected, if the others were written: the answer is 400 then, and
-/// says how many those are.
+/// How many samples and histograms of a request of 2.0 were rejected, if the others were written: the answer is 400
+/// then, and says how many those are.
 fn rejected(payload: &Payload, answer: &Answer<'_>) -> Option<u64> {
     let [samples, histograms, _] = RemoteWriteVersion::COUNTED;
     let count = |name| answer.header(name)?.parse::<u64>().ok();

@@ -4,8 +4,8 @@ use super::protocol::{Part, Payload, Protocol};
 use crate::{Encoder, Snapshot, StatsdEncoder};
 use std::sync::Arc;
 
-/// Deltas, the next one when the one before it was handed to the system: until then nothing counts as sent, so what could
-/// not be sent, because the host's name has no address or the network is away, is in the next one.
+/// Deltas, the next one when the one before it was handed to the system: until then nothing counts as sent, so what
+/// could not be sent, because the host's name has no address or the network is away, is in the next one.
 #[derive(Debug)]
 pub(super) struct Statsd {
     encoder: StatsdEncoder,

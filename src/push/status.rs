@@ -16,10 +16,10 @@ pub struct TargetStatus {
     pub sent: u64,
     /// Payloads that were given up.
     pub dropped: u64,
-    /// Points that it rejected out of payloads whose others it took: a partial success of OTLP, a partial write of remote
-    /// write 2.0.
+    /// Points that it rejected out of payloads whose others it took: a partial success of OTLP, a partial write of
+    /// remote write 2.0.
     pub rejected: u64,
-    /// What it said, with the last payload that it took, about points that it rejected or would rather not have: its own
+    /// What it said, when it last said something, about points that it rejected or would rather not have: in its own
     /// words, at most [`MAX_PUSH_MESSAGE_BYTES`](crate::limits::MAX_PUSH_MESSAGE_BYTES) of them.
     pub last_rejection: Option<String>,
     /// When it last took one: since 1970-01-01 UTC.

@@ -1,4 +1,4 @@
-//! What a target is: where, in which format, how often, and how patiently.
+//! What a target is: where, how often, and how patiently. Formats and their options are in `kinds`.
 
 #[cfg(feature = "grpc")]
 use super::grpc;
@@ -24,15 +24,20 @@ use std::time::Duration;
 ///
 /// What counts as delivered, and how often a payload can arrive:
 ///
-/// | kind | delivered when | arrives |
-/// |---|---|---|
-/// | [`http`](Target::http) and its relatives | the answer has a status of 2xx | at least once: an attempt whose answer was lost is made again |
-/// | [`otlp_grpc`](Target::otlp_grpc) | the answer has the status OK | at least once, the same |
-/// | [`lines`](Target::lines) | the peer closed its side after all lines | at least once, the same |
-/// | [`datagrams`](Target::datagrams) | the system took them | at most once |
+/// | kind | delivered when | arrives | and twice is |
+/// |---|---|---|---|
+/// | [`otlp`](Target::otlp), [`otlp_grpc`](Target::otlp_grpc), cumulative | the answer has a status of 2xx; of gRPC the status OK | at least once: an attempt whose answer was lost is made again | the same point |
+/// | the same, deltas | the same | at least once; what a request that was given up had is in the next one | counted twice, unless the receiver looks at times |
+/// | `remote_write` | the same; with 2.0 only if the answer says how much was written | at least once, in order; the ends of series, though their request was given up | the same sample |
+/// | [`influx`](Target::influx), [`influx_v2`](Target::influx_v2), [`victoria_metrics`](Target::victoria_metrics) | the same | at least once | the same sample |
+/// | [`pushgateway`](Target::pushgateway) | the same | the latest at least once | the same page |
+/// | [`http`](Target::http) | the same | at least once | the same bytes |
+/// | [`graphite`](Target::graphite), [`lines`](Target::lines) | the peer closed its side after all lines | at least once | the same sample |
+/// | [`statsd`](Target::statsd) | the system took the datagrams | at most once; what the system did not take is in the next ones | never |
+/// | [`datagrams`](Target::datagrams) | the same | at most once | never |
 ///
 /// Nothing that was delivered in this sense is ever sent again. Where a payload arrives twice, it is the very same bytes,
-/// with the same time: Pushgateway, Graphite, InfluxDB, Prometheus and VictoriaMetrics (with a time) then have one sample.
+/// with the same time. Of a page in several datagrams of which the system took some, the rest is sent later.
 ///
 /// An answer of 3xx, or of 4xx but 429, ends a payload: it is dropped and counted. All other failures are tried again,
 /// after a pause that doubles, or that the server asks for with `Retry-After` (on 429 and 503).
@@ -55,6 +60,13 @@ use std::time::Duration;
 ///             .retry(Duration::from_secs(1), Duration::from_secs(60))
 ///             .spool(1_000, 64 << 20),
 ///     )
+///     .target(
+///         "collector",
+///         Target::otlp("http://127.0.0.1:4318").resource("service.name", "orders").gzip(true),
+///     )
+///     .target("influx", Target::influx("http://127.0.0.1:8086", "db").basic_auth("u", "secret"))
+///     .target("carbon", Target::graphite("127.0.0.1:2003"))
+///     .target("agent", Target::statsd("127.0.0.1:8125"))
 ///     .flush_within(Duration::from_millis(10))
 ///     .start()?;
 /// // What is wrong with a target is said at once.
@@ -281,6 +293,14 @@ impl Target {
             _ => self.misused = Some(("datagram_bytes", "this target has no datagrams")),
         }
         self
+    }
+
+    /// Whether the target called `name` can be pushed to, as far as that shows without asking it; with or without a look
+    /// at files of certificates.
+    #[cfg(feature = "config")]
+    pub(crate) fn check(mut self, name: &str, read_files: bool) -> Result<(), Error> {
+        self.trust.unread = !read_files;
+        self.plan(name).map(drop)
     }
 
     /// Checks everything.

@@ -132,9 +132,9 @@ impl MetricBuilder<'_> {
         self
     }
 
-    /// Sets how finely a histogram's values are told apart.
+    /// Sets how finely a histogram's values are told apart; else the [registry's default](crate::RegistrySettings) holds.
     pub fn precision(mut self, precision: Precision) -> Self {
-        self.options.precision = precision;
+        self.options.precision = Some(precision);
         self
     }
 
@@ -144,9 +144,10 @@ impl MetricBuilder<'_> {
         self
     }
 
-    /// Sets how many series a family with dynamic labels may have.
+    /// Sets how many series a family with dynamic labels may have; else the [registry's
+    /// default](crate::RegistrySettings) holds.
     pub fn limit(mut self, series: usize) -> Self {
-        self.options.limit = series;
+        self.options.limit = Some(series);
         self
     }
 
@@ -158,6 +159,7 @@ impl MetricBuilder<'_> {
 
     fn definition(&self, kind: Kind) -> Definition {
         let Options { unit, precision, buckets, .. } = self.options;
+        let precision = self.registry.precision_of(kind, &self.name, precision);
         Definition {
             name: self.name.clone(),
             help: self.help.clone(),
@@ -279,6 +281,6 @@ impl MetricBuilder<'_> {
         let definition = self.definition(M::KIND);
         let registry = self.registry.scope(self.labels)?;
         let members = Members::register(&registry, &definition, &keys, self.options)?;
-        Ok(Family::from_members(members, definition.precision, Some(registry)))
+        Ok(Family::from_members(members, Some(registry)))
     }
 }

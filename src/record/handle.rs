@@ -1,9 +1,10 @@
 //! What all handles share: a slot that is known, or will be on first use.
 
 use crate::registry::{Bound, Definition, Life, Registry};
+use crate::shard::layout::Shape;
 use crate::sync::Ordering;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicU32, AtomicUsize};
 
 /// The slot of a handle, and what keeps it.
 #[derive(Debug)]
@@ -31,6 +32,25 @@ impl Place {
         self.slot.load(Ordering::Relaxed)
     }
 
+    /// As [`Place::known`], for a handle whose shape was set as the slot was: whoever sees the slot sees the shape.
+    #[inline(always)]
+    pub(crate) fn known_with_shape(&self) -> usize {
+        // Acquire: pairs with the store in `Place::bind`, which comes after `SharedShape::set`. A plain load on x86-64.
+        self.slot.load(Ordering::Acquire)
+    }
+
+    /// As [`Place::slot`], for a handle with a [`SharedShape`].
+    #[inline(always)]
+    pub(crate) fn slot_with_shape(
+        &self,
+        definition: impl FnOnce() -> (Definition, Vec<Vec<(String, String)>>),
+    ) -> usize {
+        match self.known_with_shape() {
+            0 => self.bind(definition),
+            slot => slot,
+        }
+    }
+
     /// The slot, bound now if need be.
     #[inline(always)]
     pub(crate) fn slot(
@@ -54,8 +74,9 @@ impl Place {
         let (definition, combinations) = definition();
         let bound = Registry::global().bind_static(&definition, &combinations);
         // A refused handle's slots are kept by the registry's list of rejects, all others by their family.
-        // Relaxed: see `slot`. Two threads that bind at once find the same slot.
-        self.slot.store(bound.slot, Ordering::Relaxed);
+        // Two threads that bind at once find the same slot. Release: for the shape alone, which `definition` has set; see
+        // `known_with_shape`.
+        self.slot.store(bound.slot, Ordering::Release);
         bound.slot
     }
 
@@ -68,6 +89,35 @@ impl Place {
     pub(crate) fn clone_at(&self, slot: usize) -> Place {
         // Relaxed: see `slot`.
         Place { slot: AtomicUsize::new(slot), bound: self.bound.clone() }
+    }
+}
+
+/// The shape of a histogram: what its `static` says, or, once that is registered, what its registry does. It changes only
+/// before the slot is known, and always to the same: a registry's word on a name is final.
+#[derive(Debug)]
+pub(crate) struct SharedShape {
+    half_bits: AtomicU32,
+    linear_max: AtomicU32,
+}
+
+impl SharedShape {
+    pub(crate) const fn new(shape: Shape) -> Self {
+        let (half_bits, linear_max) = shape.parts();
+        SharedShape { half_bits: AtomicU32::new(half_bits), linear_max: AtomicU32::new(linear_max) }
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(&self) -> Shape {
+        // Relaxed: ordered by the slot, see `Place::known_with_shape`.
+        let load = |part: &AtomicU32| part.load(Ordering::Relaxed);
+        Shape::from_parts(load(&self.half_bits), load(&self.linear_max))
+    }
+
+    pub(crate) fn set(&self, shape: Shape) {
+        let (half_bits, linear_max) = shape.parts();
+        // Relaxed: published by the slot, see `Place::bind`.
+        self.half_bits.store(half_bits, Ordering::Relaxed);
+        self.linear_max.store(linear_max, Ordering::Relaxed);
     }
 }
 

@@ -1,6 +1,6 @@
 //! `Histogram`: a distribution, in HDR buckets.
 
-use super::handle::{Place, Text};
+use super::handle::{Place, SharedShape, Text};
 use super::timer::{SampledTimer, Timer};
 use crate::registry::{Bound, Buckets, Definition, Kind, Precision, Registry};
 use crate::shard::exemplar::Traced;
@@ -34,9 +34,10 @@ use std::time::Duration;
 #[repr(C, align(64))]
 pub struct Histogram {
     place: Place,
-    shape: Shape,
+    shape: SharedShape,
     text: Text,
-    precision: Precision,
+    /// What the program says; the registry has the last word.
+    precision: Option<Precision>,
     buckets: Buckets,
 }
 
@@ -54,9 +55,9 @@ impl Histogram {
     /// A name or definition that the registry refuses is reported by [`Registry::rejected`]; call
     /// [`Histogram::register`] early to get the error itself.
     pub const fn new(name: &'static str, help: &'static str) -> Self {
-        let (precision, buckets) = (Precision::Two, Buckets::Auto);
-        let text = Text::new(name, help);
-        Histogram { place: Place::unbound(), shape: precision.shape(), text, precision, buckets }
+        let shape = SharedShape::new(Precision::Two.shape());
+        let (text, buckets) = (Text::new(name, help), Buckets::Auto);
+        Histogram { place: Place::unbound(), shape, text, precision: None, buckets }
     }
 
     /// Sets the unit; see [`Unit`] for the suffix that the name must have.
@@ -65,10 +66,10 @@ impl Histogram {
         self
     }
 
-    /// Sets how finely values are told apart.
+    /// Sets how finely values are told apart; else the [registry's default](crate::RegistrySettings) holds.
     pub const fn precision(mut self, precision: Precision) -> Self {
-        self.precision = precision;
-        self.shape = precision.shape();
+        self.precision = Some(precision);
+        self.shape = SharedShape::new(precision.shape());
         self
     }
 
@@ -93,28 +94,32 @@ impl Histogram {
     pub(crate) fn from_bound(bound: Bound, precision: Precision) -> Self {
         Histogram {
             place: Place::bound(bound),
-            shape: precision.shape(),
+            shape: SharedShape::new(precision.shape()),
             text: Text::new("", ""),
-            precision,
+            precision: Some(precision),
             buckets: Buckets::Auto,
         }
     }
 
+    /// The definition of a `static`, whose shape is set to what the registry says.
     fn definition(&self) -> Definition {
+        let name = self.text.name;
+        let precision = Registry::global().precision_of(Kind::Histogram, name, self.precision);
+        self.shape.set(precision.shape());
         Definition {
-            name: self.text.name.to_owned(),
+            name: name.to_owned(),
             help: self.text.help.to_owned(),
             kind: Kind::Histogram,
             unit: self.text.unit,
-            precision: self.precision,
+            precision,
             buckets: self.buckets,
         }
     }
 
     #[inline(always)]
     pub(crate) fn as_ref(&self) -> HistogramRef<'_> {
-        let slot = self.place.slot(|| (self.definition(), vec![vec![]]));
-        HistogramRef { slot, shape: self.shape, handle: PhantomData }
+        let slot = self.place.slot_with_shape(|| (self.definition(), vec![vec![]]));
+        HistogramRef { slot, shape: self.shape.get(), handle: PhantomData }
     }
 
     /// Records `value`, in the histogram's recorded unit.
@@ -126,10 +131,11 @@ impl Histogram {
     /// Records `value` `n` times.
     #[inline(always)]
     pub fn record_n(&self, value: u64, n: u64) {
-        match self.place.known() {
+        match self.place.known_with_shape() {
             0 => self.record_unbound(value, n),
             slot => {
-                HistogramRef { slot, shape: self.shape, handle: PhantomData }.record_n(value, n)
+                let shape = self.shape.get();
+                HistogramRef { slot, shape, handle: PhantomData }.record_n(value, n)
             }
         }
     }
@@ -246,8 +252,14 @@ fn record_slow(slot: usize, shape: Shape, value: u64, n: u64) {
 impl Clone for Histogram {
     /// The same series; a `static` is registered if it was not.
     fn clone(&self) -> Self {
-        let place = self.place.clone_at(self.as_ref().slot);
-        Histogram { place, ..*self }
+        let HistogramRef { slot, shape, .. } = self.as_ref();
+        Histogram {
+            place: self.place.clone_at(slot),
+            shape: SharedShape::new(shape),
+            text: self.text,
+            precision: self.precision,
+            buckets: self.buckets,
+        }
     }
 }
 

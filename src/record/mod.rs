@@ -14,6 +14,7 @@ pub(crate) mod gauge;
 pub(crate) mod group;
 pub(crate) mod handle;
 pub(crate) mod histogram;
+pub(crate) mod sampler;
 pub(crate) mod state_set;
 pub(crate) mod timer;
 pub(crate) mod updown;

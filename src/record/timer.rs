@@ -154,7 +154,7 @@ fn next_gap(slot: usize, one_in: u32, left: u64) -> u32 {
 /// The first gap, so that the first call is as likely to be sampled as any later one: in the midst of gaps that are
 /// uniform from 1 to 2N - 1, one is k calls from the next sample with probability (2N - k) / N(2N - 1). That is how the
 /// smaller of two different numbers from 1 to 2N is distributed.
-fn first_gap(random: u64, n: u64) -> u64 {
+pub(super) fn first_gap(random: u64, n: u64) -> u64 {
     let one = (random >> 32) % (2 * n);
     let other = u64::from(random as u32) % (2 * n - 1);
     1 + one.min(if other < one { other } else { other + 1 })

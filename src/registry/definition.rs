@@ -176,6 +176,15 @@ impl Precision {
         }
     }
 
+    /// The inverse of [`Precision::figures`].
+    pub(crate) const fn of(figures: u8) -> Precision {
+        match figures {
+            1 => Precision::One,
+            2 => Precision::Two,
+            _ => Precision::Three,
+        }
+    }
+
     pub(crate) const fn shape(self) -> Shape {
         Shape::new(self.figures())
     }
@@ -216,7 +225,7 @@ impl fmt::Display for Definition {
 impl Definition {
     /// Checks name, unit, help and buckets.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        check_name(&self.name, "metric", |c| c == ':')?;
+        check_metric_name(&self.name)?;
         let refuse = |reason: String| Err(Error::InvalidName { name: self.name.clone(), reason });
         if self.kind == Kind::Histogram
             && let Some(suffix) = RESERVED.iter().find(|s| self.name.ends_with(*s))
@@ -298,6 +307,11 @@ fn check_name(name: &str, what: &str, also: impl Fn(char) -> bool) -> Result<(),
         )),
         None => Ok(()),
     }
+}
+
+/// Checks a metric's name.
+pub(crate) fn check_metric_name(name: &str) -> Result<(), Error> {
+    check_name(name, "metric", |c| c == ':')
 }
 
 /// Checks a label's name for a metric of `kind`.

@@ -10,15 +10,16 @@
 use super::layout::{Labels, Source};
 use super::slots::{Slots, is_sink};
 use super::{
-    Bound, Definition, Inner, Kind, Life, Registry, Series, State, check_label_name, locks,
+    Bound, Definition, Inner, Kind, Life, Precision, Registry, Series, State, check_label_name,
+    locks,
 };
 use super::{checked_labels, class_of};
 use crate::Error;
-use crate::limits::MAX_LABEL_VALUE_BYTES;
+use crate::limits::{DEFAULT_FAMILY_LIMIT, MAX_LABEL_VALUE_BYTES};
 use crate::record::family::cache::key_of;
 use crate::record::family::dynamic::Options;
 use crate::shard::DOMAIN;
-use crate::shard::layout::{Class, OVERFLOW_SERIES};
+use crate::shard::layout::{Class, OVERFLOW_SERIES, Shape};
 use crate::shard::tenancy::Tenancy;
 use crate::sync::Ordering;
 use arc_swap::ArcSwapOption;
@@ -36,6 +37,8 @@ pub(crate) struct Members {
     definition: Definition,
     keys: Vec<String>,
     scope: Labels,
+    /// That of the definition, where every record finds it.
+    shape: Shape,
     limit: usize,
     expire_after: Option<Duration>,
     registry: Weak<Inner>,
@@ -99,7 +102,7 @@ impl Members {
         registry: &Registry,
         definition: &Definition,
         keys: &[&str],
-        options: Options,
+        mut options: Options,
     ) -> Result<Arc<Members>, Error> {
         definition.check()?;
         keys.iter().try_for_each(|key| check_label_name(key, definition.kind))?;
@@ -122,6 +125,7 @@ impl Members {
         let shared = DOMAIN.open_shared().ok_or(Error::OutOfAddressSpace)?;
         let range = slots.allot(class_of(definition), width(definition.kind), shared.bytes)?;
         state.family(definition)?;
+        options.limit.get_or_insert_with(|| state.settings.family_limit(&definition.name));
         let overflow = Bound { slot: range.slot, life: Arc::new(Life(Some(range))) };
         let members = Arc::new(Members::new(registry, definition, keys, options, overflow));
         state.dynamic.push(members.clone());
@@ -162,7 +166,8 @@ impl Members {
             definition: definition.clone(),
             keys: keys.iter().map(|key| key.to_string()).collect(),
             scope: registry.scope.clone(),
-            limit: options.limit,
+            shape: definition.precision.shape(),
+            limit: options.limit.unwrap_or(DEFAULT_FAMILY_LIMIT),
             expire_after: options.expire_after,
             registry: Arc::downgrade(&registry.inner),
             frozen: ArcSwapOption::empty(),
@@ -170,6 +175,15 @@ impl Members {
             overflow,
             refused: false,
         }
+    }
+
+    pub(crate) fn precision(&self) -> Precision {
+        self.definition.precision
+    }
+
+    #[inline(always)]
+    pub(crate) fn shape(&self) -> Shape {
+        self.shape
     }
 
     pub(crate) fn limit(&self) -> usize {

@@ -8,9 +8,11 @@ pub(crate) mod definition;
 pub(crate) mod layout;
 pub(crate) mod locks;
 pub(crate) mod members;
+pub(crate) mod settings;
 pub(crate) mod slots;
 
 pub use definition::{Buckets, Definition, Kind, Precision, Unit};
+pub use settings::RegistrySettings;
 
 use crate::Snapshot;
 use crate::error::Error;
@@ -53,6 +55,7 @@ pub(crate) struct State {
     /// Families with dynamic labels.
     pub(crate) dynamic: Vec<Arc<Members>>,
     pub(crate) rejected: Vec<Rejected>,
+    pub(crate) settings: settings::Settings,
     /// What is called before each cut.
     collectors: Vec<Collector>,
     /// Rises with every change of what a page shows.

@@ -210,11 +210,26 @@ impl ListenerBuilder {
         Ok(Responder::of(responder::site(engine, self)?))
     }
 
-    fn check(&self, engine: &Engine) -> Result<(), Error> {
-        if let Some(wrong) = &self.wrong {
-            return Err(wrong.clone());
+    /// Whether all settings make sense, as far as that shows without an engine or a file.
+    pub(crate) fn check_settings(&self) -> Result<(), Error> {
+        match &self.wrong {
+            Some(wrong) => Err(wrong.clone()),
+            None => self.limits.check(),
         }
-        self.limits.check()?;
+    }
+
+    /// Whether certificate and key can be used, if they are given.
+    #[cfg(feature = "config")]
+    pub(crate) fn check_files(&self) -> Result<(), Error> {
+        #[cfg(feature = "tls")]
+        if let Some((certificate, key)) = &self.tls {
+            Tls::load(certificate, key)?;
+        }
+        Ok(())
+    }
+
+    fn check(&self, engine: &Engine) -> Result<(), Error> {
+        self.check_settings()?;
         if !engine.is_running() {
             return Err(Error::NotRunning(
                 "a listener would have nothing to serve; start an engine, then bind the listener",

@@ -125,6 +125,16 @@ impl Shape {
         Shape { half_bits, linear_max: (2 << half_bits) - 1 }
     }
 
+    /// The shape as two numbers, of which it can be made again.
+    pub(crate) const fn parts(self) -> (u32, u32) {
+        (self.half_bits, self.linear_max)
+    }
+
+    #[inline(always)]
+    pub(crate) const fn from_parts(half_bits: u32, linear_max: u32) -> Self {
+        Shape { half_bits, linear_max }
+    }
+
     pub(crate) const fn half_bits(self) -> u32 {
         self.half_bits
     }

@@ -35,7 +35,8 @@ pub enum Command {
 
 #[derive(Clone, Debug, Subcommand)]
 pub enum ConfigCommand {
-    /// Say whether a file is valid, and what is wrong with it if not.
+    /// Say what a file would do, or what is wrong with it: secrets and files that it names are looked
+    /// for too.
     Check { file: PathBuf },
     /// Print a file that has every key, with its default and what it means.
     Example,
@@ -75,11 +76,12 @@ pub struct RaftArgs {
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub snapshot_every: Option<Duration>,
 
-    /// Where to serve metrics, or `off` [default: as configured, else 127.0.0.1:9464].
+    /// Where to serve metrics, or `off` [default: as configured, else 127.0.0.1:9464]. Encryption,
+    /// credentials and limits stay as configured.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<Listen>,
 
-    /// A file of settings for the engine: see `tacho config example`. Environment variables
+    /// A file of settings for engine, listener, push targets and sampling: see `tacho config example`. Environment variables
     /// override its keys.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,

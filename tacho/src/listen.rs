@@ -6,7 +6,8 @@ use std::str::FromStr;
 
 use anyhow::Context;
 use tachometer::config::ListenerConfig;
-use tachometer::{Engine, Listener};
+use tachometer::serve::Address;
+use tachometer::{Engine, Error, Listener};
 
 /// An address, or nowhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,35 +38,39 @@ impl std::fmt::Display for Listen {
 }
 
 impl Listen {
-    /// Takes the address and serves `engine` there; `None` when nothing is to be served.
-    pub fn serve(self, engine: &Engine) -> anyhow::Result<Option<Listener>> {
+    /// `settings`, with this place in the stead of theirs.
+    pub fn instead_of(self, settings: &ListenerConfig) -> ListenerConfig {
         match self {
-            Self::Off => Ok(None),
-            Self::At(address) => bind(engine, &address.to_string()).map(Some),
-        }
-    }
-
-    /// As [`Listen::serve`]; `None` for what `settings` say.
-    pub fn serve_as_configured(
-        chosen: Option<Self>,
-        settings: &ListenerConfig,
-        engine: &Engine,
-    ) -> anyhow::Result<Option<Listener>> {
-        match chosen {
-            Some(listen) => listen.serve(engine),
-            None if settings.enabled => bind(engine, &settings.address).map(Some),
-            None => Ok(None),
+            Self::Off => ListenerConfig { enabled: false, ..settings.clone() },
+            Self::At(address) => {
+                ListenerConfig { enabled: true, address: address.to_string(), ..settings.clone() }
+            }
         }
     }
 }
 
-fn bind(engine: &Engine, address: &str) -> anyhow::Result<Listener> {
-    Listener::bind(engine, address).with_context(|| {
-        format!(
-            "metrics cannot be served at {address}; choose another address with \
-             --listen ADDRESS:PORT, or --listen off"
-        )
-    })
+/// Serves `engine` as `settings` say; `None` when nothing is to be served.
+pub fn serve(settings: &ListenerConfig, engine: &Engine) -> anyhow::Result<Option<Listener>> {
+    match settings.bind(engine) {
+        Err(error @ Error::Io { .. }) => Err(error).with_context(|| {
+            format!(
+                "metrics cannot be served at {}; choose another address with \
+                 --listen ADDRESS:PORT, or --listen off",
+                settings.address
+            )
+        }),
+        bound => Ok(bound?),
+    }
+}
+
+/// Where the page of `listener`, which was bound as `settings` say, is to be found.
+pub fn page(settings: &ListenerConfig, listener: &Listener) -> String {
+    let scheme = if settings.is_encrypted() { "https" } else { "http" };
+    let path = format!("{}/metrics", settings.prefix.trim_end_matches('/'));
+    match listener.address() {
+        Address::Unix(socket) => format!("{path} on the socket {}", socket.display()),
+        address => format!("{scheme}://{address}{path}"),
+    }
 }
 
 #[cfg(test)]
@@ -85,7 +90,9 @@ mod tests {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let registry = tachometer::Registry::new();
         let engine = Engine::builder().registry(&registry).start().unwrap();
-        let error = Listen::At(taken.local_addr().unwrap()).serve(&engine).unwrap_err();
+        let listen = Listen::At(taken.local_addr().unwrap());
+        let settings = listen.instead_of(&ListenerConfig::default());
+        let error = serve(&settings, &engine).unwrap_err();
         assert!(error.to_string().contains("--listen off"), "{error}");
     }
 }

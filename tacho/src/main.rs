@@ -20,8 +20,8 @@ fn main() -> ExitCode {
         Command::Raft(args) => raft(&args),
         Command::Bench(args) => bench::run(&args).and_then(|report| print(&report, args.json)),
         Command::Config(ConfigCommand::Example) => write(EXAMPLE),
-        Command::Config(ConfigCommand::Check { file }) => match Config::load(&file) {
-            Ok(_) => write(&format!("{} is valid\n", file.display())),
+        Command::Config(ConfigCommand::Check { file }) => match Config::check_file(&file) {
+            Ok((_, description)) => write(&format!("{} is valid\n{description}", file.display())),
             Err(error) => Err(error.into()),
         },
     };

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use tachometer::config::Config;
-use tachometer::{Engine, Listener, Registry, Snapshot};
+use tachometer::push::PusherBuilder;
+use tachometer::{Engine, Listener, Pusher, Registry, Snapshot};
 
-use crate::listen::Listen;
+use crate::listen::{self, Listen};
 use crate::report;
 use crate::summary::{Distribution, Fact};
 
@@ -23,6 +24,9 @@ pub struct Monitor {
     registry: Registry,
     engine: Engine,
     listener: Option<Listener>,
+    /// Where the page is.
+    page: Option<String>,
+    pusher: Option<Pusher>,
     started: Instant,
 }
 
@@ -43,13 +47,19 @@ impl Monitor {
     pub fn configured(config: &Config, listen: Option<Listen>) -> anyhow::Result<Self> {
         config.process.apply().context("[process] cannot be applied")?;
         let registry = Registry::new();
+        config.recording.apply(&registry).context("[recording] cannot be applied")?;
         let mut builder = config.engine.builder().registry(&registry);
         if !config.engine.labels.contains_key("cluster") {
             builder = builder.label("cluster", "tacho");
         }
         let engine = builder.start().context("the engine cannot be started")?;
-        let listener = Listen::serve_as_configured(listen, &config.listener, &engine)?;
-        Ok(Self { registry, engine, listener, started: Instant::now() })
+        let settings = listen.map(|listen| listen.instead_of(&config.listener));
+        let settings = settings.as_ref().unwrap_or(&config.listener);
+        let listener = listen::serve(settings, &engine)?;
+        let page = listener.as_ref().map(|listener| listen::page(settings, listener));
+        let pusher = config.pusher(&engine)?.map(PusherBuilder::start).transpose();
+        let pusher = pusher.context("metrics cannot be pushed")?;
+        Ok(Self { registry, engine, listener, page, pusher, started: Instant::now() })
     }
 
     /// Where nodes register what they measure.
@@ -57,7 +67,12 @@ impl Monitor {
         &self.registry
     }
 
-    /// Where the page is served, if it is.
+    /// Where the page is, if it is served, as people are told.
+    pub fn page(&self) -> Option<&str> {
+        self.page.as_deref()
+    }
+
+    /// The address on which the page is served, if it is.
     pub fn address(&self) -> Option<SocketAddr> {
         self.listener.as_ref().map(Listener::local_addr)
     }
@@ -72,7 +87,12 @@ impl Monitor {
         let cost = Cost { processor: aggregator_time(), wall: self.started.elapsed() };
         drop(self.listener);
         let last = self.engine.stop();
-        Measured { distributions: report::distributions(&last), engine: report::facts(&last, cost) }
+        let mut engine = report::facts(&last, cost);
+        if let Some(pusher) = self.pusher {
+            // After the engine, so that the last snapshot goes out too.
+            engine.extend(report::pushed(&pusher.stop()));
+        }
+        Measured { distributions: report::distributions(&last), engine }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
+use tachometer::push::Flush;
 use tachometer::{Snapshot, Unit, Value};
 
 use crate::monitor::Cost;
@@ -78,6 +79,22 @@ pub fn facts(last: &Snapshot, cost: Cost) -> Vec<Fact> {
         facts.push(("process memory", mebibytes(resident)));
     }
     facts.into_iter().map(|(name, value)| Fact { name: name.to_owned(), value }).collect()
+}
+
+/// What became of what was pushed, target by target.
+pub fn pushed(flush: &Flush) -> impl Iterator<Item = Fact> {
+    flush.targets.iter().map(|target| {
+        let mut value = format!("{} sent", grouped(target.sent));
+        for (count, what) in [(target.dropped, "given up"), (target.waiting as u64, "left")] {
+            if count > 0 {
+                value += &format!(", {} {what}", grouped(count));
+            }
+        }
+        if let Some(error) = &target.last_error {
+            value += &format!("; {error}");
+        }
+        Fact { name: format!("pushed to {}", target.name), value }
+    })
 }
 
 /// How many values the histograms of the run hold.

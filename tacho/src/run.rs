@@ -15,7 +15,7 @@ use crate::cli::RaftArgs;
 use crate::live::{Display, Reading};
 use crate::monitor::Monitor;
 use crate::raft::cluster::Cluster;
-use crate::raft::config::NODES;
+use crate::raft::config::{ClusterConfig, NODES};
 use crate::raft::kills;
 use crate::raft::load::{Load, Totals};
 use crate::raft::probe::SnapshotTrigger;
@@ -37,11 +37,13 @@ pub async fn run(args: &RaftArgs) -> anyhow::Result<Summary> {
         None => Config::parse_with("", std::env::vars_os())?.0,
     };
     let monitor = metrics.then(|| Monitor::configured(&config, args.listen)).transpose()?;
-    if let Some(address) = monitor.as_ref().and_then(Monitor::address) {
-        eprintln!("metrics at http://{address}/metrics");
+    if let Some(page) = monitor.as_ref().and_then(Monitor::page) {
+        eprintln!("metrics at {page}");
     }
     let registry = monitor.as_ref().map(Monitor::registry);
-    let cluster = Arc::new(Cluster::start(args.cluster(registry)).await?);
+    let cluster =
+        ClusterConfig { sample_every: config.recording.sample_every, ..args.cluster(registry) };
+    let cluster = Arc::new(Cluster::start(cluster).await?);
     let timeline = Arc::new(Timeline::begin());
     let (stop, stopped) = watch::channel(false);
     let mut tasks = disturb(args, &cluster, &timeline, &stopped);

@@ -186,7 +186,8 @@ impl RemoteWriteEncoder {
         self.bodies.iter()
     }
 
-    /// What the requests for the last snapshot say and later ones do not: the ends of series, and with 1.0 what families are.
+    /// What the requests for the last snapshot say and later ones do not: the ends of series, and with 1.0 what families
+    /// are.
     #[cfg(feature = "push")]
     pub(crate) fn said_once(&self) -> SaidOnce {
         let described = self.messages.last.is_some_and(|last| last.described);
@@ -194,9 +195,8 @@ impl RemoteWriteEncoder {
         SaidOnce { ended: self.messages.plan.ended(), described }
     }
 
-    /// Says again, with the next snapshot, what was in requests that were given up. Of more than
-    /// [`MAX_REMOTE_WRITE_MARKERS`](crate::limits::MAX_REMOTE_WRITE_MARKERS) series the ends of those that ended first are
-    /// left unsaid.
+    /// Says again, with the next snapshot, what was in requests that were given up. Of more series than
+    /// [`MAX_REMOTE_WRITE_MARKERS`](crate::limits::MAX_REMOTE_WRITE_MARKERS) the ends of the first are left unsaid.
     #[cfg(feature = "push")]
     pub(crate) fn say_again(&mut self, said: SaidOnce) {
         if said.described {
@@ -320,3 +320,41 @@ impl<'a> Iterator for RemoteWriteRequests<'a> {
 }
 
 impl ExactSizeIterator for RemoteWriteRequests<'_> {}
+
+#[cfg(all(test, feature = "push"))]
+mod tests {
+    use super::*;
+    use crate::export::fields::Fields;
+    use crate::limits::MAX_REMOTE_WRITE_MARKERS;
+
+    #[test]
+    fn ends_that_are_to_be_said_again_are_bounded_and_said_once() {
+        let ended = |at: usize| Ended {
+            labels: vec![
+                ("__name__".to_owned(), "n".to_owned()),
+                ("at".to_owned(), at.to_string()),
+            ],
+            native: at.is_multiple_of(2),
+        };
+        let mut encoder = RemoteWriteEncoder::new(RemoteWriteVersion::V1);
+        let all: Vec<Ended> = (0..MAX_REMOTE_WRITE_MARKERS + 5).map(ended).collect();
+        encoder.say_again(SaidOnce { ended: all[..100].to_vec(), described: false });
+        encoder.say_again(SaidOnce { ended: all[100..].to_vec(), described: false });
+        assert!(encoder.messages.owed == all[5..], "those that ended first are forgotten");
+        // What is there twice is said once.
+        encoder.messages.owed.push(all[7].clone());
+        let mut snapshot =
+            Snapshot::none(crate::Moment { unix: Duration::from_secs(9), elapsed: Duration::ZERO });
+        let mut series = |snapshot: &Snapshot| {
+            let mut series = 0;
+            encoder.encode_messages(snapshot, |message| {
+                series += Fields::of(message).filter(|field| field.bytes(1).is_some()).count();
+            });
+            series
+        };
+        assert_eq!(series(&snapshot), MAX_REMOTE_WRITE_MARKERS);
+        assert_eq!(series(&snapshot), MAX_REMOTE_WRITE_MARKERS, "the same snapshot says the same");
+        snapshot.generation += 1;
+        assert_eq!(series(&snapshot), 0);
+    }
+}

@@ -1,7 +1,7 @@
 //! A request of 2.0 as one of 1.0: for a receiver that turns out to know nothing newer, whatever has waited for it.
 //!
-//! The two say the same, but that 2.0 has each text once, and with each series what its family is and when it began. So no
-//! snapshot is needed: the series, times and values are those of the request.
+//! The two say the same, but that 2.0 has each text once, and with each series what its family is and when it began. So
+//! no snapshot is needed: the series, times and values are those of the request.
 
 use crate::export::fields::{Field, Fields, varint};
 use crate::export::wire::Wire as _;

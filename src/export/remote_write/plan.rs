@@ -115,8 +115,8 @@ pub(super) enum What {
 /// The end of a series, by its labels: for whoever has to say it again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Ended {
-    labels: Vec<(String, String)>,
-    native: bool,
+    pub(super) labels: Vec<(String, String)>,
+    pub(super) native: bool,
 }
 
 /// Where a series' labels end, in `refs` and in `rendered`.
@@ -180,6 +180,7 @@ impl Plan {
     }
 
     /// The series whose ends it says.
+    #[cfg(feature = "push")]
     pub(super) fn ended(&self) -> Vec<Ended> {
         let gone = self.items[self.live..].iter();
         gone.map(|item| Ended {

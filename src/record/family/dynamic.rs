@@ -2,7 +2,6 @@
 
 use super::cache::{self, Hit, hash_of, key_of};
 use super::{At, Metric};
-use crate::limits::DEFAULT_FAMILY_LIMIT;
 use crate::record::counter::Counter;
 use crate::record::gauge::{Gauge, GaugeRef};
 use crate::record::histogram::Histogram;
@@ -53,18 +52,18 @@ pub struct Family<M: Metric, const N: usize> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Options {
     pub(crate) unit: Unit,
-    pub(crate) precision: Precision,
+    pub(crate) precision: Option<Precision>,
     pub(crate) buckets: Buckets,
-    pub(crate) limit: usize,
+    pub(crate) limit: Option<usize>,
     pub(crate) expire_after: Option<Duration>,
 }
 
 impl Options {
     pub(crate) const DEFAULT: Options = Options {
         unit: Unit::None,
-        precision: Precision::Two,
+        precision: None,
         buckets: Buckets::Auto,
-        limit: DEFAULT_FAMILY_LIMIT,
+        limit: None,
         expire_after: None,
     };
 }
@@ -91,9 +90,9 @@ impl<M: Metric, const N: usize> Family<M, N> {
         self
     }
 
-    /// Sets how finely a histogram's values are told apart.
+    /// Sets how finely a histogram's values are told apart; else the [registry's default](crate::RegistrySettings) holds.
     pub const fn precision(mut self, precision: Precision) -> Self {
-        self.options.precision = precision;
+        self.options.precision = Some(precision);
         self
     }
 
@@ -103,9 +102,9 @@ impl<M: Metric, const N: usize> Family<M, N> {
         self
     }
 
-    /// Sets how many series the family may have.
+    /// Sets how many series the family may have; else the [registry's default](crate::RegistrySettings) holds.
     pub const fn limit(mut self, series: usize) -> Self {
-        self.options.limit = series;
+        self.options.limit = Some(series);
         self
     }
 
@@ -125,12 +124,8 @@ impl<M: Metric, const N: usize> Family<M, N> {
         Ok(())
     }
 
-    pub(crate) fn from_members(
-        members: Arc<Members>,
-        precision: Precision,
-        registry: Option<Registry>,
-    ) -> Self {
-        let mut family = Self::new("", "", [""; N]).precision(precision);
+    pub(crate) fn from_members(members: Arc<Members>, registry: Option<Registry>) -> Self {
+        let mut family = Self::new("", "", [""; N]);
         family.registry = registry;
         // Nobody else has the fresh cell yet.
         let _ = family.members.set(Box::new(members));
@@ -143,7 +138,7 @@ impl<M: Metric, const N: usize> Family<M, N> {
             help: self.help.to_owned(),
             kind: M::KIND,
             unit: self.options.unit,
-            precision: self.options.precision,
+            precision: Registry::global().precision_of(M::KIND, self.name, self.options.precision),
             buckets: self.options.buckets,
         }
     }
@@ -173,15 +168,15 @@ impl<M: Metric, const N: usize> Family<M, N> {
 
     /// A handle of the series of `values`, to keep. The series does not expire while a handle exists.
     pub fn handle(&self, values: [&str; N]) -> M {
-        let bound = self.members().handle(&values);
-        M::handle(At(bound), self.options.precision)
+        let members = self.members();
+        M::handle(At(members.handle(&values)), members.precision())
     }
 }
 
 impl<M: Metric, const N: usize> Clone for Family<M, N> {
     /// The same family; a `static` is registered if it was not.
     fn clone(&self) -> Self {
-        Self::from_members(self.members().clone(), self.options.precision, self.registry.clone())
+        Self::from_members(self.members().clone(), self.registry.clone())
     }
 }
 
@@ -307,13 +302,13 @@ impl<const N: usize> Lookup<'_, Histogram, N> {
     /// Records `value` `n` times.
     #[inline(always)]
     pub fn record_n(self, value: u64, n: u64) {
-        let shape = self.family.options.precision.shape();
+        let shape = self.family.members().shape();
         self.apply(|slot| Record::Histogram { slot, shape, value, n });
     }
 
     /// Records `value` once, with where it came from; see [`Histogram::record_with_exemplar`].
     pub fn record_with_exemplar(self, value: u64, trace_id: [u8; 16], span_id: [u8; 8]) {
-        let shape = self.family.options.precision.shape();
+        let shape = self.family.members().shape();
         let traced = Traced::new(value, trace_id, span_id);
         let (members, hash) = (self.family.members(), hash_of(&self.values));
         self.within(members, hash, |access, slot| {

@@ -3,10 +3,12 @@
 use super::{At, Metric};
 use crate::record::handle::{Place, Text};
 use crate::registry::slots::is_sink;
-use crate::registry::{Bound, Buckets, Definition, Precision, Registry};
+use crate::registry::{Bound, Buckets, Definition, Kind, Precision, Registry};
+use crate::sync::Ordering;
 use crate::{Error, Unit};
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::atomic::AtomicU8;
 
 /// A label whose values are a closed set. Written by [`labels!`](crate::labels).
 pub trait LabelEnum: Copy + 'static {
@@ -111,7 +113,10 @@ macro_rules! labels {
 pub struct EnumFamily<M: Metric, L: EnumLabels> {
     place: Place,
     text: Text,
-    precision: Precision,
+    /// What the program says; the registry has the last word.
+    given: Option<Precision>,
+    /// Figures of what holds: set before the slot, see [`Place::known_with_shape`].
+    figures: AtomicU8,
     buckets: Buckets,
     types: PhantomData<fn(L) -> M>,
 }
@@ -123,7 +128,8 @@ impl<M: Metric, L: EnumLabels> EnumFamily<M, L> {
         EnumFamily {
             place: Place::unbound(),
             text: Text::new(name, help),
-            precision: Precision::Two,
+            given: None,
+            figures: AtomicU8::new(Precision::Two.figures()),
             buckets: Buckets::Auto,
             types: PhantomData,
         }
@@ -135,9 +141,10 @@ impl<M: Metric, L: EnumLabels> EnumFamily<M, L> {
         self
     }
 
-    /// Sets how finely a histogram's values are told apart.
+    /// Sets how finely a histogram's values are told apart; else the [registry's default](crate::RegistrySettings) holds.
     pub const fn precision(mut self, precision: Precision) -> Self {
-        self.precision = precision;
+        self.given = Some(precision);
+        self.figures = AtomicU8::new(precision.figures());
         self
     }
 
@@ -161,23 +168,36 @@ impl<M: Metric, L: EnumLabels> EnumFamily<M, L> {
 
     pub(crate) fn from_bound(bound: Bound, precision: Precision) -> Self {
         let place = Place::bound(bound);
-        EnumFamily { place, precision, ..Self::new("", "") }
+        EnumFamily { place, ..Self::new("", "").precision(precision) }
     }
 
+    /// The definition of a `static`, whose precision is set to what the registry says.
     fn definition(&self) -> Definition {
+        let precision = Registry::global().precision_of(M::KIND, self.text.name, self.given);
+        // Relaxed: published by the slot, see `Place::bind`.
+        self.figures.store(precision.figures(), Ordering::Relaxed);
         Definition {
             name: self.text.name.to_owned(),
             help: self.text.help.to_owned(),
             kind: M::KIND,
             unit: self.text.unit,
-            precision: self.precision,
+            precision,
             buckets: self.buckets,
         }
     }
 
     #[inline(always)]
     fn first(&self) -> usize {
-        self.place.slot(|| (self.definition(), combinations::<L>()))
+        self.place.slot_with_shape(|| (self.definition(), combinations::<L>()))
+    }
+
+    #[inline(always)]
+    fn precision_known(&self) -> Precision {
+        match M::KIND {
+            // Relaxed: ordered by the slot, see `Place::known_with_shape`.
+            Kind::Histogram => Precision::of(self.figures.load(Ordering::Relaxed)),
+            _ => Precision::Two,
+        }
     }
 
     #[inline(always)]
@@ -192,14 +212,15 @@ impl<M: Metric, L: EnumLabels> EnumFamily<M, L> {
     /// The series of `labels`.
     #[inline(always)]
     pub fn at(&self, labels: L) -> M::Ref<'_> {
-        M::at(self.slot(labels), self.precision)
+        let slot = self.slot(labels);
+        M::at(slot, self.precision_known())
     }
 
     /// A handle of its own for the series of `labels`, to keep or to send elsewhere.
     pub fn handle(&self, labels: L) -> M {
         let slot = self.slot(labels);
         let bound = Bound { slot, ..self.place.keep(slot) };
-        M::handle(At(bound), self.precision)
+        M::handle(At(bound), self.precision_known())
     }
 }
 
@@ -211,7 +232,9 @@ pub(crate) fn combinations<L: EnumLabels>() -> Vec<Vec<(String, String)>> {
 impl<M: Metric, L: EnumLabels> Clone for EnumFamily<M, L> {
     /// The same family; a `static` is registered if it was not.
     fn clone(&self) -> Self {
-        EnumFamily { place: self.place.clone_at(self.first()), ..*self }
+        let place = self.place.clone_at(self.first());
+        let figures = AtomicU8::new(self.precision_known().figures());
+        EnumFamily { place, figures, ..*self }
     }
 }
 

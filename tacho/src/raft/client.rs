@@ -6,15 +6,17 @@
 //! that the leader has applied: it is never lost.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
-use super::probe::{ONE_ANSWER_IN, ONE_COMMAND_IN};
+use tachometer::Sampler;
+
+use super::probe::ONE_ANSWER_IN;
 use super::router::{Endpoint, Router};
-use super::sampler::Sampler;
 use super::types::{Command, Value};
 use crate::clock::Stamp;
 
@@ -54,9 +56,9 @@ pub struct Client {
     router: Arc<Router>,
     leader: Option<Arc<Endpoint>>,
     /// Which commands are stamped.
-    commands: Sampler<ONE_COMMAND_IN>,
+    commands: Sampler,
     /// Which of those are followed to their answer.
-    answers: Sampler<ONE_ANSWER_IN>,
+    answers: Sampler,
     patience: Pin<Box<Sleep>>,
     attempts: u64,
     patience_started_at_attempt: u64,
@@ -69,13 +71,14 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    pub fn new(router: Arc<Router>) -> Self {
+    /// One that follows one in `sample_every` of its commands.
+    pub fn new(router: Arc<Router>, sample_every: NonZeroU32) -> Self {
         let patience = Box::pin(tokio::time::sleep(PATIENCE));
         Self {
             router,
             leader: None,
-            commands: Sampler::default(),
-            answers: Sampler::default(),
+            commands: Sampler::one_in(sample_every),
+            answers: Sampler::one_in(ONE_ANSWER_IN),
             patience,
             attempts: 0,
             patience_started_at_attempt: 0,
@@ -84,7 +87,7 @@ impl Client {
 
     /// Stores `value` under `key`; returns when it is committed and applied.
     pub async fn put(&mut self, key: u64, value: Value) -> Result<Written, GivenUp> {
-        let is_timed = self.commands.draw();
+        let is_timed = self.commands.draw().is_some();
         let mut first_proposed_at = Stamp::NONE;
         let mut deadline = None;
         let mut retries = 0;
@@ -93,7 +96,7 @@ impl Client {
             {
                 if first_proposed_at != Stamp::NONE
                     && let Some(leader) = &self.leader
-                    && self.answers.draw()
+                    && self.answers.draw().is_some()
                 {
                     leader.probe.write_finished(first_proposed_at);
                 }

@@ -62,7 +62,7 @@ impl Cluster {
                 None => Storage::in_memory(),
             };
             let probe = match &config.metrics {
-                Some(registry) => NodeProbe::measuring(registry, id)?,
+                Some(registry) => NodeProbe::measuring(registry, id, config.sample_every)?,
                 None => NodeProbe::off(),
             };
             Ok((id, Slot { storage, probe, node: None }))
@@ -96,7 +96,7 @@ impl Cluster {
     }
 
     pub fn client(&self) -> Client {
-        Client::new(self.router.clone())
+        Client::new(self.router.clone(), self.config.sample_every)
     }
 
     /// The node that leads and runs, if there is one.

@@ -1,11 +1,13 @@
 //! What a cluster is started with, and the bounds that keep it small.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use openraft::SnapshotPolicy;
 use tachometer::Registry;
+use tachometer::limits::DEFAULT_SAMPLE_EVERY;
 
 /// Nodes are numbered from 1 to this.
 pub const NODES: u64 = 3;
@@ -56,6 +58,8 @@ pub struct ClusterConfig {
     pub parent_folder: Option<PathBuf>,
     /// Where nodes register what they measure; `None`: nothing is measured, no time stamp taken.
     pub metrics: Option<Registry>,
+    /// One in this many commands is timed from its proposal to its commit.
+    pub sample_every: NonZeroU32,
     pub snapshot_after_entries: u64,
     pub snapshot_after_bytes: u64,
 }
@@ -66,6 +70,7 @@ impl ClusterConfig {
             log,
             parent_folder: None,
             metrics: Some(Registry::new()),
+            sample_every: DEFAULT_SAMPLE_EVERY,
             snapshot_after_entries: SNAPSHOT_AFTER_ENTRIES,
             snapshot_after_bytes: SNAPSHOT_AFTER_BYTES,
         }

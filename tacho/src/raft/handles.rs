@@ -4,6 +4,7 @@
 //! Events record through the handles where they happen ([`probe`](super::probe)); gauges that only
 //! repeat what openraft knows are set here, once per observation.
 
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -30,6 +31,8 @@ pub struct Handles {
     pub raft: RaftMetrics,
     /// A client's write, from its first proposal to its answer.
     pub write_duration: Histogram,
+    /// One in this many commands is timed.
+    pub sample_every: NonZeroU32,
     members: Box<[MemberHandles]>,
 }
 
@@ -74,7 +77,11 @@ impl Peer {
 
 impl Handles {
     /// Registers all series of `node`. Three replicas share the process, so each says which it is.
-    pub fn register(registry: &Registry, node: NodeId) -> Result<Self, tachometer::Error> {
+    pub fn register(
+        registry: &Registry,
+        node: NodeId,
+        sample_every: NonZeroU32,
+    ) -> Result<Self, tachometer::Error> {
         let replica = node.to_string();
         let registry = registry.scope([("group", GROUP), ("replica", &replica)])?;
         let raft = RaftMetrics::register(&registry)?;
@@ -87,7 +94,7 @@ impl Handles {
             .histogram()?;
         let members = (1..=NODES).map(|id| MemberHandles::new(&raft, id, id == node)).collect();
         raft.current_leader.set(NO_LEADER);
-        Ok(Self { raft, write_duration, members })
+        Ok(Self { raft, write_duration, sample_every, members })
     }
 
     /// What belongs to `id`, a peer of this node.

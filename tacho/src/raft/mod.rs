@@ -27,7 +27,6 @@ pub mod observer;
 pub mod probe;
 pub mod proposals;
 pub mod router;
-pub mod sampler;
 pub mod snapshots;
 pub mod state_machine;
 pub mod types;

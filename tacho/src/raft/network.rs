@@ -8,6 +8,7 @@
 
 use std::future::Future;
 use std::io;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,10 +22,11 @@ use openraft::raft::{
     SnapshotResponse, VoteRequest, VoteResponse,
 };
 
+use tachometer::Sampler;
+
 use super::elections::Elections;
 use super::probe::{Direction, NodeProbe, ONE_IN, Outcome, Rejection, Rpc, RpcError};
 use super::router::{Endpoint, Router};
-use super::sampler::Sampler;
 use super::types::{NodeId, Snapshot, Types, Vote};
 use crate::clock::Stamp;
 
@@ -46,7 +48,7 @@ impl RaftNetworkFactory<Types> for Network {
     type Network = Link;
 
     async fn new_client(&mut self, peer: NodeId, _: &()) -> Link {
-        Link { peer, local: self.clone(), sampler: Sampler::default() }
+        Link { peer, local: self.clone(), sampler: Sampler::one_in(ONE_IN) }
     }
 }
 
@@ -55,7 +57,7 @@ impl RaftNetworkFactory<Types> for Network {
 pub struct Link {
     peer: NodeId,
     local: Network,
-    sampler: Sampler<ONE_IN>,
+    sampler: Sampler,
 }
 
 impl Link {
@@ -81,7 +83,7 @@ impl RaftNetwork<Types> for Link {
         request: AppendEntriesRequest<Types>,
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<NodeId>, CallError<RaftError<NodeId>>> {
-        let weight = if self.sampler.draw() { ONE_IN } else { 0 };
+        let weight = self.sampler.draw().map_or(0, NonZeroU32::get);
         let call = self.call(Rpc::AppendEntries, option.hard_ttl(), weight);
         self.local.probe.append_entries_sent(self.peer, &request.entries);
         match self.reach() {

@@ -4,17 +4,17 @@
 //! costs its callers one branch: it hands out [`Stamp::NONE`] and no clock is read.
 //!
 //! What happens once for each command is kept cheap: reading the clock takes longer than recording,
-//! so one command in [`ONE_COMMAND_IN`] is stamped where it is proposed, recorded in one group with
+//! so one command in `sample_every` (eight, unless configured) is stamped where it is proposed, recorded in one group with
 //! the others of its entry, and counts as so many. Everything else happens once for each entry or
 //! call, that is, for some hundred commands. Of what every node does for every entry, all is
 //! counted, but only one in [`ONE_IN`] is timed.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use tachometer::{Histogram, Registry, group};
+use tachometer::{Histogram, Registry, Sampler, group};
 
 use super::handles::Handles;
-use super::sampler::Sampler;
 use super::types::{Command, Entry, NodeId, payload_bytes};
 pub use super::vocabulary::{
     ConfigChange, Direction, ElectionResult, FollowerView, LeaderView, NodeState, NodeView,
@@ -23,13 +23,10 @@ pub use super::vocabulary::{
 use crate::clock::Stamp;
 
 /// One in this many appends, applications and `append_entries` calls is timed.
-pub const ONE_IN: u32 = 32;
+pub const ONE_IN: NonZeroU32 = NonZeroU32::new(32).unwrap();
 
-/// One in this many commands is timed from its proposal to its commit.
-pub const ONE_COMMAND_IN: u32 = 8;
-
-/// One in this many of those is timed until its client has the answer.
-pub const ONE_ANSWER_IN: u32 = 32;
+/// One in this many of the commands that are timed to their commit is timed until its client has the answer.
+pub const ONE_ANSWER_IN: NonZeroU32 = NonZeroU32::new(32).unwrap();
 
 /// One node's hook points. A clone is the same probe.
 #[derive(Clone, Debug)]
@@ -38,9 +35,14 @@ pub struct NodeProbe {
 }
 
 impl NodeProbe {
-    /// A probe that measures, into `registry`.
-    pub fn measuring(registry: &Registry, node: NodeId) -> Result<Self, tachometer::Error> {
-        Ok(Self { handles: Some(Arc::new(Handles::register(registry, node)?)) })
+    /// A probe that measures, into `registry`. Of the commands that it is told of, one in
+    /// `sample_every` has a stamp.
+    pub fn measuring(
+        registry: &Registry,
+        node: NodeId,
+        sample_every: NonZeroU32,
+    ) -> Result<Self, tachometer::Error> {
+        Ok(Self { handles: Some(Arc::new(Handles::register(registry, node, sample_every)?)) })
     }
 
     /// A probe that does nothing.
@@ -62,8 +64,8 @@ impl NodeProbe {
 
     /// Now, if this event is one of those that are timed; else [`Stamp::NONE`].
     #[inline]
-    pub fn stamp_sampled<const ONE_IN: u32>(&self, sampler: &mut Sampler<ONE_IN>) -> Stamp {
-        if self.is_measuring() && sampler.draw() { Stamp::now() } else { Stamp::NONE }
+    pub fn stamp_sampled(&self, sampler: &mut Sampler) -> Stamp {
+        if self.is_measuring() && sampler.draw().is_some() { Stamp::now() } else { Stamp::NONE }
     }
 
     // ---- node and cluster ----
@@ -127,14 +129,15 @@ impl NodeProbe {
     // ---- commit ----
 
     /// `commands`, all of one entry, were found committed at `now`, on the node that leads. One in
-    /// [`ONE_COMMAND_IN`] has a stamp.
+    /// `sample_every` has a stamp.
     #[inline]
     pub fn committed(&self, now: Stamp, commands: &[Command]) {
         if let Some(handles) = &self.handles {
+            let weight = handles.sample_every.get().into();
             let group = group();
             for command in commands.iter().filter(|command| command.proposed_at != Stamp::NONE) {
                 let took = now.ns_since(command.proposed_at);
-                group.record_n(&handles.raft.commit_latency, took, ONE_COMMAND_IN.into());
+                group.record_n(&handles.raft.commit_latency, took, weight);
             }
         }
     }
@@ -166,17 +169,23 @@ impl NodeProbe {
     /// [`ONE_ANSWER_IN`] comes here.
     #[inline]
     pub fn write_finished(&self, first_proposed_at: Stamp) {
-        let one_in = ONE_COMMAND_IN * ONE_ANSWER_IN;
+        let Some(handles) = &self.handles else { return };
+        let one_in = handles.sample_every.saturating_mul(ONE_ANSWER_IN);
         self.sampled(|handles| &handles.write_duration, first_proposed_at, one_in);
     }
 
     /// Records the time since `started`, if there is a stamp, with weight `one_in`.
     #[inline]
-    fn sampled(&self, which: impl FnOnce(&Handles) -> &Histogram, started: Stamp, one_in: u32) {
+    fn sampled(
+        &self,
+        which: impl FnOnce(&Handles) -> &Histogram,
+        started: Stamp,
+        one_in: NonZeroU32,
+    ) {
         if started != Stamp::NONE
             && let Some(handles) = &self.handles
         {
-            which(handles).record_n(Stamp::now().ns_since(started), one_in.into());
+            which(handles).record_n(Stamp::now().ns_since(started), one_in.get().into());
         }
     }
 

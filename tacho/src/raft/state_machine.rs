@@ -12,10 +12,10 @@ use openraft::storage::RaftStateMachine;
 use openraft::{AnyError, EntryPayload, OptionalSend, RaftSnapshotBuilder, StorageIOError};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
+use tachometer::Sampler;
 
 use super::elections::Elections;
 use super::probe::{ConfigChange, NodeProbe, ONE_IN, SnapshotTrigger};
-use super::sampler::Sampler;
 use super::snapshots::{Kept, Snapshots};
 use super::types::{
     Batch, Entry, LogId, Membership, NodeId, Snapshot, SnapshotMeta, StorageError, Types, Value,
@@ -68,7 +68,7 @@ pub struct StateMachine {
     snapshots: Arc<Snapshots>,
     elections: Arc<Elections>,
     probe: NodeProbe,
-    sampler: Sampler<ONE_IN>,
+    sampler: Sampler,
 }
 
 impl StateMachine {
@@ -84,7 +84,7 @@ impl StateMachine {
         };
         let trigger = Arc::new(AtomicU8::new(SnapshotTrigger::Size as u8));
         let handle = StateHandle { state: Arc::new(Mutex::new(state)), trigger };
-        Ok(Self { handle, snapshots, elections, probe, sampler: Sampler::default() })
+        Ok(Self { handle, snapshots, elections, probe, sampler: Sampler::one_in(ONE_IN) })
     }
 
     pub fn handle(&self) -> StateHandle {

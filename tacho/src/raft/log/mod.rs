@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use openraft::storage::{LogFlushed, LogState, RaftLogReader, RaftLogStorage};
 use openraft::{AnyError, OptionalSend, StorageIOError};
 use parking_lot::Mutex;
+use tachometer::Sampler;
 
 pub use self::entries::Entries;
 pub use self::recovery::RecoveryError;
@@ -29,7 +30,6 @@ pub use self::segment::sync_folder;
 use self::writer::{Appended, Writer};
 use super::elections::Elections;
 use super::probe::{NodeProbe, ONE_IN};
-use super::sampler::Sampler;
 use super::types::{Entry, LogId, StorageError, Types, Vote};
 
 /// A log that is open but has no node yet.
@@ -55,7 +55,7 @@ impl OpenLog {
     /// Gives the log to the node that `elections` and `probe` belong to.
     pub fn attach(self, elections: Arc<Elections>, probe: NodeProbe) -> LogStore {
         let reader = LogReader { entries: self.entries };
-        let (sampler, commit_index) = (Sampler::default(), Arc::default());
+        let (sampler, commit_index) = (Sampler::one_in(ONE_IN), Arc::default());
         LogStore { reader, writer: self.writer, elections, probe, sampler, commit_index }
     }
 }
@@ -67,7 +67,7 @@ pub struct LogStore {
     writer: Option<Arc<Writer>>,
     elections: Arc<Elections>,
     probe: NodeProbe,
-    sampler: Sampler<ONE_IN>,
+    sampler: Sampler,
     commit_index: Arc<AtomicU64>,
 }
 
