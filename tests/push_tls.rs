@@ -213,6 +213,12 @@ fn what_is_wrong_with_a_certificate_is_told() {
         let error = tried(&good, host, &authority, "refused");
         assert!(error.contains("405"), "{error}");
     }
+    // One that vouches for itself is trusted if it is named.
+    let (certificate, key) = tools::certificate(&folder, "own");
+    let own = Identity { certificate, key };
+    let (_listener, address) = listener(&node, &own);
+    let target = eager(format!("https://{address}/")).ca_file(&own.certificate);
+    assert!(error_of(&node, target, "refused").contains("405"));
     let named = authority.issue("named", "DNS:store.example.com", NOW);
     let old = authority.issue("old", "IP:127.0.0.1", LONG_AGO);
     for (identity, ca, words) in [
