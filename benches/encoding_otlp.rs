@@ -1,4 +1,5 @@
-//! OTLP requests under criterion: 10,000 counters, 1,000 histograms.
+//! OTLP requests under criterion: 10,000 counters, 1,000 histograms, each with everything changed since the last request, and
+//! with nothing changed.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
@@ -30,26 +31,53 @@ fn requests(c: &mut Criterion) {
         [("10,000 counters", 10_000, 0), ("1,000 histograms", 0, 1_000)]
     {
         let (engine, work) = engine(counters, histograms);
-        work();
-        let before = engine.refresh();
-        work();
-        let now = engine.refresh();
+        let [before, now, later] = std::array::from_fn(|_| {
+            work();
+            engine.refresh()
+        });
         let mut body = Vec::new();
-        let mut bench = |what: &str, mut encoder: OtlpEncoder| {
+        let mut bench = |what: &str, changed: bool, mut encoder: OtlpEncoder| {
             encoder.encode(&before, &mut body);
             encoder.commit();
-            c.bench_function(&format!("otlp {what}, {name}"), |b| {
+            // Two in turn: each time everything has changed since the last.
+            let snapshots = [&now, if changed { &later } else { &now }];
+            let mut turn = 0;
+            let state = if changed { "all changed" } else { "none changed" };
+            c.bench_function(&format!("otlp {what}, {name}, {state}"), |b| {
                 b.iter(|| {
+                    turn ^= 1;
                     body.clear();
-                    encoder.encode(black_box(&now), &mut body);
+                    encoder.encode(black_box(snapshots[turn]), &mut body);
                 });
             });
         };
-        bench("protobuf", OtlpEncoder::protobuf());
-        bench("protobuf delta", OtlpEncoder::protobuf().temporality(Temporality::Delta));
-        bench("json", OtlpEncoder::json());
+        bench("protobuf", true, OtlpEncoder::protobuf());
+        bench("protobuf", false, OtlpEncoder::protobuf());
+        // Since the same commit always: all of it is new.
+        bench("protobuf delta", true, OtlpEncoder::protobuf().temporality(Temporality::Delta));
+        bench("json", true, OtlpEncoder::json());
     }
 }
 
-criterion_group!(benches, requests);
+fn exemplars(c: &mut Criterion) {
+    let registry = Registry::new();
+    let metric = registry.metric("wait_seconds", "A histogram.").unit(Unit::Nanoseconds);
+    let histogram = metric.histogram().expect("fresh");
+    let clock = ManualClock::at(Duration::ZERO);
+    let engine = Engine::builder().registry(&registry).manual(&clock).start().expect("fresh");
+    let snapshots: [_; 2] = std::array::from_fn(|_| {
+        (10..20).for_each(|bit| histogram.record_with_exemplar(1 << bit, [7; 16], [1; 8]));
+        engine.refresh()
+    });
+    let (mut encoder, mut body, mut turn) = (OtlpEncoder::protobuf(), Vec::new(), 0);
+    c.bench_function("otlp protobuf, a histogram with 10 exemplars", |b| {
+        b.iter(|| {
+            turn ^= 1;
+            body.clear();
+            encoder.encode(black_box(&snapshots[turn]), &mut body);
+        });
+    });
+}
+
+criterion_group!(benches, requests, exemplars);
 criterion_main!(benches);

@@ -18,7 +18,8 @@ fn somebody_elses_library() {
 
 fn main() -> Result<(), Error> {
     let registry = Registry::new();
-    Recorder::new(&registry)?.install()?;
+    // Series that nobody has recorded in for an hour leave the page, and come back with their next record.
+    Recorder::new(&registry)?.idle_timeout(Duration::from_secs(3600)).install()?;
     somebody_elses_library();
     let clock = ManualClock::at(Duration::ZERO);
     let engine = Engine::builder().registry(&registry).manual(&clock).start()?;

@@ -12,6 +12,7 @@
 //! | [`MAX_LABEL_VALUE_BYTES`] | an error at registration; a family's value goes to its overflow series | `tachometer_overflow_series_records_total` |
 //! | [`DEFAULT_CUT_TIMEOUT`] | the generation is published and says how many shards were read while moving | `tachometer_incomplete_cuts_total` |
 //! | [`MAX_REJECTED`] refused static handles | further ones share the last entry | `tachometer_rejected_registrations` |
+//! | [`METRICS_THREAD_HANDLES`] that a thread remembers (feature `metrics`) | the macro finds the handle in the recorder's own table: slower | nowhere |
 //! | [`MAX_CONFIG_BYTES`] of a configuration file | it is refused | the error |
 //! | [`MAX_OTLP_ATTRIBUTES`] of a resource or scope, [`MIN_OTLP_BUCKETS`] | `OtlpEncoder`'s setter returns an error that names the limit | the error |
 //! | [`DEFAULT_OTLP_BUCKETS`] of a histogram's point, unless set | its buckets become twice as wide until they are few enough; count, sum and extremes stay exact | the point's `scale` |
@@ -61,6 +62,8 @@ pub const MAX_NAME_BYTES: usize = 256;
 pub const MAX_HELP_BYTES: usize = 4096;
 /// Bytes of a label's value.
 pub const MAX_LABEL_VALUE_BYTES: usize = 4096;
+/// Handles of each type that a thread remembers for the macros of the `metrics` crate.
+pub const METRICS_THREAD_HANDLES: usize = 2_048;
 /// `le` bounds of one histogram on a page.
 pub const MAX_BUCKETS: usize = 512;
 /// Series of one family unless it is given another limit.

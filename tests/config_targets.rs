@@ -337,7 +337,7 @@ fn files_of_certificates_are_read_when_they_are_needed_and_told_by_key() {
 
 #[test]
 fn a_pushgateway_has_what_a_file_says() {
-    if !real::is_here("prometheus-pushgateway", "prometheus-pushgateway") {
+    if !servers::is_here("prometheus-pushgateway", "prometheus-pushgateway") {
         return;
     }
     let address = free_address();

@@ -112,3 +112,75 @@ fn conflicts_floods_and_threads() {
     let samples = parse(&page_of(&engine));
     assert_eq!(value(&samples, "tachometer_facade_refused_total", &refused), Some("1"));
 }
+
+#[test]
+fn metrics_whose_every_series_is_beyond_the_limit_stay_apart() {
+    let registry = Registry::new();
+    let meter = MeterProvider::new(&registry).unwrap().limit(0).meter("m");
+    for (round, help) in ["first", "second"].iter().enumerate() {
+        // What is said of it later changes nothing.
+        for (name, n) in [("a.b", 1), ("a-b", 2)] {
+            let counter = meter.u64_counter(name).with_description(*help).build();
+            counter.add(n, &[KeyValue::new("round", round as i64)]);
+        }
+    }
+    let samples = parse(&page_of(&by_hand(&registry)));
+    let of_both = samples.iter().filter(|((name, _), _)| name.starts_with("a_b"));
+    let mut totals: Vec<_> = of_both.map(|(_, value)| value.as_str()).collect();
+    totals.sort_unstable();
+    assert_eq!(totals, ["2", "4"]);
+    let refused = [("facade", "opentelemetry"), ("reason", "conflict")];
+    assert_eq!(value(&samples, "tachometer_facade_refused_total", &refused), Some("0"));
+}
+
+#[cfg(feature = "opentelemetry-bound")]
+#[test]
+fn bound_instruments_record_in_the_series_of_their_attributes() {
+    let registry = Registry::new();
+    let meter = MeterProvider::new(&registry).unwrap().limit(3).meter("orders");
+    let (a, b) = (KeyValue::new("a", "x"), KeyValue::new("b", 7));
+    let counter = meter.u64_counter("placed").build();
+    let bound = counter.bind(&[a.clone(), b.clone()]);
+    bound.add(1);
+    counter.add(2, &[b.clone(), a.clone()]);
+    bound.clone().add(4);
+    // Beyond the limit, where each order of attributes counts: in the overflow series, as an unbound record would be.
+    counter.add(8, &[]);
+    counter.bind(std::slice::from_ref(&a)).add(16);
+    let queue = meter.i64_up_down_counter("queue").build().bind(std::slice::from_ref(&a));
+    [5, -2].iter().for_each(|&n| queue.add(n));
+    let balance = meter.f64_up_down_counter("balance").build().bind(&[]);
+    let euros = meter.f64_counter("euros").build().bind(&[]);
+    [1.5, -0.25, f64::NAN].iter().for_each(|&value| {
+        balance.add(value);
+        euros.add(value);
+    });
+    meter.f64_gauge("temperature").build().bind(&[]).record(21.5);
+    meter.u64_gauge("level").build().bind(&[]).record(3);
+    meter.i64_gauge("depth").build().bind(&[]).record(-3);
+    let latency = meter.f64_histogram("duration").with_unit("s").build().bind(&[]);
+    [0.1, 0.2, -1.0].iter().for_each(|&value| latency.record(value));
+    meter.u64_histogram("wait").with_unit("ms").build().bind(std::slice::from_ref(&b)).record(250);
+    // The name of a counter.
+    meter.u64_gauge("placed").build().bind(&[]).record(9);
+
+    let engine = by_hand(&registry);
+    let now = engine.refresh();
+    let placed = |labels: &[(&str, &str)]| now.counter_with("placed", labels).unwrap();
+    assert_eq!(placed(&[("a", "x"), ("b", "7")]), 7);
+    assert_eq!(placed(&[("overflow", "true")]), 16);
+    assert_eq!(now.counter("placed").unwrap(), 31);
+    let samples = parse(&page_of(&engine));
+    let at =
+        |name: &str, labels: &[(&str, &str)]| value(&samples, name, labels).unwrap().to_owned();
+    assert_eq!(at("queue", &[("a", "x")]), "3");
+    assert_eq!((at("balance", &[]), at("euros", &[])), ("1.25".to_owned(), "1.5".to_owned()));
+    assert_eq!(at("temperature", &[]), "21.5");
+    assert_eq!((at("level", &[]), at("depth", &[])), ("3".to_owned(), "-3".to_owned()));
+    assert_eq!(at("duration_seconds_count", &[]), "2");
+    assert_eq!(at("wait_seconds_sum", &[("b", "7")]), "0.25");
+    let refused = |reason| {
+        at("tachometer_facade_refused_total", &[("facade", "opentelemetry"), ("reason", reason)])
+    };
+    assert_eq!((refused("conflict").as_str(), refused("value").as_str()), ("1", "4"));
+}

@@ -82,8 +82,10 @@ fn points(text: &str, service: &str) -> Vec<Printed> {
         for metric in part.split("\nMetric #").skip(1) {
             // Of its fields, the metric's own come first.
             let mut point = Printed::default();
-            let mut seen = 0;
+            let (mut seen, mut in_exemplars) = (0, false);
             for line in metric.lines() {
+                // They have fields of their own, and end a point.
+                in_exemplars |= line == "Exemplars:";
                 if POINT.iter().any(|begin| line.starts_with(begin)) {
                     if seen > 0 {
                         points.push(point.clone());
@@ -92,8 +94,11 @@ fn points(text: &str, service: &str) -> Vec<Printed> {
                     point.attributes.clear();
                     OF_A_POINT.iter().for_each(|key| drop(point.fields.remove(*key)));
                     point.buckets.clear();
+                    in_exemplars = false;
                 }
-                point.read(line, seen > 0);
+                if !in_exemplars {
+                    point.read(line, seen > 0);
+                }
             }
             assert!(seen > 0, "a metric without points: {metric}");
             points.push(point);
@@ -314,4 +319,61 @@ fn a_collector_decodes_deltas() {
             committed = Some(snapshot);
         }
     }
+}
+
+/// The exemplars that stand in `text`: trace, span, time and value.
+fn exemplars(text: &str) -> Vec<[String; 4]> {
+    let field = |lines: &str, key: &str| {
+        let found = lines.lines().find_map(|line| line.trim_start().strip_prefix(key));
+        found.unwrap_or_else(|| panic!("no {key}: {lines}")).to_owned()
+    };
+    let keys = ["-> Trace ID: ", "-> Span ID: ", "-> Timestamp: ", "-> Value: "];
+    text.split("\nExemplar #").skip(1).map(|lines| keys.map(|key| field(lines, key))).collect()
+}
+
+#[test]
+fn a_collector_decodes_exemplars_and_ends() {
+    let Some(program) = server::program() else { return };
+    let rotel = Rotel::start(program);
+    let node = Node::new(true);
+    let latency = node.latency.as_ref().unwrap();
+    latency.record_with_exemplar(1_500_000, *b"a trace, 16 byte", *b"8 a span");
+    latency.record_with_exemplar(30_000_000, [0xAB; 16], [0xCD; 8]);
+    let before = node.after_work(10);
+    let after = node.after_work(10).filtered(|name, _| name == "work_total");
+    let mut encoder = OtlpEncoder::protobuf().resource("service.name", "before").unwrap();
+    assert_eq!(send::grpc(rotel.grpc, &encoder.to_vec(&before)), 0);
+    let mut encoder = encoder.resource("service.name", "after").unwrap();
+    assert_eq!(send::http(rotel.http, OtlpEncoder::PROTOBUF, &encoder.to_vec(&after)), 200);
+
+    let text = rotel.printed(all_of("before", &before));
+    check(&text, "before", &before, &Told::ALL);
+    let time = before.unix_time().as_nanos().to_string();
+    let wanted = [
+        ["612074726163652c2031362062797465", "382061207370616e", &time, "0.0015"],
+        ["abababababababababababababababab", "cdcdcdcdcdcdcdcd", &time, "0.03"],
+    ];
+    assert_eq!(exemplars(&text), wanted);
+
+    // One series is left; the others have a last point each, of that time and without a value.
+    let is_printed = |text: &str| {
+        let (_, after) = text.split_once("service.name: Str(after)").unwrap_or_default();
+        POINT.map(|point| after.matches(point).count()).iter().sum::<usize>() == before.len()
+            && text.ends_with('\n')
+    };
+    let points = points(&rotel.printed(is_printed), "after");
+    let time = after.unix_time().as_nanos().to_string();
+    assert!(points.iter().all(|point| point.text("Timestamp") == time), "{points:?}");
+    let (live, ended): (Vec<_>, Vec<_>) =
+        points.iter().partition(|point| point.text("Name") == "work_total");
+    assert_eq!((live.len(), live[0].text("Value")), (1, "2"));
+    for (point, series) in ended.iter().zip(before.series()) {
+        assert_eq!(point.text("Name"), series.definition.name);
+        let labels =
+            series.labels.iter().map(|(key, value)| (key.clone(), format!("Str({value})")));
+        assert_eq!(point.attributes, labels.collect::<BTreeMap<_, _>>());
+        assert_eq!((point.text("Value"), point.text("Sum")), ("", ""), "{point:?}");
+        assert!(matches!(point.text("Count"), "" | "0"), "{point:?}");
+    }
+    assert_eq!(ended.len() + 1, before.len());
 }

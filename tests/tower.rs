@@ -7,8 +7,9 @@ use common::by_hand;
 use http::{Request, Response};
 use std::convert::Infallible;
 use std::time::Duration;
-use tachometer::facade::tower::HttpLayer;
-use tachometer::{Engine, Registry, Snapshot};
+use tachometer::facade::TraceContext;
+use tachometer::facade::tower::{HttpLayer, traceparent};
+use tachometer::{Encoder as _, Engine, OpenMetricsEncoder, Registry, Snapshot};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
 fn set_up() -> (Engine, HttpLayer) {
@@ -86,6 +87,50 @@ async fn what_does_not_answer_is_counted_and_leaves_no_flight_behind() {
     assert_eq!(dropped("panicked").unwrap(), 1);
     assert_eq!(now.counter_with("http_requests_total", &[("status", "error")]).unwrap(), 1);
     assert_eq!(now.counter("http_requests_total").unwrap(), 1, "what did not answer is not there");
+}
+
+#[tokio::test]
+async fn durations_lead_to_the_trace_of_the_request() {
+    const SAMPLED: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let answer = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(())) });
+    let exemplar = "{trace_id=\"4bf92f3577b34da6a3ce929d0e0e4736\",span_id=\"00f067aa0ba902b7\"} ";
+    for (headers, expected) in [
+        (&[SAMPLED][..], true),
+        (&[SAMPLED, SAMPLED], false),
+        (&["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"], false),
+        (&["garbage"], false),
+        (&[], false),
+    ] {
+        let (engine, layer) = set_up();
+        let service = layer.clone().exemplars(traceparent).layer(answer);
+        let mut traced = request("GET", "/");
+        for header in headers {
+            traced.headers_mut().append("traceparent", header.parse().unwrap());
+        }
+        service.oneshot(traced.clone()).await.unwrap();
+        let page = |engine: &Engine| {
+            let mut page = Vec::new();
+            OpenMetricsEncoder::new().encode(&engine.refresh(), &mut page);
+            String::from_utf8(page).unwrap()
+        };
+        assert_eq!(page(&engine).contains(exemplar), expected, "{headers:?}");
+        let now = engine.refresh();
+        assert_eq!(now.histogram("http_request_duration_seconds").unwrap().count(), 1);
+        // Off unless it is asked for.
+        let (engine, layer) = set_up();
+        layer.layer(answer).oneshot(traced).await.unwrap();
+        assert!(!page(&engine).contains("trace_id"));
+    }
+    // By a function of the program's own, from what it left with the request.
+    let (engine, layer) = set_up();
+    let layer = layer.exemplars(|_, extensions| extensions.get::<TraceContext>().copied());
+    let mut traced = request("GET", "/");
+    traced.extensions_mut().insert(TraceContext::from_traceparent(SAMPLED).unwrap());
+    layer.layer(answer).oneshot(traced).await.unwrap();
+    let now = engine.refresh();
+    let series = now.select("http_request_duration_seconds", &[]).next().unwrap();
+    assert_eq!(series.exemplars().len(), 1);
+    assert_eq!(series.exemplars()[0].span_id, 0x00f0_67aa_0ba9_02b7_u64.to_be_bytes());
 }
 
 #[cfg(feature = "axum")]

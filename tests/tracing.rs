@@ -6,9 +6,11 @@ mod common;
 use common::page::{parse, value};
 use common::{by_hand, page_of};
 use std::time::Duration;
-use tachometer::Registry;
+use tachometer::facade::TraceContext;
 use tachometer::facade::tracing::{Builder, MetricsLayer};
+use tachometer::{Encoder as _, OpenMetricsEncoder, Registry};
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan as _;
 
 const DURATION: &str = "tracing_span_duration_seconds";
 
@@ -110,4 +112,158 @@ fn spans_of_many_threads() {
     let now = by_hand(&registry).refresh();
     assert_eq!(now.histogram(DURATION).unwrap().count(), 2_000);
     assert_eq!(now.select(DURATION, &[]).count(), 50);
+}
+
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+const SPAN: &str = "00f067aa0ba902b7";
+
+/// The exemplars that an OpenMetrics page has of a span's durations, without their values.
+fn exemplars_of(registry: &Registry, span: &str) -> Vec<String> {
+    let mut page = Vec::new();
+    OpenMetricsEncoder::new().encode(&by_hand(registry).refresh(), &mut page);
+    let page = String::from_utf8(page).unwrap();
+    let name = format!("tracing_span_duration_seconds_bucket{{span=\"{span}\"");
+    let lines = page.lines().filter(|line| line.starts_with(&name));
+    lines.filter_map(|line| Some(line.split_once(" # ")?.1.split_once('}')?.0.to_owned())).collect()
+}
+
+fn exemplar(trace: &str, span: &str) -> Vec<String> {
+    vec![format!("{{trace_id=\"{trace}\",span_id=\"{span}\"")]
+}
+
+#[test]
+fn durations_lead_to_the_trace_that_the_fields_name() {
+    let registry = Registry::new();
+    let other = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    under(MetricsLayer::builder().exemplars(true).field("table"), &registry, || {
+        let request =
+            tracing::info_span!("request", trace_id = %TRACE, span_id = tracing::field::Empty);
+        request.in_scope(|| {
+            // The nearest that has both; recorded later, and in capitals.
+            let query = tracing::info_span!("query", table = "a", trace_id = "no trace");
+            query.in_scope(|| request.record("span_id", SPAN.to_uppercase()));
+            tracing::info_span!("own", trace_id = other, span_id = SPAN).in_scope(|| {});
+        });
+        for wrong in ["", "1", &"0".repeat(32), &TRACE[..31]] {
+            tracing::info_span!("wrong", trace_id = wrong, span_id = SPAN).in_scope(|| {});
+        }
+        tracing::info_span!("half", trace_id = TRACE).in_scope(|| {});
+        tracing::info_span!("none").in_scope(|| {});
+    });
+    assert_eq!(exemplars_of(&registry, "request"), exemplar(TRACE, SPAN));
+    assert_eq!(exemplars_of(&registry, "query"), exemplar(TRACE, SPAN));
+    assert_eq!(exemplars_of(&registry, "own"), exemplar(other, SPAN));
+    for without in ["wrong", "half", "none"] {
+        assert!(exemplars_of(&registry, without).is_empty(), "{without}");
+    }
+    let now = by_hand(&registry).refresh();
+    assert_eq!(now.histogram(DURATION).unwrap().count(), 9, "each is recorded all the same");
+
+    let registry = Registry::new();
+    under(MetricsLayer::builder(), &registry, || {
+        tracing::info_span!("request", trace_id = TRACE, span_id = SPAN).in_scope(|| {});
+    });
+    assert!(exemplars_of(&registry, "request").is_empty(), "only if it is asked for");
+}
+
+/// In the place of a layer for OpenTelemetry: leaves its data with a span, and takes them away when it closes.
+struct Telemetry;
+
+struct Data(TraceContext);
+
+impl<S> tracing_subscriber::Layer<S> for Telemetry
+where
+    S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
+{
+    fn on_new_span(
+        &self,
+        attributes: &tracing::span::Attributes<'_>,
+        id: &tracing::Id,
+        context: tracing_subscriber::layer::Context<'_, S>,
+    ) {
+        let mut data = Data(TraceContext::from_hex(TRACE, SPAN).unwrap());
+        data.0.sampled = attributes.metadata().name() != "unsampled";
+        context.span(id).unwrap().extensions_mut().insert(data);
+    }
+
+    fn on_close(&self, id: tracing::Id, context: tracing_subscriber::layer::Context<'_, S>) {
+        context.span(&id).unwrap().extensions_mut().remove::<Data>();
+    }
+}
+
+#[test]
+fn durations_lead_to_the_trace_that_another_layer_has() {
+    for inside in [true, false] {
+        let registry = Registry::new();
+        let builder = MetricsLayer::builder().busy(true);
+        let builder = builder.exemplars_from(|id, dispatch| {
+            let spans = dispatch.downcast_ref::<tracing_subscriber::Registry>()?;
+            let span = spans.span(id)?;
+            span.extensions().get().map(|Data(context)| *context)
+        });
+        let layer = builder.build(&registry).unwrap();
+        let work = || {
+            let span = tracing::info_span!("request");
+            (0..3).for_each(|_| span.in_scope(|| {}));
+            drop(span);
+            tracing::info_span!("unsampled").in_scope(|| {});
+        };
+        let base = tracing_subscriber::registry();
+        match inside {
+            true => tracing::subscriber::with_default(base.with(Telemetry).with(layer), work),
+            false => tracing::subscriber::with_default(base.with(layer).with(Telemetry), work),
+        }
+        assert_eq!(exemplars_of(&registry, "request"), exemplar(TRACE, SPAN), "{inside}");
+        assert!(exemplars_of(&registry, "unsampled").is_empty());
+        let now = by_hand(&registry).refresh();
+        assert_eq!(now.histogram(DURATION).unwrap().count(), 2);
+        assert_eq!(now.histogram("tracing_span_busy_seconds").unwrap().count(), 2);
+    }
+}
+
+/// With the real layer for OpenTelemetry, inside and outside of ours: the page has the identifiers that it exports.
+#[test]
+fn durations_lead_to_the_trace_that_opentelemetry_exports() {
+    use opentelemetry::trace::{TraceContextExt as _, TracerProvider as _};
+    use opentelemetry_sdk::trace::{InMemorySpanExporter, Sampler, SdkTracerProvider};
+    for (inside, sampled) in [(true, true), (false, true), (true, false), (false, false)] {
+        let exporter = InMemorySpanExporter::default();
+        let sampler = if sampled { Sampler::AlwaysOn } else { Sampler::AlwaysOff };
+        let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone());
+        let provider = provider.with_sampler(sampler).build();
+        let registry = Registry::new();
+        let builder = MetricsLayer::builder().exemplars_from(|id, dispatch| {
+            let context = tracing_opentelemetry::get_otel_context(id, dispatch)?;
+            let ids = context.span().span_context().clone();
+            let found = TraceContext::new(ids.trace_id().to_bytes(), ids.span_id().to_bytes())?;
+            Some(TraceContext { sampled: ids.is_sampled(), ..found })
+        });
+        let layer = builder.build(&registry).unwrap();
+        let work = || {
+            let request = tracing::info_span!("request");
+            request.in_scope(|| tracing::info_span!("query").in_scope(|| {}));
+            request.in_scope(|| {});
+        };
+        let base = tracing_subscriber::registry();
+        let tracer = provider.tracer("test");
+        match inside {
+            true => {
+                let telemetry = tracing_opentelemetry::layer().with_tracer(tracer);
+                tracing::subscriber::with_default(base.with(telemetry).with(layer), work);
+            }
+            false => {
+                let telemetry = tracing_opentelemetry::layer().with_tracer(tracer);
+                tracing::subscriber::with_default(base.with(layer).with(telemetry), work);
+            }
+        }
+        let exported = exporter.get_finished_spans().unwrap();
+        assert_eq!(exported.len(), if sampled { 2 } else { 0 });
+        for name in ["request", "query"] {
+            let ids = exported.iter().find(|span| span.name == name).map(|span| {
+                let ids = &span.span_context;
+                exemplar(&ids.trace_id().to_string(), &ids.span_id().to_string())
+            });
+            assert_eq!(exemplars_of(&registry, name), ids.unwrap_or_default(), "{name} {inside}");
+        }
+    }
 }

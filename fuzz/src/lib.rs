@@ -8,6 +8,7 @@
 //! | [`otlp`] | any metrics and values, requests lost and taken | what an independent decoder and a model of a receiver have |
 //! | [`protobuf`] | any definitions, labels and values, two snapshots | a protobuf page and remote write requests that an independent decoder reads back |
 //! | [`family_key`] | any label values | one series for each, no two in one |
+//! | [`facade_names`] | any names, labels and units, through the facades for `metrics` and OpenTelemetry | a page that the strict parser reads, each metric by itself on it with all that it recorded, or counted as refused |
 //! | [`lines`] | any definitions, labels and values | Influx, Graphite, StatsD, CSV and JSON that independent readers read back |
 //! | [`json`] | any bytes as a JSON page or a compressed histogram | an error, or what the `hdrhistogram` crate reads too |
 //! | [`http`] | any requests, filters, `Accept`s, networks | what a second, naive reading of them asks for |
@@ -15,6 +16,7 @@
 //! | [`push_grpc`] | any bytes as a gRPC answer, and sound ones in pieces, cut or with more behind | what an independent encoder put in |
 //! | [`push::response`] | any bytes, and sound responses in any framing, cut anywhere | what was put in; the same in one piece and in many |
 //! | [`push::spool`] | any payloads, a file of them cut, flipped or grown anywhere | what a map says of the records before the damage |
+//! | [`traceparent`] | any bytes as that header, and sound ones with a byte changed | what a second reading by its fields gives |
 //! | [`push::url`] | any text, and URLs made of parts | those parts; nothing that could end a line; the same when read again |
 //!
 //! `./smoke.sh` runs each for a moment from the inputs in `seeds/`; `cargo fuzz run <target>` (with `RUSTC_BOOTSTRAP=1` on
@@ -24,6 +26,7 @@
 
 pub mod config;
 pub mod exposition;
+pub mod facade_names;
 pub mod family_key;
 pub mod histogram;
 pub mod http;
@@ -35,6 +38,7 @@ pub mod protobuf;
 pub mod push;
 pub mod push_answer;
 pub mod push_grpc;
+pub mod traceparent;
 
 #[path = "../../tests/protobuf/decoder.rs"]
 mod decoder;

@@ -3,8 +3,8 @@
 use arbitrary::{Arbitrary, Unstructured};
 use std::path::Path;
 use tachometer_fuzz::{
-    config, exposition, family_key, histogram, http, json, lines, operations, otlp, protobuf, push,
-    push_answer, push_grpc,
+    config, exposition, facade_names, family_key, histogram, http, json, lines, operations, otlp,
+    protobuf, push, push_answer, push_grpc, traceparent,
 };
 
 /// Runs each input of a target.
@@ -30,6 +30,7 @@ fn every_input_that_was_kept_agrees_with_its_oracle() {
     replay("histogram", histogram::run);
     replay("config", config::run);
     replay("exposition", exposition::run);
+    replay("facade_names", facade_names::run);
     replay("family_key", family_key::run);
     replay("http", http::run);
     replay("json", json::run);
@@ -41,4 +42,5 @@ fn every_input_that_was_kept_agrees_with_its_oracle() {
     replay("push_response", push::response);
     replay("push_spool", push::spool);
     replay("push_url", push::url);
+    replay("traceparent", traceparent::run);
 }

@@ -1,5 +1,5 @@
 //! Measures tachometer's workloads through the crates a user would choose instead, and prints one
-//! table.
+//! table, in two parts.
 //!
 //! `cargo run --release` runs everything; `-- --help` lists what else there is. The README says
 //! what each row uses of its crate and why.
@@ -8,6 +8,7 @@ mod harness;
 
 mod baseline;
 mod contatori;
+mod facade;
 mod fast_telemetry;
 mod hdrhistogram;
 mod measured;
@@ -53,6 +54,7 @@ fn rivals() -> Vec<Box<dyn Rival>> {
         Box::new(prometheus::Local),
         Box::new(prometheus_client::PrometheusClient),
         Box::new(tachometer::Tachometer),
+        Box::new(facade::Facade),
     ]
 }
 

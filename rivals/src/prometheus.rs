@@ -1,5 +1,4 @@
-//! `prometheus` (tikv/rust-prometheus), without its default feature `protobuf`, which a text page
-//! does not need (it would add 10,000 allocations to the page of counters, and no visible time).
+//! `prometheus` (tikv/rust-prometheus), with its default feature `protobuf`.
 //!
 //! Two rows: shared metrics, and the `local()` ones that a thread buffers and that no scrape sees
 //! until the thread flushes them by hand. The local row flushes once, after the clock has stopped.
@@ -8,14 +7,15 @@ use std::sync::Arc;
 
 use prometheus::core::Collector;
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry, TextEncoder,
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts,
+    ProtobufEncoder, Registry, TextEncoder,
 };
 
 use crate::harness::workload::{
     self, COUNTER_FAMILIES, HISTOGRAM_FAMILIES, LABEL_NAMES, bounds_seconds, label_pairs,
     latencies_seconds,
 };
-use crate::harness::{Recording, Rival, Scrape};
+use crate::harness::{Format, Recording, Rival, Scrape};
 
 pub struct Shared;
 
@@ -45,7 +45,7 @@ fn counter_vec(name: String) -> IntCounterVec {
 fn total_of_vec(counters: &IntCounterVec) -> u64 {
     let families = counters.collect();
     let series = families.iter().flat_map(|family| family.get_metric());
-    series.map(|series| series.get_counter().get_value() as u64).sum()
+    series.map(|series| series.get_counter().value() as u64).sum()
 }
 
 impl Rival for Shared {
@@ -84,32 +84,57 @@ impl Rival for Shared {
     }
 
     fn scrape_counters(&self) -> Option<Scrape> {
-        let registry = Registry::new();
-        for family in 0..COUNTER_FAMILIES {
-            let counters = counter_vec(format!("{}_total", workload::counter_family(family)));
-            workload::each_counter(family..family + 1, |_, rpc, peer, value| {
-                counters.with_label_values(&[rpc, peer]).inc_by(value);
-            });
-            registry.register(Box::new(counters)).expect("a fresh name");
-        }
-        Some(scrape(registry))
+        Some(scrape(page_of_counters()))
     }
 
     fn scrape_histograms(&self) -> Option<Scrape> {
-        let registry = Registry::new();
-        for family in 0..HISTOGRAM_FAMILIES {
-            let name = format!("{}_seconds", workload::histogram_family(family));
-            let histograms = HistogramVec::new(histogram_options(&name), &LABEL_NAMES);
-            let histograms = histograms.expect("valid");
-            for (pair, (rpc, peer)) in label_pairs().iter().enumerate() {
-                let histogram = histograms.with_label_values(&[rpc, peer]);
-                workload::histogram_values(family, pair)
-                    .for_each(|index| histogram.observe(latencies_seconds()[index]));
-            }
-            registry.register(Box::new(histograms)).expect("a fresh name");
-        }
-        Some(scrape(registry))
+        Some(scrape(page_of_histograms()))
     }
+
+    fn encode_counters(&self, format: Format) -> Option<Scrape> {
+        (format == Format::Protobuf).then(|| protobuf(page_of_counters()))
+    }
+
+    fn encode_histograms(&self, format: Format) -> Option<Scrape> {
+        (format == Format::Protobuf).then(|| protobuf(page_of_histograms()))
+    }
+}
+
+fn page_of_counters() -> Registry {
+    let registry = Registry::new();
+    for family in 0..COUNTER_FAMILIES {
+        let counters = counter_vec(format!("{}_total", workload::counter_family(family)));
+        workload::each_counter(family..family + 1, |_, rpc, peer, value| {
+            counters.with_label_values(&[rpc, peer]).inc_by(value);
+        });
+        registry.register(Box::new(counters)).expect("a fresh name");
+    }
+    registry
+}
+
+fn page_of_histograms() -> Registry {
+    let registry = Registry::new();
+    for family in 0..HISTOGRAM_FAMILIES {
+        let name = format!("{}_seconds", workload::histogram_family(family));
+        let histograms = HistogramVec::new(histogram_options(&name), &LABEL_NAMES);
+        let histograms = histograms.expect("valid");
+        for (pair, (rpc, peer)) in label_pairs().iter().enumerate() {
+            let histogram = histograms.with_label_values(&[rpc, peer]);
+            workload::histogram_values(family, pair)
+                .for_each(|index| histogram.observe(latencies_seconds()[index]));
+        }
+        registry.register(Box::new(histograms)).expect("a fresh name");
+    }
+    registry
+}
+
+fn protobuf(registry: Registry) -> Scrape {
+    let mut page = Vec::new();
+    Box::new(move |deliver| {
+        page.clear();
+        ProtobufEncoder::new().encode(&registry.gather(), &mut page).expect("valid families");
+        deliver(&page);
+    })
 }
 
 fn scrape(registry: Registry) -> Scrape {

@@ -12,7 +12,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::harness::workload::{
     self, COUNTER_FAMILIES, HISTOGRAM_FAMILIES, bounds_seconds, label_pairs, latencies_seconds,
 };
-use crate::harness::{Recording, Rival, Scrape, page};
+use crate::harness::{Format, Recording, Rival, Scrape, page};
 
 pub struct PrometheusClient;
 
@@ -105,6 +105,15 @@ impl Rival for PrometheusClient {
             registry.register_with_unit(name, workload::HELP, Unit::Seconds, histograms);
         }
         Some(scrape(registry))
+    }
+
+    /// The crate's text is OpenMetrics, which Prometheus text's readers take too.
+    fn encode_counters(&self, format: Format) -> Option<Scrape> {
+        (format == Format::OpenMetrics).then(|| self.scrape_counters()).flatten()
+    }
+
+    fn encode_histograms(&self, format: Format) -> Option<Scrape> {
+        (format == Format::OpenMetrics).then(|| self.scrape_histograms()).flatten()
     }
 }
 

@@ -6,14 +6,15 @@
 use std::time::Duration;
 
 use ::tachometer::{
-    Buckets, Counter, Engine, Family, Histogram, ManualClock, Registry, TextEncoder, Unit,
+    Buckets, Counter, Encoder, Engine, Family, Histogram, ManualClock, OpenMetricsEncoder,
+    OtlpEncoder, ProtobufEncoder, Registry, TextEncoder, Unit,
 };
 
 use crate::harness::workload::{
     self, COUNTER_FAMILIES, HISTOGRAM_FAMILIES, LABEL_NAMES, bounds_seconds, label_pairs,
     latencies_ns,
 };
-use crate::harness::{Recording, Rival, Scrape};
+use crate::harness::{Format, Recording, Rival, Scrape};
 
 pub struct Tachometer;
 
@@ -75,38 +76,63 @@ impl Rival for Tachometer {
     }
 
     fn scrape_counters(&self) -> Option<Scrape> {
-        let registry = Registry::new();
-        for family in 0..COUNTER_FAMILIES {
-            let name = format!("{}_total", workload::counter_family(family));
-            let metric = registry.metric(name, workload::HELP);
-            let counters: Family<Counter, 2> = metric.family(LABEL_NAMES).expect("valid");
-            workload::each_counter(family..family + 1, |_, rpc, peer, value| {
-                counters.at([rpc, peer]).add(value);
-            });
-        }
-        Some(scrape(registry))
+        Some(scrape(page_of_counters(), TextEncoder::new()))
     }
 
     fn scrape_histograms(&self) -> Option<Scrape> {
-        let registry = Registry::new();
-        let bounds: &'static [f64] = bounds_seconds().to_vec().leak();
-        for family in 0..HISTOGRAM_FAMILIES {
-            let name = format!("{}_seconds", workload::histogram_family(family));
-            let metric = registry.metric(name, workload::HELP).unit(Unit::Nanoseconds);
-            let metric = metric.buckets(Buckets::Fixed(bounds));
-            let histograms: Family<Histogram, 2> = metric.family(LABEL_NAMES).expect("valid");
-            for (pair, (rpc, peer)) in label_pairs().iter().enumerate() {
-                let histogram = histograms.handle([rpc, peer]);
-                workload::histogram_values(family, pair)
-                    .for_each(|index| histogram.record(latencies_ns()[index]));
-            }
-        }
-        Some(scrape(registry))
+        Some(scrape(page_of_histograms(), TextEncoder::new()))
+    }
+
+    fn encode_counters(&self, format: Format) -> Option<Scrape> {
+        Some(encode(page_of_counters(), format))
+    }
+
+    fn encode_histograms(&self, format: Format) -> Option<Scrape> {
+        Some(encode(page_of_histograms(), format))
     }
 }
 
-fn scrape(registry: Registry) -> Scrape {
-    let (engine, mut encoder, mut page) = (engine(&registry), TextEncoder::new(), Vec::new());
+fn page_of_counters() -> Registry {
+    let registry = Registry::new();
+    for family in 0..COUNTER_FAMILIES {
+        let name = format!("{}_total", workload::counter_family(family));
+        let metric = registry.metric(name, workload::HELP);
+        let counters: Family<Counter, 2> = metric.family(LABEL_NAMES).expect("valid");
+        workload::each_counter(family..family + 1, |_, rpc, peer, value| {
+            counters.at([rpc, peer]).add(value);
+        });
+    }
+    registry
+}
+
+fn page_of_histograms() -> Registry {
+    let registry = Registry::new();
+    let bounds: &'static [f64] = bounds_seconds().to_vec().leak();
+    for family in 0..HISTOGRAM_FAMILIES {
+        let name = format!("{}_seconds", workload::histogram_family(family));
+        let metric = registry.metric(name, workload::HELP).unit(Unit::Nanoseconds);
+        let metric = metric.buckets(Buckets::Fixed(bounds));
+        let histograms: Family<Histogram, 2> = metric.family(LABEL_NAMES).expect("valid");
+        for (pair, (rpc, peer)) in label_pairs().iter().enumerate() {
+            let histogram = histograms.handle([rpc, peer]);
+            workload::histogram_values(family, pair)
+                .for_each(|index| histogram.record(latencies_ns()[index]));
+        }
+    }
+    registry
+}
+
+fn encode(registry: Registry, format: Format) -> Scrape {
+    match format {
+        // Without `_created`, which the others leave out.
+        Format::OpenMetrics => scrape(registry, OpenMetricsEncoder::new().created(false)),
+        Format::Protobuf => scrape(registry, ProtobufEncoder::new()),
+        Format::Otlp => scrape(registry, OtlpEncoder::protobuf()),
+    }
+}
+
+fn scrape(registry: Registry, mut encoder: impl Encoder + 'static) -> Scrape {
+    let (engine, mut page) = (engine(&registry), Vec::new());
     Box::new(move |deliver| {
         page.clear();
         encoder.encode(&engine.refresh(), &mut page);

@@ -9,7 +9,8 @@ use crate::registry::{Kind, Unit};
 use crate::snapshot::{HistogramSnapshot, Snapshot};
 use std::io;
 
-/// Writes snapshots as Graphite's lines, `name;label=value 3 1700000000`. Keep one: it remembers what it rendered.
+/// Writes snapshots as Graphite's lines, `name;label=value 3 1700000000`. Keep one: it remembers what it rendered, and a page
+/// costs no allocation once warm (`tests/encoding_allocations.rs`).
 ///
 /// Values are in the exported unit, times in whole seconds. A histogram becomes `name.count`, `.sum`, `.min`, `.max`, `.p50`,
 /// `.p90`, `.p99`, `.p999`; an empty one `.count` and `.sum` alone. A value that is not finite is left out.
@@ -38,6 +39,8 @@ use std::io;
 pub struct GraphiteEncoder {
     rows: Rows,
     quantiles: Quantiles,
+    /// The snapshot's time, as lines end with it.
+    end: Vec<u8>,
 }
 
 impl GraphiteEncoder {
@@ -87,13 +90,15 @@ impl Encoder for GraphiteEncoder {
 
     fn encode_into(&mut self, snapshot: &Snapshot, sink: &mut Sink<'_>) -> io::Result<()> {
         self.rows.fit(&snapshot.layout, MAX_GRAPHITE_PATH_BYTES, identity);
-        let mut end = vec![b' '];
-        digits::integer(&mut end, snapshot.unix_time().as_secs());
-        end.push(b'\n');
+        self.end.clear();
+        self.end.push(b' ');
+        digits::integer(&mut self.end, snapshot.unix_time().as_secs());
+        self.end.push(b'\n');
         for (identity, row) in self.rows.iter() {
             // A suffix goes between the name and the labels.
             let name = snapshot.layout.families[row.family].definition.name.len();
-            let mut line = Line { out: sink.buffer, identity: identity.split_at(name), end: &end };
+            let mut line =
+                Line { out: sink.buffer, identity: identity.split_at(name), end: &self.end };
             match row.kind {
                 Kind::Histogram => {
                     self.histogram(&mut line, &snapshot.histograms[row.at], row.unit);
@@ -107,7 +112,7 @@ impl Encoder for GraphiteEncoder {
             identity(sink.buffer, named);
             sink.buffer.push(b' ');
             digits::integer(sink.buffer, count);
-            sink.buffer.extend_from_slice(&end);
+            sink.buffer.extend_from_slice(&self.end);
         });
         Ok(())
     }

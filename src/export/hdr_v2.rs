@@ -43,10 +43,12 @@ impl HdrV2 {
         packed.clear();
         packed.extend_from_slice(&COMPRESSED_COOKIE.to_be_bytes());
         packed.extend_from_slice(&[0; 4]);
+        // More than bytes that cannot be compressed become. It grows as the payload's memory does, seldom and by much.
+        packed.reserve(self.payload.capacity() + self.payload.capacity() / 16 + 128);
         self.compress.reset();
         loop {
             let done = self.compress.total_in() as usize;
-            packed.reserve((self.payload.len() - done) / 2 + 128);
+            packed.reserve(128);
             let rest = &self.payload[done..];
             let status = self.compress.compress_vec(rest, packed, FlushCompress::Finish);
             if status.expect("a compressor that was just reset takes anything") == Status::StreamEnd
@@ -71,6 +73,9 @@ impl HdrV2 {
 
 fn payload(histogram: &HistogramSnapshot, out: &mut Vec<u8>) {
     out.clear();
+    // Two bytes are enough for most counts: so it does not grow whenever one of them does.
+    let cells: usize = histogram.octaves().map(|(_, cells)| cells.len()).sum();
+    out.reserve(HEADER + 2 * cells);
     out.extend_from_slice(&COOKIE.to_be_bytes());
     // The length, which is not known yet, and an offset that is always zero.
     out.extend_from_slice(&[0; 8]);
@@ -96,6 +101,7 @@ fn payload(histogram: &HistogramSnapshot, out: &mut Vec<u8>) {
 }
 
 /// Zigzag, seven bits a byte, but the ninth byte has eight.
+#[inline]
 fn integer(out: &mut Vec<u8>, value: i64) {
     let mut value = super::wire::zigzag(value);
     for _ in 0..LONGEST - 1 {

@@ -4,6 +4,7 @@
 //! bounds) it renders once for each [layout](crate::registry::layout) and keeps. [`Encoder`] is what all of them share, and
 //! what a host implements for a format of its own.
 
+mod cells;
 pub(crate) mod csv;
 mod digits;
 pub(crate) mod exponential;

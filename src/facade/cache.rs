@@ -2,7 +2,7 @@
 //!
 //! Many readers on every record, a writer for each new series. The map is cut into parts by the hash that the caller
 //! already has; a part is an immutable map behind an atomic pointer, and a writer replaces it by a copy with one entry
-//! more. Entries never go.
+//! more, or one less.
 
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
@@ -78,6 +78,24 @@ impl<K: Clone, V: Clone> Cache<K, V> {
         let mut grown = Part::clone(&part.load());
         grown.entry(hash).or_default().push((key, value));
         part.store(Arc::new(grown));
+    }
+}
+
+#[cfg(feature = "metrics")]
+impl<K: Clone + PartialEq, V: Clone> Cache<K, V> {
+    /// Takes a value out. Readers that found it before may still have it.
+    #[cold]
+    pub(crate) fn remove(&self, hash: u64, key: &K) {
+        let _growing = self.growing.lock().unwrap_or_else(PoisonError::into_inner);
+        let part = self.part(hash);
+        let mut shrunk = Part::clone(&part.load());
+        if let Some(meeting) = shrunk.get_mut(&hash) {
+            meeting.retain(|(other, _)| other != key);
+            if meeting.is_empty() {
+                shrunk.remove(&hash);
+            }
+        }
+        part.store(Arc::new(shrunk));
     }
 }
 

@@ -44,24 +44,55 @@
 //! # Cost
 //!
 //! A handle that is kept: a counter's `increment` is [`Counter::add`](crate::Counter::add) behind a virtual call. A macro
-//! looks the handle up by the hash that its key carries, without lock or allocation. A series beyond the limit takes a lock.
+//! looks the handle up in a table of the thread's own, by the address of its key where that is a `static`, else by its text,
+//! without lock or allocation, and raises and lowers the handle's number of owners. A series beyond the limit takes a lock.
+
+mod handle;
+mod table;
 
 use super::cache::Cache;
 use super::names::{Measure, Names};
+use crate::registry::sweep::{Generation, Sweep};
 use crate::{Counter, Error, Gauge, Histogram, Kind, Registry};
-use metrics::{CounterFn, GaugeFn, HistogramFn, Key, KeyName, Metadata, SharedString, Unit};
+use handle::{Handle, Refused};
+use metrics::{Key, KeyName, Metadata, SharedString, Unit};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, TryLockError};
+use std::time::Duration;
+use table::Remembered;
 
 /// Records into a [`Registry`] what the macros of the `metrics` crate are told; see the [module](self).
 #[derive(Debug)]
 pub struct Recorder {
-    names: Names,
-    counters: Cache<Key, metrics::Counter>,
-    gauges: Cache<Key, metrics::Gauge>,
-    histograms: Cache<Key, metrics::Histogram>,
-    /// One new series at a time, so that none is made twice.
-    making: Mutex<()>,
+    /// Tells it from all others of the process.
+    id: u64,
+    series: Arc<Series>,
+}
+
+/// The series of a recorder.
+#[derive(Debug)]
+struct Series {
+    names: Arc<Names>,
+    idle: OnceLock<Duration>,
+    counters: Shelf<Counter>,
+    gauges: Shelf<Gauge>,
+    histograms: Shelf<Histogram>,
+}
+
+/// Handles of one type.
+#[derive(Debug)]
+struct Shelf<M> {
+    cache: Cache<Key, Arc<Handle<M>>>,
+    /// Locked to make a series, so that none is made twice. Has them all where they can go, else none.
+    kept: Mutex<HashMap<Key, Kept<M>>>,
+}
+
+#[derive(Debug)]
+struct Kept<M> {
+    /// `None` only while it is looked at.
+    handle: Option<Arc<Handle<M>>>,
+    cached: bool,
 }
 
 impl Recorder {
@@ -70,19 +101,58 @@ impl Recorder {
     /// # Errors
     /// The recorder's own metrics cannot be registered there.
     pub fn new(registry: &Registry) -> Result<Recorder, Error> {
-        Ok(Recorder {
-            names: Names::new(registry, "metrics")?,
-            counters: Cache::new(),
-            gauges: Cache::new(),
-            histograms: Cache::new(),
-            making: Mutex::new(()),
-        })
+        static IDS: AtomicU64 = AtomicU64::new(0);
+        let series = Series {
+            names: Arc::new(Names::new(registry, "metrics")?),
+            idle: OnceLock::new(),
+            counters: Shelf::new(),
+            gauges: Shelf::new(),
+            histograms: Shelf::new(),
+        };
+        // Relaxed: only unique.
+        Ok(Recorder { id: IDS.fetch_add(1, Ordering::Relaxed), series: Arc::new(series) })
     }
 
     /// Sets how many series each metric may have; [`DEFAULT_FAMILY_LIMIT`](crate::limits::DEFAULT_FAMILY_LIMIT) unless
     /// set.
-    pub fn limit(mut self, series: usize) -> Self {
-        self.names.set_limit(series);
+    pub fn limit(self, series: usize) -> Self {
+        self.series.names.set_limit(series);
+        self
+    }
+
+    /// Lets series go from the pages that nothing was recorded in for this long, by the engine's clock. To be called before
+    /// the first metric is recorded, and once.
+    ///
+    /// The next record brings the series back, from zero, also through a handle that somebody kept all the while: no record
+    /// is lost. A series that is gone makes room under the [limit](Recorder::limit). It goes between two and three
+    /// generations after its time, so the timeout should be several intervals of the engine. One that has a handle of the
+    /// program's own too ([`Registry::counter`]), or that is written in two ways (`a.b` and `a_b` as labels), stays.
+    ///
+    /// Cost: none for counters and histograms that are in use; a gauge is written inside an entry, which takes about as long
+    /// as a counter's record. Each generation looks at each series.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tachometer::{Engine, ManualClock, Registry, facade::metrics::Recorder};
+    /// let (registry, clock) = (Registry::new(), ManualClock::at(Duration::ZERO));
+    /// let recorder = Recorder::new(&registry)?.idle_timeout(Duration::from_secs(60));
+    /// let engine = Engine::builder().registry(&registry).manual(&clock).start()?;
+    /// let kept = metrics::with_local_recorder(&recorder, || metrics::counter!("jobs_total"));
+    /// kept.increment(5);
+    /// for _ in 0..5 {
+    ///     engine.refresh();
+    ///     clock.advance(Duration::from_secs(60));
+    /// }
+    /// assert!(engine.refresh().counter("jobs_total").is_err(), "gone");
+    /// kept.increment(1);
+    /// assert_eq!(engine.refresh().counter("jobs_total")?, 1);
+    /// # Ok::<(), tachometer::Error>(())
+    /// ```
+    pub fn idle_timeout(self, idle: Duration) -> Self {
+        if self.series.idle.set(idle).is_ok() {
+            let series: Arc<dyn Sweep> = self.series.clone();
+            self.series.names.registry.sweep_by(Arc::downgrade(&series));
+        }
         self
     }
 
@@ -98,80 +168,139 @@ impl Recorder {
         })
     }
 
-    /// The handle of `key`, from the cache or made now.
+    /// The handle of `key`; `None` if its name is that of something else.
+    #[inline(always)]
+    fn handle<M: Remembered>(&self, shelf: &Shelf<M>, key: &Key) -> Option<Arc<Handle<M>>> {
+        table::find(self.id, key).or_else(|| self.learn(shelf, key))
+    }
+
+    /// As `handle`, for a key that the thread does not remember.
     #[cold]
-    fn make<M: crate::Metric, H: Clone>(
-        &self,
-        cache: &Cache<Key, H>,
-        key: &Key,
-        handle: impl Fn(M, Measure) -> H,
-        refused: impl Fn(Counter) -> H,
-    ) -> H {
-        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(made) = cache.with(key.get_hash(), |other| other == key, H::clone) {
-            return made;
+    #[inline(never)]
+    fn learn<M: Remembered>(&self, shelf: &Shelf<M>, key: &Key) -> Option<Arc<Handle<M>>> {
+        let known = shelf.cache.with(key.get_hash(), |other| other == key, Arc::clone);
+        let (handle, overflow) = match known {
+            Some(handle) => (handle, false),
+            None => self.series.make(shelf, key)?,
+        };
+        if !overflow {
+            table::remember(self.id, &handle);
+        }
+        Some(handle)
+    }
+
+    fn refused(&self) -> Arc<Refused> {
+        Arc::new(Refused(self.series.names.refused.conflict.clone()))
+    }
+}
+
+impl Series {
+    /// The handle of `key`, from those that there are or made now, and whether it is the overflow series.
+    fn make<M: Remembered>(&self, shelf: &Shelf<M>, key: &Key) -> Option<(Arc<Handle<M>>, bool)> {
+        let mut kept = shelf.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(made) = shelf.cache.with(key.get_hash(), |other| other == key, Arc::clone) {
+            return Some((made, false));
+        }
+        if let Some((known, handle)) = kept.get_mut(key).and_then(|known| {
+            let handle = known.handle.clone()?;
+            Some((known, handle))
+        }) {
+            known.cached = true;
+            shelf.cache.insert(key.get_hash(), handle.key.clone(), handle.clone());
+            return Some((handle, false));
         }
         let labels = key.labels().map(|label| (label.key(), label.value()));
-        match self.names.series(key.name(), labels) {
-            Some(made) => {
-                let found = handle(made.metric, made.measure);
-                if !made.overflow {
-                    cache.insert(key.get_hash(), key.to_retained(), found.clone());
-                }
-                found
-            }
-            None => refused(self.names.refused.conflict.clone()),
+        let made = self.names.bound(M::KIND, key.name(), labels)?;
+        let overflow = made.overflow;
+        let expires = self.idle.get().is_some() && !overflow;
+        let key = key.to_retained();
+        let handle = Arc::new(Handle::new(key.clone(), made, self.names.clone(), expires));
+        if !overflow {
+            shelf.cache.insert(key.get_hash(), key.clone(), handle.clone());
         }
+        if expires {
+            kept.insert(key, Kept { handle: Some(handle.clone()), cached: true });
+        }
+        Some((handle, overflow))
+    }
+}
+
+impl<M: Remembered> Shelf<M> {
+    fn new() -> Self {
+        Shelf { cache: Cache::new(), kept: Mutex::default() }
+    }
+
+    /// Lets idle series go, and forgets those that have gone and that nobody has a handle of.
+    fn sweep(&self, idle: Duration, generation: &Generation<'_>) {
+        let mut kept = match self.kept.try_lock() {
+            Ok(kept) => kept,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            // Somebody makes a series, and may be waiting for the cutter to do so. The next generation will do.
+            Err(TryLockError::WouldBlock) => return,
+        };
+        kept.retain(|key, known| {
+            let Some(handle) = known.handle.take() else { return false };
+            if !handle.step(idle, generation) {
+                known.handle = Some(handle);
+            } else if std::mem::take(&mut known.cached) {
+                self.cache.remove(key.get_hash(), key);
+                known.handle = Some(handle);
+            } else {
+                // From here on no thread's table gives it out again.
+                known.handle = match Arc::try_unwrap(handle) {
+                    Ok(last) => (!last.is_gone()).then(|| Arc::new(last)),
+                    Err(handle) => Some(handle),
+                };
+            }
+            known.handle.is_some()
+        });
+    }
+}
+
+impl Sweep for Series {
+    fn sweep(&self, generation: &Generation<'_>) {
+        let Some(&idle) = self.idle.get() else { return };
+        self.counters.sweep(idle, generation);
+        self.gauges.sweep(idle, generation);
+        self.histograms.sweep(idle, generation);
     }
 }
 
 impl metrics::Recorder for Recorder {
     fn describe_counter(&self, name: KeyName, _: Option<Unit>, help: SharedString) {
-        self.names.describe(Kind::Counter, name.as_str(), &help, None);
+        self.series.names.describe(Kind::Counter, name.as_str(), &help, None);
     }
 
     fn describe_gauge(&self, name: KeyName, _: Option<Unit>, help: SharedString) {
-        self.names.describe(Kind::Gauge, name.as_str(), &help, None);
+        self.series.names.describe(Kind::Gauge, name.as_str(), &help, None);
     }
 
     fn describe_histogram(&self, name: KeyName, unit: Option<Unit>, help: SharedString) {
-        self.names.describe(Kind::Histogram, name.as_str(), &help, unit.map(measure));
+        self.series.names.describe(Kind::Histogram, name.as_str(), &help, unit.map(measure));
     }
 
     #[inline]
     fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> metrics::Counter {
-        let known = self.counters.with(key.get_hash(), |other| other == key, Clone::clone);
-        known.unwrap_or_else(|| {
-            let handle = |counter, _| {
-                let counted = Counted { counter, absolute: AtomicU64::new(0) };
-                metrics::Counter::from_arc(Arc::new(counted))
-            };
-            let refused = |counter| metrics::Counter::from_arc(Arc::new(Refused(counter)));
-            self.make(&self.counters, key, handle, refused)
-        })
+        match self.handle(&self.series.counters, key) {
+            Some(handle) => metrics::Counter::from_arc(handle),
+            None => metrics::Counter::from_arc(self.refused()),
+        }
     }
 
     #[inline]
     fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> metrics::Gauge {
-        let known = self.gauges.with(key.get_hash(), |other| other == key, Clone::clone);
-        known.unwrap_or_else(|| {
-            let handle = |gauge, _| metrics::Gauge::from_arc(Arc::new(Level(gauge)));
-            let refused = |counter| metrics::Gauge::from_arc(Arc::new(Refused(counter)));
-            self.make(&self.gauges, key, handle, refused)
-        })
+        match self.handle(&self.series.gauges, key) {
+            Some(handle) => metrics::Gauge::from_arc(handle),
+            None => metrics::Gauge::from_arc(self.refused()),
+        }
     }
 
     #[inline]
     fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> metrics::Histogram {
-        let known = self.histograms.with(key.get_hash(), |other| other == key, Clone::clone);
-        known.unwrap_or_else(|| {
-            let handle = |histogram, measure| {
-                let refused = self.names.refused.value.clone();
-                metrics::Histogram::from_arc(Arc::new(Spread { histogram, measure, refused }))
-            };
-            let refused = |counter| metrics::Histogram::from_arc(Arc::new(Refused(counter)));
-            self.make(&self.histograms, key, handle, refused)
-        })
+        match self.handle(&self.series.histograms, key) {
+            Some(handle) => metrics::Histogram::from_arc(handle),
+            None => metrics::Histogram::from_arc(self.refused()),
+        }
     }
 }
 
@@ -187,91 +316,5 @@ fn measure(unit: Unit) -> Measure {
         Unit::Kibibytes => Measure::size(1024.0),
         Unit::Bytes => Measure::size(1.0),
         _ => Measure::PLAIN,
-    }
-}
-
-struct Counted {
-    counter: Counter,
-    /// The largest value that `absolute` was given.
-    absolute: AtomicU64,
-}
-
-impl CounterFn for Counted {
-    fn increment(&self, value: u64) {
-        self.counter.add(value);
-    }
-
-    fn absolute(&self, value: u64) {
-        // Relaxed: one word, and each step of it is added by the thread that made the step.
-        let before = self.absolute.fetch_max(value, Ordering::Relaxed);
-        self.counter.add(value.saturating_sub(before));
-    }
-}
-
-struct Level(Gauge);
-
-impl GaugeFn for Level {
-    fn increment(&self, value: f64) {
-        self.0.add(value);
-    }
-
-    fn decrement(&self, value: f64) {
-        self.0.add(-value);
-    }
-
-    fn set(&self, value: f64) {
-        self.0.set(value);
-    }
-}
-
-struct Spread {
-    histogram: Histogram,
-    measure: Measure,
-    refused: Counter,
-}
-
-impl HistogramFn for Spread {
-    fn record(&self, value: f64) {
-        self.record_many(value, 1);
-    }
-
-    fn record_many(&self, value: f64, count: usize) {
-        match self.measure.recorded(value) {
-            Some(recorded) => self.histogram.record_n(recorded, count as u64),
-            None => self.refused.add(count as u64),
-        }
-    }
-}
-
-/// Counts what is recorded through a handle that could not be had.
-struct Refused(Counter);
-
-impl CounterFn for Refused {
-    fn increment(&self, _: u64) {
-        self.0.inc();
-    }
-
-    fn absolute(&self, _: u64) {
-        self.0.inc();
-    }
-}
-
-impl GaugeFn for Refused {
-    fn increment(&self, _: f64) {
-        self.0.inc();
-    }
-
-    fn decrement(&self, _: f64) {
-        self.0.inc();
-    }
-
-    fn set(&self, _: f64) {
-        self.0.inc();
-    }
-}
-
-impl HistogramFn for Refused {
-    fn record(&self, _: f64) {
-        self.0.inc();
     }
 }

@@ -7,7 +7,7 @@
 //! | `process` | the process itself: CPU, memory, files, faults, switches, disk and network, from /proc |
 //! | `metrics` | the macros of the `metrics` crate |
 //! | `tracing` | spans and events of the `tracing` crate, through a `tracing_subscriber` layer |
-//! | `opentelemetry` | instruments of the OpenTelemetry API |
+//! | `opentelemetry`, `opentelemetry-bound` | instruments of the OpenTelemetry API, bound ones too |
 //! | `tower`, `axum` | HTTP services behind a `tower` layer |
 //! | `tokio` | a tokio runtime's workers and tasks |
 
@@ -25,5 +25,10 @@ pub mod process;
 pub mod tokio;
 #[cfg(feature = "tower")]
 pub mod tower;
+#[cfg(any(feature = "tower", feature = "tracing"))]
+mod trace;
 #[cfg(feature = "tracing")]
 pub mod tracing;
+
+#[cfg(any(feature = "tower", feature = "tracing"))]
+pub use trace::TraceContext;

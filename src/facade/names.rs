@@ -10,9 +10,12 @@
 //!   read the same the later wins; a value that is too long is cut.
 
 use crate::limits::{DEFAULT_FAMILY_LIMIT, MAX_LABEL_VALUE_BYTES, MAX_LABELS, MAX_NAME_BYTES};
-use crate::record::family::Metric;
+#[cfg(any(feature = "opentelemetry", feature = "tracing"))]
+use crate::record::family::{At, Metric};
+use crate::registry::Bound;
 use crate::{Counter, Error, Kind, Registry, Unit};
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// How a histogram of floats is recorded in integers.
@@ -48,14 +51,40 @@ impl Measure {
     /// `value` in recorded units, to the nearest; `None` for what no histogram can hold: a value below zero, infinite, or
     /// none at all. Above 2⁶⁴ it is 2⁶⁴ - 1.
     #[cfg_attr(
+        not(any(feature = "opentelemetry", test)),
+        allow(dead_code, reason = "others record in whole nanoseconds, or know the scale alone")
+    )]
+    #[inline(always)]
+    pub(crate) fn recorded(self, value: f64) -> Option<u64> {
+        Self::scaled(value, self.scale)
+    }
+
+    /// As [`Measure::recorded`], in a unit of which `value`'s has so many.
+    #[cfg_attr(
         not(any(feature = "metrics", feature = "opentelemetry")),
         allow(dead_code, reason = "the layer for `tracing` records in whole nanoseconds")
     )]
     #[inline(always)]
-    pub(crate) fn recorded(self, value: f64) -> Option<u64> {
-        // The cast cuts, and saturates.
-        (0.0..f64::INFINITY).contains(&value).then_some((value * self.scale + 0.5) as u64)
+    pub(crate) fn scaled(value: f64, scale: f64) -> Option<u64> {
+        /// Above it a float has no digits behind the point: what is added to it is rounded, to the nearest or the even one.
+        const WHOLE: f64 = (1_u64 << 52) as f64;
+        let scaled = value * scale;
+        // Bits of floats are in the order of the floats; those below zero, infinite or none at all are above the rest.
+        match scaled.to_bits() < WHOLE.to_bits() {
+            true => Some((scaled + WHOLE).to_bits() - WHOLE.to_bits()),
+            false => large(value, scaled),
+        }
     }
+}
+
+/// The rest of [`Measure::scaled`]. The cast saturates.
+#[cfg_attr(
+    not(any(feature = "metrics", feature = "opentelemetry")),
+    allow(dead_code, reason = "the layer for `tracing` records in whole nanoseconds")
+)]
+#[cold]
+fn large(value: f64, scaled: f64) -> Option<u64> {
+    (0.0..f64::INFINITY).contains(&value).then_some(scaled as u64)
 }
 
 /// What was refused, by reason.
@@ -76,8 +105,8 @@ pub(crate) struct Refused {
 /// The metrics of one facade, by the names that its callers use.
 #[derive(Debug)]
 pub(crate) struct Names {
-    registry: Registry,
-    limit: usize,
+    pub(crate) registry: Registry,
+    limit: AtomicUsize,
     pub(crate) refused: Refused,
     table: Mutex<Table>,
 }
@@ -123,12 +152,13 @@ impl Names {
             limit: refused("limit")?,
             value: refused("value")?,
         };
-        let (registry, limit) = (registry.clone(), DEFAULT_FAMILY_LIMIT);
+        let (registry, limit) = (registry.clone(), AtomicUsize::new(DEFAULT_FAMILY_LIMIT));
         Ok(Names { registry, limit, refused, table: Mutex::default() })
     }
 
-    pub(crate) fn set_limit(&mut self, series: usize) {
-        self.limit = series;
+    pub(crate) fn set_limit(&self, series: usize) {
+        // Relaxed, here and where it is read: a number that stands for itself.
+        self.limit.store(series, Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
@@ -141,38 +171,76 @@ impl Names {
         self.lock().described.insert((kind, name.to_owned()), (help, measure));
     }
 
-    /// The series of `name` and `labels`, made now if it is new. `None` if the metric is something else already, or cannot be registered at all.
+    /// The series of `name` and `labels`, made now if it is new. `None` if the metric is something else already, or cannot
+    /// be registered at all.
+    #[cfg(any(feature = "opentelemetry", feature = "tracing"))]
     pub(crate) fn series<'a, M: Metric>(
         &self,
         name: &str,
         labels: impl Iterator<Item = (&'a str, &'a str)>,
     ) -> Option<Made<M>> {
+        let Made { metric: bound, measure, overflow } = self.bound(M::KIND, name, labels)?;
+        let metric = M::handle(At(bound), crate::Precision::Two);
+        Some(Made { metric, measure, overflow })
+    }
+
+    /// As `series`, and gives the place alone.
+    pub(crate) fn bound<'a>(
+        &self,
+        kind: Kind,
+        name: &str,
+        labels: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Option<Made<Bound>> {
         let mut table = self.lock();
-        let known = table.names.get(name).filter(|known| known.kind == M::KIND).cloned();
+        let known = table.names.get(name).filter(|known| known.kind == kind).cloned();
         let new = match known {
             Some(known) => known,
             None if table.names.contains_key(name) => return None,
-            None => table.name(M::KIND, name),
+            None => table.name(kind, name),
         };
-        let overflow = new.series >= self.limit;
+        let overflow = new.series >= self.limit.load(Ordering::Relaxed);
         let labels = match overflow {
             true => vec![("overflow".to_owned(), "true".to_owned())],
-            false => clean_labels(M::KIND, labels),
+            false => clean_labels(kind, labels),
         };
-        let builder = self.registry.metric(&new.exported, &new.help).unit(match M::KIND {
-            Kind::Histogram => new.measure.unit,
-            _ => Unit::None,
-        });
+        let builder = self.registry.metric(&new.exported, &new.help).unit(new.unit());
         let builder = labels.into_iter().fold(builder, |b, (key, value)| b.label(key, value));
-        let metric = builder.one().ok()?;
+        let metric = builder.bound(kind).ok()?;
         let measure = new.measure;
-        if overflow {
-            self.refused.limit.inc();
-        } else {
-            table.taken.insert(new.exported.clone());
-            table.names.entry(name.to_owned()).or_insert(new).series += 1;
+        // Also one that has no series but that of the overflow stays what it is.
+        table.taken.insert(new.exported.clone());
+        let known = table.names.entry(name.to_owned()).or_insert(new);
+        match overflow {
+            true => self.refused.limit.inc(),
+            false => known.series += 1,
         }
         Some(Made { metric, measure, overflow })
+    }
+
+    /// Takes a series off the registry that nobody else has, and counts it no longer; `false` if somebody has it, or if
+    /// the table is in use: this does not wait.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn forget<'a>(
+        &self,
+        name: &str,
+        labels: impl Iterator<Item = (&'a str, &'a str)>,
+        bound: &Bound,
+    ) -> bool {
+        let Ok(mut table) = self.table.try_lock() else { return false };
+        let Some(known) = table.names.get_mut(name) else { return false };
+        let labels = clean_labels(known.kind, labels);
+        let gone = self.registry.unbind(&known.exported, known.kind, labels, bound);
+        known.series -= usize::from(gone);
+        gone
+    }
+}
+
+impl Name {
+    fn unit(&self) -> Unit {
+        match self.kind {
+            Kind::Histogram => self.measure.unit,
+            _ => Unit::None,
+        }
     }
 }
 
@@ -196,8 +264,11 @@ impl Table {
         // Room for the hash.
         let short = cut(stem, MAX_NAME_BYTES - suffix.len() - 9);
         let mut exported = format!("{short}{suffix}");
-        if short.len() < stem.len() || self.taken.contains(&exported) {
-            exported = format!("{short}_{:08x}{suffix}", fingerprint(raw));
+        let (mut cut_short, mut hash) = (short.len() < stem.len(), fingerprint(raw));
+        while cut_short || self.taken.contains(&exported) {
+            exported = format!("{short}_{hash:08x}{suffix}");
+            // Another may be called just so.
+            (cut_short, hash) = (false, hash.wrapping_add(1));
         }
         let help = if help.is_empty() { raw.to_owned() } else { help };
         let help = cut(&help, crate::limits::MAX_HELP_BYTES).to_owned();
@@ -284,9 +355,29 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_reads_like_the_hash_of_another_is_not_taken_for_it() {
+        let mut table = Table::default();
+        let mut take = |raw: &str| {
+            let name = table.name(Kind::Counter, raw).exported;
+            assert!(table.taken.insert(name.clone()), "{name} is there already");
+            name
+        };
+        assert_eq!(take("a_b"), "a_b");
+        let hashed = format!("a_b_{:08x}", fingerprint("a.b"));
+        assert_eq!(take(&hashed), hashed);
+        assert_ne!(take("a.b"), hashed);
+        assert_eq!(take(&"x".repeat(1_000)).len(), MAX_NAME_BYTES);
+        take(&"x".repeat(1_001));
+    }
+
+    #[test]
     fn values() {
         let seconds = Measure::time(1e9);
         assert_eq!(seconds.recorded(0.000_000_001_6), Some(2));
+        assert_eq!(seconds.recorded(4_503_599.627_370_497), Some((1 << 52) + 1));
+        assert_eq!(seconds.recorded(4_503_599.627_370_495), Some((1 << 52) - 1));
+        assert_eq!(Measure::PLAIN.recorded(0.4), Some(0));
+        assert_eq!(Measure::PLAIN.recorded(12.6), Some(13));
         assert_eq!(seconds.recorded(1e300), Some(u64::MAX));
         assert_eq!(seconds.recorded(-0.0), Some(0));
         assert_eq!(seconds.recorded(-1.0), None);

@@ -29,9 +29,17 @@
 //! name are one metric. Series beyond the [limit](MeterProvider::limit) share `overflow="true"`;
 //! `tachometer_facade_refused_total{facade="opentelemetry"}` counts what could not be recorded, by reason.
 //!
-//! Cost: the stable API hands the attributes over with each record, and has no bound instruments: without attributes a
-//! record is the engine's own behind a virtual call and a look-up; with them, a hash over all of them, without lock or
-//! allocation. Attributes in another order are looked up by themselves, and find the same series.
+//! Cost: the stable API hands the attributes over with each record: without attributes a record is the engine's own behind
+//! a virtual call and a look-up; with them, a hash over all of them, without lock or allocation. Attributes in another
+//! order are looked up by themselves, and find the same series.
+//!
+//! Bound instruments (`counter.bind(&attributes)`) are the engine's own behind a virtual call, without a look-up. The API
+//! calls them experimental: they are there with the feature `opentelemetry-bound` of this crate. **Do not ask for them by
+//! the API's own feature alone** (`opentelemetry/experimental_metrics_bound_instruments`): the API then gives handles that
+//! record nothing.
+
+#[cfg(feature = "opentelemetry-bound")]
+mod bound;
 
 use super::cache::Cache;
 use super::names::{Made, Measure, Names};
@@ -64,11 +72,9 @@ impl MeterProvider {
     }
 
     /// Sets how many series each metric may have;
-    /// [`DEFAULT_FAMILY_LIMIT`](crate::limits::DEFAULT_FAMILY_LIMIT) unless set. To be called before meters are made.
-    pub fn limit(mut self, series: usize) -> Self {
-        if let Some(names) = Arc::get_mut(&mut self.names) {
-            names.set_limit(series);
-        }
+    /// [`DEFAULT_FAMILY_LIMIT`](crate::limits::DEFAULT_FAMILY_LIMIT) unless set.
+    pub fn limit(self, series: usize) -> Self {
+        self.names.set_limit(series);
         self
     }
 }
@@ -85,6 +91,16 @@ struct Instruments {
     registry: Registry,
 }
 
+/// The experimental part of an instrument.
+macro_rules! bind {
+    ($number:ty) => {
+        #[cfg(feature = "opentelemetry-bound")]
+        fn bind(&self, attributes: &[KeyValue]) -> bound::Boxed<$number> {
+            bound::bind(self, attributes)
+        }
+    };
+}
+
 /// One instrument: its series by the attributes that they were recorded with.
 struct Instrument<M> {
     names: Arc<Names>,
@@ -99,31 +115,36 @@ fn hash_of(attributes: &[KeyValue]) -> u64 {
 }
 
 impl<M: Metric> Instrument<M> {
+    /// Records in the series of `attributes`, or counts that there can be none.
     fn with(&self, attributes: &[KeyValue], record: impl Fn(&Made<M>)) {
-        let hash = hash_of(attributes);
-        let known = || self.series.with(hash, |key| **key == *attributes, |made| record(made));
-        if known().is_none() {
-            let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
-            if known().is_none() {
-                self.make(hash, attributes, record);
-            }
+        if !self.find(attributes, record) {
+            self.names.refused.conflict.inc();
         }
     }
 
+    /// Does something with the series of `attributes`, once, and makes it if it is new; `false` if its name is that of
+    /// something else.
+    fn find(&self, attributes: &[KeyValue], found: impl Fn(&Made<M>)) -> bool {
+        let hash = hash_of(attributes);
+        let known = || self.series.with(hash, |key| **key == *attributes, |made| found(made));
+        if known().is_some() {
+            return true;
+        }
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        known().is_some() || self.make(hash, attributes, found)
+    }
+
     #[cold]
-    fn make(&self, hash: u64, attributes: &[KeyValue], record: impl Fn(&Made<M>)) {
+    fn make(&self, hash: u64, attributes: &[KeyValue], found: impl Fn(&Made<M>)) -> bool {
         let values: Vec<_> = attributes.iter().map(|pair| pair.value.as_str()).collect();
         let keys = attributes.iter().map(|pair| pair.key.as_str());
         let labels = keys.zip(values.iter().map(|value| &**value));
-        match self.names.series::<M>(&self.name, labels) {
-            Some(made) => {
-                record(&made);
-                if !made.overflow {
-                    self.series.insert(hash, attributes.into(), Arc::new(made));
-                }
-            }
-            None => self.names.refused.conflict.inc(),
+        let Some(made) = self.names.series::<M>(&self.name, labels) else { return false };
+        found(&made);
+        if !made.overflow {
+            self.series.insert(hash, attributes.into(), Arc::new(made));
         }
+        true
     }
 }
 
@@ -131,22 +152,24 @@ impl SyncInstrument<u64> for Instrument<Counter> {
     fn measure(&self, value: u64, attributes: &[KeyValue]) {
         self.with(attributes, |made| made.metric.add(value));
     }
+
+    bind! { u64 }
 }
 
 impl SyncInstrument<i64> for Instrument<UpDownCounter> {
     fn measure(&self, value: i64, attributes: &[KeyValue]) {
         self.with(attributes, |made| made.metric.add(value));
     }
+
+    bind! { i64 }
 }
 
 impl SyncInstrument<u64> for Instrument<Histogram> {
     fn measure(&self, value: u64, attributes: &[KeyValue]) {
-        self.with(attributes, |made| match made.measure.scale {
-            // Whole numbers stay exact.
-            1.0 => made.metric.record(value),
-            scale => made.metric.record(value.saturating_mul(scale as u64)),
-        });
+        self.with(attributes, |made| made.metric.record(whole(value, made.measure)));
     }
+
+    bind! { u64 }
 }
 
 impl SyncInstrument<f64> for Instrument<Histogram> {
@@ -155,6 +178,17 @@ impl SyncInstrument<f64> for Instrument<Histogram> {
             Some(recorded) => made.metric.record(recorded),
             None => self.names.refused.value.inc(),
         });
+    }
+
+    bind! { f64 }
+}
+
+/// A whole number in recorded units, exactly.
+#[inline(always)]
+fn whole(value: u64, measure: Measure) -> u64 {
+    match measure.scale {
+        1.0 => value,
+        scale => value.saturating_mul(scale as u64),
     }
 }
 
@@ -168,12 +202,24 @@ struct Sum {
     rises: bool,
 }
 
+impl Sum {
+    #[inline(always)]
+    fn takes(rises: bool, value: f64) -> bool {
+        value.is_finite() && !(rises && value < 0.0)
+    }
+}
+
 impl SyncInstrument<f64> for Sum {
     fn measure(&self, value: f64, attributes: &[KeyValue]) {
-        match value.is_finite() && !(self.rises && value < 0.0) {
+        match Sum::takes(self.rises, value) {
             true => self.gauge.with(attributes, |made| made.metric.add(value)),
             false => self.gauge.names.refused.value.inc(),
         }
+    }
+
+    #[cfg(feature = "opentelemetry-bound")]
+    fn bind(&self, attributes: &[KeyValue]) -> bound::Boxed<f64> {
+        bound::sum(&self.gauge, self.rises, attributes)
     }
 }
 
@@ -182,6 +228,11 @@ macro_rules! set {
         impl SyncInstrument<$number> for Set {
             fn measure(&self, value: $number, attributes: &[KeyValue]) {
                 self.0.with(attributes, |made| made.metric.set(value as f64));
+            }
+
+            #[cfg(feature = "opentelemetry-bound")]
+            fn bind(&self, attributes: &[KeyValue]) -> bound::Boxed<$number> {
+                bound::bind(&self.0, attributes)
             }
         }
         impl AsyncInstrument<$number> for Set {

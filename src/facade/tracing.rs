@@ -29,21 +29,33 @@
 //! counts them. A field that a span does not have is an empty label, which is the same as none. Fields recorded after the
 //! span began count too.
 //!
+//! # Exemplars
+//!
+//! A page leads from a slow bucket to a trace if the layer knows in which trace a span was. The identifiers of the `tracing`
+//! crate are not those of a trace, so it must be told:
+//!
+//! - by fields `trace_id` and `span_id`, in hexadecimal, of the span or of the nearest around it that has both:
+//!   [`Builder::exemplars`];
+//! - by a function that asks another layer for them, such as one for OpenTelemetry: [`Builder::exemplars_from`].
+//!
 //! Cost: what the subscriber takes for a span, and two readings of the clock, an allocation for the span's own state and a
 //! look-up without a lock; for an event by level alone a [`Counter::inc`](crate::Counter::inc).
 
+use super::TraceContext;
 use super::cache::Cache;
 use super::names::{Measure, Names};
+use super::trace::hex;
 use crate::{Counter, Error, Histogram, Kind, Registry};
 use std::fmt;
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
+use tracing_core::dispatcher::WeakDispatch;
 use tracing_core::field::{Field, Visit};
 use tracing_core::span::{Attributes, Id, Record};
-use tracing_core::{Event, Level, Subscriber};
+use tracing_core::{Dispatch, Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 const DURATION: &str = "tracing_span_duration_seconds";
 const BUSY: &str = "tracing_span_busy_seconds";
@@ -65,7 +77,12 @@ pub struct Builder {
     busy: bool,
     targets: bool,
     limit: Option<usize>,
+    exemplars: bool,
+    trace: Option<TraceOf>,
 }
+
+/// Asks for the trace that a span belongs to.
+pub type TraceOf = fn(&Id, &Dispatch) -> Option<TraceContext>;
 
 impl Builder {
     /// Makes the values of a span's field a label.
@@ -93,12 +110,56 @@ impl Builder {
         self
     }
 
+    /// Whether durations are recorded with the trace that the fields `trace_id` and `span_id` of a span name, or of the
+    /// nearest span around it that has both.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tachometer::facade::tracing::MetricsLayer;
+    /// use tachometer::{Encoder as _, Engine, ManualClock, OpenMetricsEncoder, Registry};
+    /// use tracing_subscriber::{layer::SubscriberExt as _, registry};
+    /// let metrics = Registry::new();
+    /// let layer = MetricsLayer::builder().exemplars(true).build(&metrics)?;
+    /// tracing::subscriber::with_default(registry().with(layer), || {
+    ///     let (trace_id, span_id) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
+    ///     tracing::info_span!("request", trace_id, span_id).in_scope(|| ());
+    /// });
+    /// let engine = Engine::builder().registry(&metrics).manual(&ManualClock::at(Duration::ZERO)).start()?;
+    /// let mut page = Vec::new();
+    /// OpenMetricsEncoder::new().encode(&engine.refresh(), &mut page);
+    /// assert!(String::from_utf8(page).unwrap().contains(r#"{trace_id="4bf92f3577b34da6a3ce929d0e0e4736",span_id="#));
+    /// # Ok::<(), tachometer::Error>(())
+    /// ```
+    pub fn exemplars(mut self, wanted: bool) -> Self {
+        self.exemplars = wanted;
+        self
+    }
+
+    /// Has durations recorded with the trace that `trace` finds, by a span and the subscriber that has it. It is asked
+    /// whenever the span is left, and when it closes, until it gives one; what it gives stands before any field. It must not
+    /// enter a span.
+    ///
+    /// With `tracing-opentelemetry` (0.33 and later), whichever of the two layers comes first:
+    ///
+    /// ```ignore
+    /// builder.exemplars_from(|id, dispatch| {
+    ///     let context = tracing_opentelemetry::get_otel_context(id, dispatch)?;
+    ///     let ids = context.span().span_context().clone();
+    ///     let found = TraceContext::new(ids.trace_id().to_bytes(), ids.span_id().to_bytes())?;
+    ///     Some(TraceContext { sampled: ids.is_sampled(), ..found })
+    /// })
+    /// ```
+    pub fn exemplars_from(mut self, trace: TraceOf) -> Self {
+        self.trace = Some(trace);
+        self
+    }
+
     /// The layer, recording into `registry`.
     ///
     /// # Errors
     /// The layer's metrics are registered there as something else, or there are too many series.
     pub fn build(self, registry: &Registry) -> Result<MetricsLayer, Error> {
-        let mut names = Names::new(registry, "tracing")?;
+        let names = Names::new(registry, "tracing")?;
         self.limit.into_iter().for_each(|limit| names.set_limit(limit));
         let time = Some(Measure::time(1.0));
         names.describe(Kind::Histogram, DURATION, "From a span's creation to its close.", time);
@@ -115,6 +176,9 @@ impl Builder {
         Ok(MetricsLayer {
             fields: self.fields,
             busy: self.busy,
+            exemplars: self.exemplars,
+            trace: self.trace,
+            dispatch: OnceLock::new(),
             levels,
             spans: Cache::new(),
             events: Cache::new(),
@@ -127,6 +191,10 @@ impl Builder {
 pub struct MetricsLayer {
     fields: Vec<String>,
     busy: bool,
+    exemplars: bool,
+    trace: Option<TraceOf>,
+    /// The subscriber that the layer is a part of.
+    dispatch: OnceLock<WeakDispatch>,
     /// A counter for each of [`LEVELS`]; none if events are counted by target.
     levels: Vec<Counter>,
     spans: Cache<Arc<SpanKey>, Durations>,
@@ -162,18 +230,42 @@ struct Timing {
     /// Entries that are open: threads may be in a span at once.
     depth: u32,
     busy: Duration,
+    /// What was found by the function, and by the fields.
+    trace: Option<TraceContext>,
+    fields: TraceFields,
 }
 
-/// Picks the chosen fields.
+/// The identifiers that a span's fields name.
+#[derive(Default)]
+struct TraceFields {
+    trace_id: Option<[u8; 16]>,
+    span_id: Option<[u8; 8]>,
+}
+
+impl TraceFields {
+    fn context(&self) -> Option<TraceContext> {
+        TraceContext::new(self.trace_id?, self.span_id?)
+    }
+}
+
+/// Picks the chosen fields, and those that name a trace if they are wanted.
 struct Pick<'a> {
     fields: &'a [String],
     values: &'a mut [String],
+    trace: Option<&'a mut TraceFields>,
 }
 
 impl Pick<'_> {
     fn put(&mut self, field: &Field, value: impl fmt::Display) {
         if let Some(at) = self.fields.iter().position(|name| name == field.name()) {
             self.values[at] = value.to_string();
+        }
+        if let Some(trace) = &mut self.trace {
+            match field.name() {
+                "trace_id" => trace.trace_id = hex(value.to_string().as_bytes()),
+                "span_id" => trace.span_id = hex(value.to_string().as_bytes()),
+                _ => {}
+            }
         }
     }
 }
@@ -206,14 +298,19 @@ impl MetricsLayer {
         Self::builder().build(registry)
     }
 
-    fn closed(&self, timing: &Timing) {
+    fn closed(&self, timing: &Timing, trace: Option<TraceContext>) {
         let whole = timing.began.elapsed();
-        let record = |durations: &Durations| {
-            // The one place at which a span's time is recorded: its identity, for an exemplar, would be handed on here.
-            durations.whole.record_duration(whole);
-            if let Some(busy) = &durations.busy {
-                busy.record_duration(timing.busy);
+        let exemplar = trace.and_then(TraceContext::exemplar);
+        let put = |histogram: &Histogram, duration: Duration| match exemplar {
+            Some((trace, span)) => {
+                let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+                histogram.record_with_exemplar(nanoseconds, trace, span);
             }
+            None => histogram.record_duration(duration),
+        };
+        let record = |durations: &Durations| {
+            put(&durations.whole, whole);
+            durations.busy.iter().for_each(|busy| put(busy, timing.busy));
         };
         let hash = hash_of(&timing.key);
         let is = |key: &Arc<SpanKey>| **key == timing.key;
@@ -239,6 +336,24 @@ impl MetricsLayer {
         if !whole.overflow {
             self.spans.insert(hash, Arc::new(timing.key.clone()), durations);
         }
+    }
+
+    /// Asks the function for a span's trace, if there is one and it has not said yet. It may look at the span's extensions,
+    /// so none are held meanwhile.
+    fn ask<'a, R: LookupSpan<'a>>(&self, span: &SpanRef<'a, R>) -> Option<TraceContext> {
+        let of = self.trace?;
+        let said = span.extensions().get::<Timing>()?.trace;
+        let dispatch = self.dispatch.get()?;
+        if said.is_some() { None } else { of(&span.id(), &dispatch.upgrade()?) }
+    }
+
+    /// The trace of a span that closes: what the function said of it, or else the fields of the nearest span that has them.
+    fn trace_of<'a, R: LookupSpan<'a>>(&self, span: &SpanRef<'a, R>) -> Option<TraceContext> {
+        let said = span.extensions().get::<Timing>().and_then(|timing| timing.trace);
+        if said.is_some() || !self.exemplars {
+            return said;
+        }
+        span.scope().find_map(|near| near.extensions().get::<Timing>()?.fields.context())
     }
 
     fn count_by_target(&self, level: Level, target: &'static str) {
@@ -276,19 +391,30 @@ fn index(level: Level) -> usize {
 }
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for MetricsLayer {
+    fn on_register_dispatch(&self, subscriber: &Dispatch) {
+        // A layer is a part of one subscriber.
+        let _ = self.dispatch.set(subscriber.downgrade());
+    }
+
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
         let mut values = vec![String::new(); self.fields.len()].into_boxed_slice();
-        attributes.record(&mut Pick { fields: &self.fields, values: &mut values });
+        let mut fields = TraceFields::default();
+        let trace = self.exemplars.then_some(&mut fields);
+        attributes.record(&mut Pick { fields: &self.fields, values: &mut values, trace });
         let key = SpanKey { name: attributes.metadata().name(), values };
-        let (entered, depth, busy) = (None, 0, Duration::ZERO);
-        span.extensions_mut().replace(Timing { key, began: Instant::now(), entered, depth, busy });
+        let (began, entered, depth, busy) = (Instant::now(), None, 0, Duration::ZERO);
+        let timing = Timing { key, began, entered, depth, busy, trace: None, fields };
+        span.extensions_mut().replace(timing);
     }
 
     fn on_record(&self, id: &Id, record: &Record<'_>, context: Context<'_, S>) {
-        let Some(span) = context.span(id).filter(|_| !self.fields.is_empty()) else { return };
+        let wanted = !self.fields.is_empty() || self.exemplars;
+        let Some(span) = context.span(id).filter(|_| wanted) else { return };
         if let Some(timing) = span.extensions_mut().get_mut::<Timing>() {
-            record.record(&mut Pick { fields: &self.fields, values: &mut timing.key.values });
+            let trace = self.exemplars.then_some(&mut timing.fields);
+            let values = &mut timing.key.values;
+            record.record(&mut Pick { fields: &self.fields, values, trace });
         }
     }
 
@@ -301,9 +427,12 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for MetricsLayer {
     }
 
     fn on_exit(&self, id: &Id, context: Context<'_, S>) {
-        let Some(span) = context.span(id).filter(|_| self.busy) else { return };
+        let wanted = self.busy || self.trace.is_some();
+        let Some(span) = context.span(id).filter(|_| wanted) else { return };
+        let said = self.ask(&span);
         if let Some(timing) = span.extensions_mut().get_mut::<Timing>() {
-            timing.depth = timing.depth.saturating_sub(1);
+            timing.trace = timing.trace.or(said);
+            timing.depth = timing.depth.saturating_sub(u32::from(self.busy));
             if timing.depth == 0 {
                 timing.busy +=
                     timing.entered.take().map_or(Duration::ZERO, |since| since.elapsed());
@@ -313,8 +442,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for MetricsLayer {
 
     fn on_close(&self, id: Id, context: Context<'_, S>) {
         let Some(span) = context.span(&id) else { return };
+        let trace = self.ask(&span).or_else(|| self.trace_of(&span));
         let timing = span.extensions_mut().remove::<Timing>();
-        timing.iter().for_each(|timing| self.closed(timing));
+        timing.iter().for_each(|timing| self.closed(timing, trace));
     }
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {

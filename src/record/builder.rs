@@ -4,6 +4,8 @@ use super::family::Metric;
 use super::family::dynamic::{Family, Options};
 use super::family::enums::{EnumFamily, EnumLabels, LabelEnum, combinations};
 use super::state_set::{StateSet, states};
+#[cfg(any(feature = "metrics", feature = "opentelemetry", feature = "tracing"))]
+use crate::registry::Bound;
 use crate::registry::layout::Source;
 use crate::registry::members::Members;
 use crate::registry::{Buckets, Definition, Kind, Precision, Registry, Unit};
@@ -238,12 +240,10 @@ impl MetricBuilder<'_> {
         Ok(Histogram::from_bound(bound, definition.precision))
     }
 
-    /// Registers one series of the type `M`.
+    /// Registers one series of a kind, and gives its place.
     #[cfg(any(feature = "metrics", feature = "opentelemetry", feature = "tracing"))]
-    pub(crate) fn one<M: Metric>(self) -> Result<M, Error> {
-        let definition = self.definition(M::KIND);
-        let bound = self.registry.bind(&definition, &[self.labels])?;
-        Ok(M::handle(super::family::At(bound), definition.precision))
+    pub(crate) fn bound(self, kind: Kind) -> Result<Bound, Error> {
+        self.registry.bind(&self.definition(kind), &[self.labels])
     }
 
     /// Registers a family whose labels are Rust enums, every combination a series.

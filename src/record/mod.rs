@@ -14,6 +14,8 @@ pub(crate) mod gauge;
 pub(crate) mod group;
 pub(crate) mod handle;
 pub(crate) mod histogram;
+#[cfg(feature = "metrics")]
+pub(crate) mod lease;
 pub(crate) mod sampler;
 pub(crate) mod state_set;
 pub(crate) mod timer;

@@ -10,6 +10,8 @@ pub(crate) mod locks;
 pub(crate) mod members;
 pub(crate) mod settings;
 pub(crate) mod slots;
+#[cfg(feature = "metrics")]
+pub(crate) mod sweep;
 
 pub use definition::{Buckets, Definition, Kind, Precision, Unit};
 pub use settings::RegistrySettings;
@@ -58,6 +60,9 @@ pub(crate) struct State {
     pub(crate) settings: settings::Settings,
     /// What is called before each cut.
     collectors: Vec<Collector>,
+    /// What lets idle series of a facade go after each cut.
+    #[cfg(feature = "metrics")]
+    sweepers: Vec<std::sync::Weak<dyn sweep::Sweep>>,
     /// Rises with every change of what a page shows.
     pub(crate) version: u64,
     /// The fork generation in which an engine runs on this registry.
@@ -159,6 +164,8 @@ impl Inner {
     ) {
         let families = self.lock().dynamic.clone();
         families.iter().for_each(|members| members.expire(now, complete, &value));
+        #[cfg(feature = "metrics")]
+        self.sweep(&sweep::Generation { now, complete, value: &value });
     }
 }
 

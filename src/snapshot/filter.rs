@@ -29,6 +29,7 @@ impl Snapshot {
         let mut some = Snapshot::none(self.moment);
         let (mut scalars, mut histograms) = (Vec::new(), Vec::new());
         let (mut cumulative, mut extremes) = (Vec::new(), Vec::new());
+        let mut exemplars = Vec::new();
         for family in &self.layout.families {
             let definition: &Definition = &family.definition;
             let mut series = Vec::new();
@@ -39,6 +40,7 @@ impl Snapshot {
                     histograms.push(self.histograms[one.value].clone());
                     cumulative.push(self.cumulative[one.value].clone());
                     extremes.push(self.extremes[one.value]);
+                    exemplars.push(self.exemplars[one.value].clone());
                 } else {
                     kept.value = scalars.len();
                     scalars.push(self.scalars[one.value]);
@@ -64,6 +66,7 @@ impl Snapshot {
             histograms: histograms.into(),
             cumulative: cumulative.into(),
             extremes: extremes.into(),
+            exemplars: exemplars.into(),
             ..some
         }
     }
@@ -101,5 +104,21 @@ mod tests {
         assert_eq!(page(&all.filtered(|_, _| true)), whole);
         assert!(all.filtered(|_, _| false).is_empty());
         assert_eq!(some.counter("events_total"), Ok(u64::from(b'a' + b'c')));
+    }
+
+    #[test]
+    fn what_is_kept_has_its_exemplars() {
+        let registry = Registry::new();
+        for peer in ["a", "b"] {
+            let wait = registry.metric("wait_seconds", "Help.").label("peer", peer);
+            wait.histogram().unwrap().record_with_exemplar(7, [peer.as_bytes()[0]; 16], [1; 8]);
+        }
+        let clock = ManualClock::at(Duration::ZERO);
+        let engine = Engine::builder().registry(&registry).manual(&clock).start().unwrap();
+        let some = engine.refresh().filtered(|_, labels| labels.iter().any(|label| label.1 == "b"));
+        let series = some.series().next().unwrap();
+        assert_eq!(series.exemplars()[0].trace_id, [b'b'; 16]);
+        let page = crate::Encoder::to_vec(&mut crate::OpenMetricsEncoder::new(), &some);
+        assert!(String::from_utf8(page).unwrap().contains(&"62".repeat(16)));
     }
 }

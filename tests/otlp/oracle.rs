@@ -1,7 +1,7 @@
 //! A receiver of OTLP metrics, by other means than the encoder's: what it has after a request must be what the snapshot says.
 //!
-//! It decodes with `opentelemetry-proto`, replaces what is cumulative and adds what is delta, and works every bucket out
-//! anew from the snapshot's own buckets.
+//! It decodes with `opentelemetry-proto`, replaces what is cumulative and adds what is delta, forgets what ended, and works
+//! every bucket out anew from the snapshot's own buckets.
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
@@ -10,13 +10,19 @@ use opentelemetry_proto::tonic::metrics::v1::{
     ExponentialHistogramDataPoint, Metric, NumberDataPoint, metric::Data,
 };
 use prost::Message as _;
-use std::collections::BTreeMap;
-use tachometer::{
-    HistogramSnapshot, Kind, OtlpEncoder, Precision, SeriesView, Snapshot, Temporality, Unit, Value,
-};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use tachometer::{Kind, OtlpEncoder, SeriesView, Snapshot, Temporality, Unit, Value};
+
+#[path = "histogram.rs"]
+mod histogram;
+
+use histogram::{Histogram, check_exemplars, expected};
 
 const DELTA: i32 = 1;
 const CUMULATIVE: i32 = 2;
+/// `DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK`
+const NO_RECORDED_VALUE: u32 = 1;
 
 type Attributes = Vec<(String, String)>;
 
@@ -29,7 +35,17 @@ pub struct Receiver {
     pub scope: Attributes,
     /// The time of the last request.
     last: Option<u64>,
-    series: BTreeMap<(String, Attributes), Series>,
+    series: BTreeMap<(String, Attributes), Known>,
+    /// How many series the last request ended.
+    pub ended: usize,
+}
+
+/// A series.
+#[derive(Clone, Debug)]
+struct Known {
+    value: Series,
+    is_delta: bool,
+    created: Duration,
 }
 
 #[derive(Clone, Debug)]
@@ -39,20 +55,26 @@ enum Series {
     Histogram(Histogram),
 }
 
-#[derive(Clone, Debug)]
-struct Histogram {
-    scale: i32,
-    zeros: u64,
-    buckets: BTreeMap<i32, u64>,
-    count: u64,
-    sum: f64,
-    extremes: Option<(f64, f64)>,
-}
-
 /// One point of a request, with what stands around it.
 enum Point<'a> {
     Number(&'a NumberDataPoint, Option<(i32, bool)>),
     Histogram(&'a ExponentialHistogramDataPoint, i32),
+}
+
+impl Point<'_> {
+    fn attributes(&self) -> Attributes {
+        match self {
+            Point::Number(point, _) => pairs(&point.attributes),
+            Point::Histogram(point, _) => pairs(&point.attributes),
+        }
+    }
+
+    fn is_end(&self) -> bool {
+        match self {
+            Point::Number(point, _) => point.flags == NO_RECORDED_VALUE,
+            Point::Histogram(point, _) => point.flags == NO_RECORDED_VALUE,
+        }
+    }
 }
 
 /// A request from a body of either content type.
@@ -122,6 +144,7 @@ impl Receiver {
             scope: Vec::new(),
             last: None,
             series: BTreeMap::new(),
+            ended: 0,
         }
     }
 
@@ -131,12 +154,51 @@ impl Receiver {
     /// Anything in it is not as it must be.
     pub fn receive(&mut self, request: &ExportMetricsServiceRequest, snapshot: &Snapshot) {
         let time = nanoseconds(snapshot.unix_time());
-        let points = self.points(request);
+        let (ends, points): (Vec<_>, Vec<_>) =
+            self.points(request).into_iter().partition(|(_, point)| point.is_end());
         assert_eq!(points.len(), snapshot.len(), "points");
         for (series, (metric, point)) in snapshot.series().zip(points) {
             self.take(&series, metric, &point, time);
         }
+        ends.iter().for_each(|(metric, point)| self.end(metric, point, time));
+        self.check_ends(snapshot);
+        self.ended = ends.len();
         self.last = Some(time);
+    }
+
+    /// Takes the end of a series, which has no value.
+    fn end(&mut self, metric: &Metric, point: &Point<'_>, time: u64) {
+        let key = (metric.name.clone(), point.attributes());
+        let was = self.series.remove(&key).unwrap_or_else(|| panic!("{key:?} was never there"));
+        let was = was.value;
+        match point {
+            Point::Number(point, sum) => {
+                assert_eq!((point.time_unix_nano, point.value), (time, None), "{key:?}");
+                let is_delta = sum.is_some_and(|(temporality, _)| temporality == DELTA);
+                assert!(!is_delta && !matches!(was, Series::Histogram(_)), "{key:?} ended");
+                let starts = point.start_time_unix_nano > 0;
+                assert_eq!(starts, sum.is_some(), "{key:?} began");
+                assert!(point.start_time_unix_nano <= time && point.exemplars.is_empty());
+            }
+            Point::Histogram(point, temporality) => {
+                assert_eq!((point.time_unix_nano, *temporality), (time, CUMULATIVE), "{key:?}");
+                assert!(matches!(was, Series::Histogram(_)), "{key:?} was {was:?}");
+                assert_eq!((point.count, point.sum, point.zero_count), (0, None, 0));
+                assert!((1..=time).contains(&point.start_time_unix_nano));
+            }
+        }
+    }
+
+    /// Everything that the receiver has, the snapshot has. Streams of deltas stop, and that is all.
+    fn check_ends(&mut self, snapshot: &Snapshot) {
+        let live: BTreeSet<(&str, &[(String, String)])> =
+            snapshot.series().map(|one| (one.definition.name.as_str(), one.labels)).collect();
+        let is_delta = self.temporality == Temporality::Delta;
+        self.series.retain(|(name, labels), series| {
+            let stays = live.contains(&(name.as_str(), &labels[..]));
+            assert!(stays || is_delta && series.is_delta, "{name} {labels:?} has no end");
+            stays
+        });
     }
 
     /// All points, with their metrics.
@@ -187,10 +249,7 @@ impl Receiver {
             _ => "1",
         };
         assert_eq!(metric.unit, unit, "{}", metric.name);
-        let attributes = match point {
-            Point::Number(point, _) => pairs(&point.attributes),
-            Point::Histogram(point, _) => pairs(&point.attributes),
-        };
+        let attributes = point.attributes();
         assert_eq!(attributes, series.labels, "{}", metric.name);
 
         let key = (metric.name.clone(), attributes);
@@ -200,7 +259,9 @@ impl Receiver {
             }
             _ => CUMULATIVE,
         };
-        let before = self.series.get(&key).filter(|_| wanted == DELTA).cloned();
+        // One that went and came back has the same key, and counts from zero.
+        let known = self.series.get(&key).filter(|known| known.created == series.created);
+        let before = known.filter(|_| wanted == DELTA).map(|known| known.value.clone());
         let created = nanoseconds(series.created).min(time);
         let start = match (&before, self.last) {
             (Some(_), Some(last)) => last.min(time),
@@ -224,11 +285,14 @@ impl Receiver {
                 assert_eq!((point.time_unix_nano, point.start_time_unix_nano), (time, start));
                 let figures = definition.precision;
                 let one = Histogram::of_point(point, figures, self.max_buckets);
+                let after = before.is_some().then_some(start);
+                check_exemplars(&point.exemplars, series, after);
                 Series::Histogram(one).after(before)
             }
         };
         now.check(series);
-        self.series.insert(key, now);
+        let (is_delta, created) = (wanted == DELTA, series.created);
+        self.series.insert(key, Known { value: now, is_delta, created });
     }
 }
 
@@ -290,82 +354,6 @@ impl Series {
     }
 }
 
-impl Histogram {
-    fn of_point(
-        point: &ExponentialHistogramDataPoint,
-        precision: Precision,
-        limit: usize,
-    ) -> Histogram {
-        assert_eq!((point.flags, point.zero_threshold), (0, 0.0));
-        assert!(point.negative.is_none() && point.exemplars.is_empty());
-        let positive = point.positive.clone().unwrap_or_default();
-        let counts = &positive.bucket_counts;
-        assert!(counts.len() <= limit, "{} buckets", counts.len());
-        let counted: u64 = counts.iter().sum::<u64>() + point.zero_count;
-        assert_eq!(counted, point.count, "every value is in a bucket");
-        if let (Some(first), Some(last)) = (counts.first(), counts.last()) {
-            assert!(*first > 0 && *last > 0, "buckets that nobody needs");
-        }
-        let finest = match precision {
-            Precision::One => 3,
-            Precision::Two => 6,
-            Precision::Three => 8,
-        };
-        assert!(point.scale <= finest);
-        // Coarser than the limit asks for would be a loss: twice as many buckets may be one less.
-        if point.scale < finest {
-            assert!(counts.len() * 2 >= limit, "{} of {limit} buckets", counts.len());
-        }
-        assert_eq!(point.count == 0, point.min.is_none());
-        let buckets = counts.iter().enumerate().filter(|(_, count)| **count > 0);
-        Histogram {
-            scale: point.scale,
-            zeros: point.zero_count,
-            buckets: buckets.map(|(at, &n)| (positive.offset + at as i32, n)).collect(),
-            count: point.count,
-            sum: point.sum.expect("a sum"),
-            extremes: point.min.zip(point.max),
-        }
-    }
-
-    /// Coarser by as many steps as needed for `scale`.
-    fn coarsened(self, scale: i32) -> Histogram {
-        let mut buckets = BTreeMap::new();
-        for (index, count) in &self.buckets {
-            *buckets.entry(index >> (self.scale - scale)).or_insert(0) += count;
-        }
-        Histogram { scale, buckets, ..self }
-    }
-
-    fn plus(self, other: Histogram) -> Histogram {
-        let scale = self.scale.min(other.scale);
-        let (mut sum, other) = (self.coarsened(scale), other.coarsened(scale));
-        for (index, count) in other.buckets {
-            *sum.buckets.entry(index).or_insert(0) += count;
-        }
-        sum.zeros += other.zeros;
-        sum.count += other.count;
-        sum.sum += other.sum;
-        sum.extremes = match (sum.extremes, other.extremes) {
-            (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
-            (a, b) => a.or(b),
-        };
-        sum
-    }
-}
-
-/// Where the histogram's buckets must be at a scale, by the definition of the indexes: the middle of each decides.
-fn expected(histogram: &HistogramSnapshot, scale: i32) -> BTreeMap<i32, u64> {
-    let mut buckets = BTreeMap::new();
-    for (low, high, count) in histogram.buckets().filter(|bucket| bucket.0 > 0) {
-        let middle = low as f64 + (high - low) as f64 / 2.0;
-        let exported = middle / histogram.unit().divisor() as f64;
-        let index = (exported.log2() * f64::from(scale).exp2()).ceil() as i32 - 1;
-        *buckets.entry(index).or_insert(0) += count;
-    }
-    buckets
-}
-
 fn pairs(attributes: &[KeyValue]) -> Attributes {
     let pair = |attribute: &KeyValue| {
         let value = attribute.value.as_ref().and_then(|value| value.value.as_ref());
@@ -375,6 +363,6 @@ fn pairs(attributes: &[KeyValue]) -> Attributes {
     attributes.iter().map(pair).collect()
 }
 
-fn nanoseconds(time: std::time::Duration) -> u64 {
+fn nanoseconds(time: Duration) -> u64 {
     time.as_nanos().try_into().expect("a time of our age")
 }

@@ -1,8 +1,5 @@
 //! Real servers that are stopped and started again at the same address.
 
-#[allow(unused_imports, reason = "each test binary uses some of it")]
-pub use crate::servers::is_here;
-
 use crate::servers::{self, Running};
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};

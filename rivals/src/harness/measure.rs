@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::lap::{Course, Time};
 use super::workload::{Kind, Workload};
-use super::{Lap, Recording, Rival, Scrape, allocations, page, processor};
+use super::{Lap, Recording, Rival, Scrape, allocations, messages, page, processor};
 
 /// What one round measured in one cell.
 pub struct Sample {
@@ -38,6 +38,8 @@ fn subject(rival: &dyn Rival, workload: &Workload) -> Option<Subject> {
         Kind::Labels => rival.labels().map(Subject::Recording),
         Kind::ScrapeCounters => rival.scrape_counters().map(Subject::Scrape),
         Kind::ScrapeHistograms => rival.scrape_histograms().map(Subject::Scrape),
+        Kind::EncodeCounters(format) => rival.encode_counters(format).map(Subject::Scrape),
+        Kind::EncodeHistograms(format) => rival.encode_histograms(format).map(Subject::Scrape),
     }
 }
 
@@ -48,6 +50,8 @@ pub fn calibrate(rival: &dyn Rival, workload: &Workload, length: Duration) -> Op
     if let Subject::Scrape(scrape) = &mut subject {
         scrape(&mut |bytes| match workload.kind {
             Kind::ScrapeCounters => page::check_counters(bytes),
+            Kind::EncodeCounters(format) => messages::check_counters(format, bytes),
+            Kind::EncodeHistograms(format) => messages::check_histograms(format, bytes),
             _ => page::check_histograms(bytes),
         });
     }

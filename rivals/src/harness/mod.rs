@@ -5,6 +5,7 @@ pub mod allocations;
 pub mod lap;
 pub mod machine;
 pub mod measure;
+mod messages;
 pub mod page;
 mod processor;
 pub mod report;
@@ -12,4 +13,4 @@ pub mod rival;
 pub mod workload;
 
 pub use lap::Lap;
-pub use rival::{Recording, Rival, Scrape};
+pub use rival::{Format, Recording, Rival, Scrape};

@@ -47,13 +47,21 @@ pub struct Run {
     pub load_at_start: String,
 }
 
-/// The table, in Markdown.
+/// The table, in Markdown, in two parts: calls and pages. A rival stands in the parts that it has
+/// something of.
 pub fn table(rows: &[Row]) -> String {
+    let calls = part(rows, |workload| !workload.is_scrape());
+    let pages = part(rows, Workload::is_scrape);
+    format!("{calls}\n{pages}")
+}
+
+fn part(rows: &[Row], is_in_it: impl Fn(&Workload) -> bool) -> String {
+    let columns = || WORKLOADS.iter().enumerate().filter(|(_, workload)| is_in_it(workload));
     let mut lines = vec![vec![String::from("rival")]];
-    lines[0].extend(WORKLOADS.iter().map(|workload| workload.title.to_owned()));
-    for row in rows {
+    lines[0].extend(columns().map(|(_, workload)| workload.title.to_owned()));
+    for row in rows.iter().filter(|row| columns().any(|(at, _)| row.cells[at].is_some())) {
         let mut line = vec![row.rival.name().to_owned()];
-        line.extend(row.cells.iter().zip(&WORKLOADS).map(|(cell, workload)| match cell {
+        line.extend(columns().map(|(at, workload)| match &row.cells[at] {
             Some(cell) => text(cell, workload),
             None => "—".to_owned(),
         }));

@@ -41,9 +41,31 @@ pub trait Rival {
     fn scrape_histograms(&self) -> Option<Scrape> {
         None
     }
+
+    /// As `scrape_counters`, in another format.
+    fn encode_counters(&self, _format: Format) -> Option<Scrape> {
+        None
+    }
+
+    /// As `scrape_histograms`, in another format. Formats that have exponential histograms may have
+    /// the crate's own buckets instead of the 16.
+    fn encode_histograms(&self, _format: Format) -> Option<Scrape> {
+        None
+    }
 }
 
-/// Renders a page of Prometheus text and hands its bytes to the caller's function. It may keep
+/// A format other than the Prometheus text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// OpenMetrics 1.0 as text.
+    OpenMetrics,
+    /// Delimited `io.prometheus.client.MetricFamily` messages.
+    Protobuf,
+    /// An `ExportMetricsServiceRequest` of OpenTelemetry, as protobuf.
+    Otlp,
+}
+
+/// Renders a page and hands its bytes to the caller's function. It may keep
 /// buffers from one page to the next.
 pub type Scrape = Box<dyn FnMut(&mut dyn FnMut(&[u8]))>;
 

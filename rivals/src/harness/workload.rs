@@ -2,6 +2,8 @@
 
 use std::sync::LazyLock;
 
+use super::Format::{self, OpenMetrics, Otlp, Protobuf};
+
 /// How many latencies the histogram workloads go through; a power of two.
 pub const LATENCIES: usize = 1 << 16;
 
@@ -33,6 +35,10 @@ pub enum Kind {
     ScrapeCounters,
     /// Rendering 1,000 histograms of 16 buckets as Prometheus text.
     ScrapeHistograms,
+    /// Rendering the counters in another format.
+    EncodeCounters(Format),
+    /// Rendering the histograms in another format.
+    EncodeHistograms(Format),
 }
 
 /// One column of the table.
@@ -49,7 +55,7 @@ pub struct Workload {
 impl Workload {
     /// Whether the column is a page in milliseconds and not a call in nanoseconds.
     pub fn is_scrape(&self) -> bool {
-        matches!(self.kind, Kind::ScrapeCounters | Kind::ScrapeHistograms)
+        !matches!(self.kind, Kind::Counters { .. } | Kind::Histogram | Kind::Labels)
     }
 }
 
@@ -57,8 +63,12 @@ const fn column(id: &'static str, title: &'static str, kind: Kind, threads: usiz
     Workload { id, title, kind, threads }
 }
 
+const fn encoding(id: &'static str, title: &'static str, kind: Kind) -> Workload {
+    column(id, title, kind, 1)
+}
+
 /// The columns from left to right.
-pub const WORKLOADS: [Workload; 10] = [
+pub const WORKLOADS: [Workload; 16] = [
     column("counter_1t_same", "counter 1T same", Kind::Counters { count: 1 }, 1),
     column("counter_1t_16", "counter 1T 16", Kind::Counters { count: 16 }, 1),
     column("counter_1t_64", "counter 1T 64", Kind::Counters { count: 64 }, 1),
@@ -69,6 +79,12 @@ pub const WORKLOADS: [Workload; 10] = [
     column("labels_2t", "labels 2T", Kind::Labels, 2),
     column("scrape_counters", "10k counters, ms", Kind::ScrapeCounters, 1),
     column("scrape_histograms", "1k histograms, ms", Kind::ScrapeHistograms, 1),
+    encoding("openmetrics_counters", "OpenMetrics, 10k", Kind::EncodeCounters(OpenMetrics)),
+    encoding("openmetrics_histograms", "OpenMetrics, 1k", Kind::EncodeHistograms(OpenMetrics)),
+    encoding("protobuf_counters", "protobuf, 10k", Kind::EncodeCounters(Protobuf)),
+    encoding("protobuf_histograms", "protobuf, 1k", Kind::EncodeHistograms(Protobuf)),
+    encoding("otlp_counters", "OTLP, 10k", Kind::EncodeCounters(Otlp)),
+    encoding("otlp_histograms", "OTLP, 1k", Kind::EncodeHistograms(Otlp)),
 ];
 
 /// Lognormal latencies in nanoseconds: median 50 µs, sigma 0.8, the same sequence in every run.

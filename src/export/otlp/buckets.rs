@@ -6,12 +6,12 @@
 //! sum of a stretch of the histogram's cells, whose ends a table has.
 
 use crate::aggregate::sums::Extremes;
+use crate::export::cells::first_ordinal;
 use crate::export::exponential;
 use crate::registry::{Precision, Unit};
 use crate::snapshot::HistogramSnapshot;
 use crate::snapshot::histogram::bucket_bounds;
 use once_cell::race::OnceBox;
-use std::ops::Range;
 
 /// The buckets of one point. Keep one: it is filled again and again.
 #[derive(Debug, Default)]
@@ -20,13 +20,6 @@ pub(super) struct Buckets {
     pub(super) zero_count: u64,
     pub(super) offset: i32,
     pub(super) counts: Vec<u64>,
-}
-
-/// What was recorded between two histograms. Keep one: it is filled again and again.
-#[derive(Debug, Default)]
-pub(super) struct Difference {
-    octaves: Vec<(usize, Range<usize>)>,
-    cells: Vec<u64>,
 }
 
 /// A cell: its octave, and which one it is there.
@@ -56,10 +49,13 @@ impl Buckets {
             self.zero_count = octaves.clone().next().map_or(0, |(_, cells)| cells[0]);
         }
         // The first count of a value above zero.
-        let positive = octaves.clone().find_map(|(octave, cells)| {
-            let from = usize::from(octave == 0);
-            Some((octave, from + cells[from..].iter().position(has)?))
-        });
+        let positive = match first {
+            (0, 0) => octaves.clone().find_map(|(octave, cells)| {
+                let from = usize::from(octave == 0);
+                Some((octave, from + cells[from..].iter().position(has)?))
+            }),
+            other => Some(other),
+        };
         let Some(positive) = positive else { return Some((first, last)) };
         let ordinal = |place: Place| first_ordinal(precision, place.0) + place.1;
         let (from, to) = (ordinal(positive), ordinal(last));
@@ -72,40 +68,6 @@ impl Buckets {
             table.add(&mut self.counts, self.offset, (base, cells), (from, to + 1));
         }
         Some((first, last))
-    }
-}
-
-impl Difference {
-    /// Becomes what `now` has and `before` had not; says whether that can be: no count fell.
-    pub(super) fn fill(&mut self, now: &HistogramSnapshot, before: &HistogramSnapshot) -> bool {
-        self.octaves.clear();
-        self.cells.clear();
-        if now.sum() < before.sum() || now.precision() != before.precision() {
-            return false;
-        }
-        let mut was = before.octaves().peekable();
-        for (octave, cells) in now.octaves() {
-            let from = self.cells.len();
-            match was.next_if(|was| was.0 == octave) {
-                Some((_, was)) => {
-                    let fell =
-                        was.iter().zip(cells).fold(false, |fell, (was, is)| fell | (was > is));
-                    if fell {
-                        return false;
-                    }
-                    self.cells.extend(cells.iter().zip(was).map(|(is, was)| is - was));
-                }
-                None => self.cells.extend_from_slice(cells),
-            }
-            self.octaves.push((octave, from..self.cells.len()));
-        }
-        // An octave that is gone.
-        was.next().is_none()
-    }
-
-    /// As [`HistogramSnapshot::octaves`].
-    pub(super) fn octaves(&self) -> impl DoubleEndedIterator<Item = (usize, &[u64])> + Clone {
-        self.octaves.iter().map(|(octave, cells)| (*octave, &self.cells[cells.clone()]))
     }
 }
 
@@ -123,12 +85,6 @@ pub(super) fn extremes_between(
     let min = exact.map(|exact| exact.0).filter(|min| (low..=lowest).contains(min));
     let max = exact.map(|exact| exact.1).filter(|max| (highest..=high).contains(max));
     Some((min.unwrap_or(low.max(all_min)), max.unwrap_or(high.min(all_max))))
-}
-
-/// The ordinal of an octave's first cell: cells are counted through all octaves.
-fn first_ordinal(precision: Precision, octave: usize) -> usize {
-    let shape = precision.shape();
-    if octave == 0 { 0 } else { shape.buckets(0) + (octave - 1) * shape.buckets(1) }
 }
 
 /// Which cells are in which bucket, at one scale.
@@ -201,16 +157,39 @@ impl Table {
         if at >= end {
             return;
         }
+        let mut cells = &cells[at - base..end - base];
         let bucket = (self.indexes[at] - self.indexes[0]) as usize;
         let counts = &mut counts[(self.indexes[at] - offset) as usize..];
         for (count, &stretch) in counts.iter_mut().zip(&self.ends[bucket..]) {
-            let stretch = stretch.min(end);
-            *count += cells[at - base..stretch - base].iter().sum::<u64>();
-            at = stretch;
-            if at == end {
+            if stretch >= end {
+                *count += sum(cells);
                 break;
             }
+            let (mine, others) = cells.split_at(stretch - at);
+            *count += sum(mine);
+            (at, cells) = (stretch, others);
         }
+    }
+}
+
+/// The sum of a few cells. A bucket has from one to some dozens: too few for what a compiler makes of a plain loop, which is
+/// good for hundreds.
+#[inline(always)]
+fn sum(cells: &[u64]) -> u64 {
+    let (eights, rest) = cells.as_chunks::<8>();
+    let mut sum = 0;
+    for [a, b, c, d, e, f, g, h] in eights {
+        sum += ((a + b) + (c + d)) + ((e + f) + (g + h));
+    }
+    sum + match rest {
+        [] => 0,
+        [a] => *a,
+        [a, b] => a + b,
+        [a, b, c] => a + b + c,
+        [a, b, c, d] => (a + b) + (c + d),
+        [a, b, c, d, e] => (a + b) + (c + d) + e,
+        [a, b, c, d, e, f] => (a + b) + (c + d) + (e + f),
+        [a, b, c, d, e, f, g, ..] => (a + b) + (c + d) + (e + f) + g,
     }
 }
 

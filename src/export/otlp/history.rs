@@ -1,7 +1,8 @@
-//! What a receiver of deltas has: the last snapshot that it acknowledged.
+//! What a receiver has: the last snapshot that it acknowledged.
 //!
 //! An encoder sees snapshots by reference, so it keeps what a difference needs of one: the numbers, and the histograms,
-//! which are shared. Which series of the present is which of the past is worked out once for each pair of layouts.
+//! which are shared. Which series of the present is which of the past is worked out once for each pair of layouts. Where
+//! everything is cumulative, only the layout is kept, which tells which series went.
 
 use super::plan::nanoseconds;
 use crate::registry::layout::{Identity, Layout};
@@ -57,17 +58,33 @@ impl History {
         }
     }
 
-    /// Keeps `snapshot` as the one that [`History::commit`] is about.
-    pub(super) fn propose(&mut self, snapshot: &Snapshot) {
+    /// Where nobody has to say what arrived: takes the last one as arrived, unless it is `snapshot` itself, or was rolled
+    /// back.
+    pub(super) fn settle(&mut self, snapshot: &Snapshot) {
+        let last = (self.proposed.layout.id, self.proposed.generation);
+        if last != (snapshot.layout.id, snapshot.generation) {
+            self.commit();
+        }
+    }
+
+    /// Keeps `snapshot` as the one that [`History::commit`] is about; its values if they are wanted.
+    pub(super) fn propose(&mut self, snapshot: &Snapshot, values: bool) {
         let past = &mut self.proposed;
         past.layout.clone_from(&snapshot.layout);
         past.generation = snapshot.generation;
         past.time = nanoseconds(snapshot.moment.unix);
         past.scalars.clear();
-        past.scalars.extend_from_slice(&snapshot.scalars);
         past.histograms.clear();
-        past.histograms.extend(snapshot.histograms.iter().cloned());
+        if values {
+            past.scalars.extend_from_slice(&snapshot.scalars);
+            past.histograms.extend(snapshot.histograms.iter().cloned());
+        }
         self.has_proposal = true;
+    }
+
+    /// The layout of the acknowledged snapshot.
+    pub(super) fn told(&self) -> &Layout {
+        &self.acknowledged.layout
     }
 
     /// Makes ready for questions about the series of `snapshot`.

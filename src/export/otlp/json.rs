@@ -4,9 +4,11 @@
 //! Names in lowerCamelCase; 64-bit integers are strings, enumerations numbers, identifiers of traces and spans hexadecimal;
 //! floats that JSON has no number for are `"NaN"`, `"Infinity"` and `"-Infinity"`.
 
-use super::plan::{Format, Metric, REJECTED, number, ucum};
+use super::ended::{EndedMetric, NO_RECORDED_VALUE};
+use super::plan::{Format, Metric, REJECTED, nanoseconds, number, ucum};
 use super::walk::{HistogramPoint, Number};
 use super::{Settings, Temporality};
+use crate::Exemplar;
 use crate::registry::layout::SeriesLayout;
 use crate::registry::{Definition, Kind};
 use std::io::Write as _;
@@ -47,15 +49,7 @@ impl Format for Json {
         points: &mut Vec<Range<usize>>,
     ) -> Range<usize> {
         let from = self.metrics.len();
-        let data: &[u8] = match definition.kind {
-            kind if kind.is_gauge() => b"gauge",
-            Kind::Histogram => b"exponentialHistogram",
-            _ => b"sum",
-        };
-        let temporality = (!definition.kind.is_gauge()).then_some(temporality);
-        let monotonic = definition.kind == Kind::Counter;
-        let names = (definition.name.as_str(), definition.help.as_str());
-        head(&mut self.metrics, names, ucum(definition.unit), data, temporality, monotonic);
+        head_of(&mut self.metrics, definition, temporality);
         let text = from..self.metrics.len();
         for one in series {
             let from = self.metrics.len();
@@ -69,7 +63,7 @@ impl Format for Json {
         text
     }
 
-    fn open(&self, out: &mut Vec<u8>) {
+    fn open(&mut self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"resourceMetrics\":[");
     }
 
@@ -115,7 +109,7 @@ impl Format for Json {
     }
 
     fn histogram(
-        &self,
+        &mut self,
         out: &mut Vec<u8>,
         first: bool,
         text: &Range<usize>,
@@ -137,11 +131,42 @@ impl Format for Json {
             integer(out, b"\"", count);
         }
         out.extend_from_slice(b"]}");
+        if point.source.exemplars.is_some() {
+            out.extend_from_slice(b",\"exemplars\":[");
+            for (index, (time, value, one)) in point.exemplars().enumerate() {
+                separate(out, index == 0);
+                exemplar(out, time, value, one);
+            }
+            out.push(b']');
+        }
         if let Some((min, max)) = point.extremes {
             float(out, b",\"min\":", min);
             float(out, b",\"max\":", max);
         }
         out.push(b'}');
+    }
+
+    fn ended(&self, out: &mut Vec<u8>, first: bool, time: u64, ended: &EndedMetric) {
+        separate(out, first);
+        let kind = ended.definition.kind;
+        head_of(out, &ended.definition, ended.temporality);
+        for (index, one) in ended.series.iter().enumerate() {
+            separate(out, index == 0);
+            out.push(b'{');
+            if !one.labels.is_empty() {
+                attributes(out, &one.labels);
+                out.push(b',');
+            }
+            if !kind.is_gauge() {
+                let start = nanoseconds(one.created).min(time);
+                integer(out, b"\"startTimeUnixNano\":\"", start);
+                out.push(b',');
+            }
+            integer(out, b"\"timeUnixNano\":\"", time);
+            small(out, b",\"flags\":", NO_RECORDED_VALUE as i32);
+            out.push(b'}');
+        }
+        out.extend_from_slice(b"]}}");
     }
 
     fn rejected(&self, out: &mut Vec<u8>, first: bool, time: u64, rejected: &[(String, u64)]) {
@@ -159,6 +184,19 @@ impl Format for Json {
         }
         out.extend_from_slice(b"]}}");
     }
+}
+
+/// A metric up to its first point, as its definition says.
+fn head_of(out: &mut Vec<u8>, definition: &Definition, temporality: Temporality) {
+    let data: &[u8] = match definition.kind {
+        kind if kind.is_gauge() => b"gauge",
+        Kind::Histogram => b"exponentialHistogram",
+        _ => b"sum",
+    };
+    let temporality = (!definition.kind.is_gauge()).then_some(temporality);
+    let monotonic = definition.kind == Kind::Counter;
+    let names = (definition.name.as_str(), definition.help.as_str());
+    head(out, names, ucum(definition.unit), data, temporality, monotonic);
 }
 
 /// A metric up to its first point.
@@ -189,6 +227,27 @@ fn head(
         out.extend_from_slice(b"\"isMonotonic\":true,");
     }
     out.extend_from_slice(b"\"dataPoints\":[");
+}
+
+fn exemplar(out: &mut Vec<u8>, time: u64, number: Number, exemplar: &Exemplar) {
+    integer(out, b"{\"timeUnixNano\":\"", time);
+    value(out, number);
+    if exemplar.span_id != [0; 8] {
+        hex(out, b",\"spanId\":\"", &exemplar.span_id);
+    }
+    hex(out, b",\"traceId\":\"", &exemplar.trace_id);
+    out.push(b'}');
+}
+
+/// `key` and an identifier: `key` opens it.
+fn hex(out: &mut Vec<u8>, key: &[u8], bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    out.extend_from_slice(key);
+    for byte in bytes {
+        out.push(DIGITS[usize::from(byte >> 4)]);
+        out.push(DIGITS[usize::from(byte & 15)]);
+    }
+    out.push(b'"');
 }
 
 fn separate(out: &mut Vec<u8>, first: bool) {

@@ -1,8 +1,9 @@
 //! What is the same from one snapshot to the next: which series stand in which `Metric`, and their rendered text.
 
-use super::walk::{HistogramPoint, Number};
+use super::ended::EndedMetric;
+use super::walk::{HistogramPoint, Number, Source};
 use super::{Settings, Sink, Temporality};
-use crate::registry::layout::{FamilyLayout, Layout, SeriesLayout};
+use crate::registry::layout::{Layout, SeriesLayout};
 use crate::registry::{Definition, Kind, Unit};
 use std::ops::Range;
 
@@ -50,7 +51,7 @@ pub(super) trait Format {
     ) -> Range<usize>;
 
     /// Begins and ends a request.
-    fn open(&self, out: &mut Vec<u8>);
+    fn open(&mut self, out: &mut Vec<u8>);
     fn close(&self, out: &mut Vec<u8>);
 
     /// Begins a `ResourceMetrics` with one `ScopeMetrics`, and ends the one that began at `at`.
@@ -72,14 +73,22 @@ pub(super) trait Format {
         number: Number,
     );
 
+    /// Writes the point of a histogram again, if it was in the last request, with these times: begin, and now.
+    fn repeat(&mut self, _: &mut Vec<u8>, _: &Source<'_>, _: [u64; 2]) -> bool {
+        false
+    }
+
     /// Writes a point of a histogram.
     fn histogram(
-        &self,
+        &mut self,
         out: &mut Vec<u8>,
         first: bool,
         text: &Range<usize>,
         point: &HistogramPoint<'_>,
     );
+
+    /// A metric whose series ended: each gets a point without a value.
+    fn ended(&self, out: &mut Vec<u8>, first: bool, time: u64, ended: &EndedMetric);
 
     /// A metric that no plan has: what refused static handles recorded.
     fn rejected(&self, out: &mut Vec<u8>, first: bool, time: u64, rejected: &[(String, u64)]);
@@ -122,7 +131,8 @@ impl Plan {
         for family in &layout.families {
             let mut rest = &family.series[..];
             while !rest.is_empty() {
-                let (these, others) = rest.split_at(fitting(family, rest, settings));
+                let (these, others) =
+                    rest.split_at(fitting(family.definition.kind, rest, settings));
                 plan.push(&family.definition, these, settings, format);
                 rest = others;
             }
@@ -137,10 +147,7 @@ impl Plan {
         settings: &Settings,
         format: &mut F,
     ) {
-        let temporality = match definition.kind {
-            Kind::UpDownCounter => Temporality::Cumulative,
-            _ => settings.temporality,
-        };
+        let temporality = settings.temporality_of(definition.kind);
         let mut texts = Vec::with_capacity(series.len());
         let text = format.render_metric(definition, temporality, series, &mut texts);
         let from = self.points.len();
@@ -155,8 +162,8 @@ impl Plan {
 }
 
 /// How many of a family's remaining series stand in one metric: about half a part of a request, at least one.
-fn fitting(family: &FamilyLayout, series: &[SeriesLayout], settings: &Settings) -> usize {
-    let buckets = match family.definition.kind {
+pub(super) fn fitting(kind: Kind, series: &[SeriesLayout], settings: &Settings) -> usize {
+    let buckets = match kind {
         Kind::Histogram => settings.max_buckets.saturating_mul(COUNT_BYTES),
         _ => 0,
     };

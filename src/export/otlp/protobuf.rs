@@ -6,8 +6,12 @@
 //! out before; what stands around such points, and around metrics, gets a length of four bytes when it ends. Four
 //! bytes say a small length too, with zeros in front, as decoders of variable-length integers take it.
 
-use super::plan::{Format, Metric, REJECTED, number, ucum};
-use super::walk::{HistogramPoint, Number};
+use super::ended::{EndedMetric, NO_RECORDED_VALUE};
+use super::kept::Kept;
+use super::messages::{FIXED, attribute, attributes, data, exemplar, exemplar_len, field, metric};
+use super::packed::{pack, uint_len, varint_len};
+use super::plan::{Format, Metric, REJECTED, nanoseconds, number, ucum};
+use super::walk::{HistogramPoint, Number, Source};
 use super::{Settings, Temporality};
 use crate::export::wire::{Wire, zigzag};
 use crate::registry::layout::SeriesLayout;
@@ -22,46 +26,9 @@ pub(super) struct Protobuf {
     scope: Vec<u8>,
     /// Scalars: whole metrics. Histograms: what stands in front of a metric's points, and the points' attributes.
     metrics: Vec<u8>,
-}
-
-/// Numbers of fields: of the message that the name begins with, or of all that have it.
-mod field {
-    pub(super) const REQUEST_RESOURCE_METRICS: u32 = 1;
-    pub(super) const RESOURCE: u32 = 1;
-    pub(super) const SCOPE_METRICS: u32 = 2;
-    pub(super) const RESOURCE_ATTRIBUTES: u32 = 1;
-    pub(super) const SCOPE: u32 = 1;
-    pub(super) const METRICS: u32 = 2;
-    pub(super) const SCOPE_NAME: u32 = 1;
-    pub(super) const SCOPE_VERSION: u32 = 2;
-    pub(super) const SCOPE_ATTRIBUTES: u32 = 3;
-    pub(super) const KEY: u32 = 1;
-    pub(super) const VALUE: u32 = 2;
-    pub(super) const STRING_VALUE: u32 = 1;
-    pub(super) const NAME: u32 = 1;
-    pub(super) const DESCRIPTION: u32 = 2;
-    pub(super) const UNIT: u32 = 3;
-    pub(super) const GAUGE: u32 = 5;
-    pub(super) const SUM: u32 = 7;
-    pub(super) const EXPONENTIAL_HISTOGRAM: u32 = 10;
-    pub(super) const POINTS: u32 = 1;
-    pub(super) const TEMPORALITY: u32 = 2;
-    pub(super) const IS_MONOTONIC: u32 = 3;
-    pub(super) const START: u32 = 2;
-    pub(super) const TIME: u32 = 3;
-    pub(super) const NUMBER_AS_DOUBLE: u32 = 4;
-    pub(super) const NUMBER_AS_INT: u32 = 6;
-    pub(super) const NUMBER_ATTRIBUTES: u32 = 7;
-    pub(super) const HISTOGRAM_ATTRIBUTES: u32 = 1;
-    pub(super) const COUNT: u32 = 4;
-    pub(super) const HISTOGRAM_SUM: u32 = 5;
-    pub(super) const SCALE: u32 = 6;
-    pub(super) const ZERO_COUNT: u32 = 7;
-    pub(super) const POSITIVE: u32 = 8;
-    pub(super) const MIN: u32 = 12;
-    pub(super) const MAX: u32 = 13;
-    pub(super) const OFFSET: u32 = 1;
-    pub(super) const BUCKET_COUNTS: u32 = 2;
+    /// The counts of the point that is being written.
+    packed: Vec<u8>,
+    kept: Kept,
 }
 
 /// The tag of a field of eight bytes, which is one byte.
@@ -69,14 +36,13 @@ const fn tag64(field: u32) -> u8 {
     (field << 3 | 1) as u8
 }
 
-/// A field of eight bytes, with its tag.
-const FIXED: usize = 9;
 /// A length that is written when it is known.
 const LENGTH: usize = 4;
 
 impl Format for Protobuf {
     fn render_envelope(&mut self, settings: &Settings) {
         self.metrics.clear();
+        self.kept.forget();
         self.resource.clear();
         self.resource.message(field::RESOURCE, |out| {
             for (key, value) in &settings.resource {
@@ -128,14 +94,16 @@ impl Format for Protobuf {
             });
             points.push(0..rendered.len());
         }
-        scalars(&mut self.metrics, definition, temporality, &rendered);
+        data(&mut self.metrics, definition, temporality, &rendered);
         // Points are the last there is in a metric.
         let before = self.metrics.len() - rendered.len() - from;
         points.iter_mut().for_each(|point| point.end += before);
         from..self.metrics.len()
     }
 
-    fn open(&self, _: &mut Vec<u8>) {}
+    fn open(&mut self, _: &mut Vec<u8>) {
+        self.kept.begin();
+    }
 
     fn close(&self, _: &mut Vec<u8>) {}
 
@@ -194,15 +162,21 @@ impl Format for Protobuf {
         fields[2 * FIXED + 1..].copy_from_slice(&bits.to_le_bytes());
     }
 
+    fn repeat(&mut self, out: &mut Vec<u8>, source: &Source<'_>, times: [u64; 2]) -> bool {
+        self.kept.repeat(out, source, times)
+    }
+
     fn histogram(
-        &self,
+        &mut self,
         out: &mut Vec<u8>,
         _: bool,
         text: &Range<usize>,
         point: &HistogramPoint<'_>,
     ) {
         let (attributes, buckets) = (&self.metrics[text.clone()], point.buckets);
-        let packed: usize = buckets.counts.iter().map(|&count| varint_len(count)).sum();
+        self.packed.clear();
+        pack(&mut self.packed, &buckets.counts);
+        let packed = self.packed.len();
         let offset = uint_len(zigzag(buckets.offset.into()));
         let positive = match packed {
             0 => 0,
@@ -213,12 +187,18 @@ impl Format for Protobuf {
         let zeros = if buckets.zero_count == 0 { 0 } else { FIXED };
         let scale = uint_len(zigzag(buckets.scale.into()));
         let around = if packed == 0 { 0 } else { 1 + varint_len(positive as u64) + positive };
-        let len = attributes.len() + 4 * FIXED + scale + zeros + around + extremes;
+        let exemplars: usize = match point.source.exemplars {
+            None => 0,
+            Some(_) => point.exemplars().map(|(_, _, one)| 2 + exemplar_len(one)).sum(),
+        };
+        let len = attributes.len() + 4 * FIXED + scale + zeros + around + exemplars + extremes;
 
+        let begin = out.len();
         out.varint((field::POINTS << 3 | 2).into());
         out.varint(len as u64);
         let from = out.len();
         out.extend_from_slice(attributes);
+        let times = out.len() - begin + 1;
         out.fixed64(field::START, point.start);
         out.fixed64(field::TIME, point.time);
         out.fixed64(field::COUNT, point.count);
@@ -233,13 +213,39 @@ impl Format for Protobuf {
             out.sint(field::OFFSET, buckets.offset.into());
             out.varint((field::BUCKET_COUNTS << 3 | 2).into());
             out.varint(packed as u64);
-            pack(out, &buckets.counts);
+            out.extend_from_slice(&self.packed);
+        }
+        if exemplars > 0 {
+            point.exemplars().for_each(|(time, value, one)| exemplar(out, time, value, one));
         }
         if let Some((min, max)) = point.extremes {
             out.double(field::MIN, min);
             out.double(field::MAX, max);
         }
         debug_assert_eq!(out.len() - from, len, "the length in front is that of what follows");
+        if point.is_cumulative {
+            self.kept.keep(&point.source, &out[begin..], [times, times + FIXED]);
+        }
+    }
+
+    fn ended(&self, out: &mut Vec<u8>, _: bool, time: u64, ended: &EndedMetric) {
+        let kind = ended.definition.kind;
+        let (attributes_field, flags) = match kind {
+            Kind::Histogram => (field::HISTOGRAM_ATTRIBUTES, field::HISTOGRAM_FLAGS),
+            _ => (field::NUMBER_ATTRIBUTES, field::NUMBER_FLAGS),
+        };
+        let mut points = Vec::new();
+        for one in &ended.series {
+            points.message(field::POINTS, |out| {
+                attributes(out, attributes_field, &one.labels);
+                if !kind.is_gauge() {
+                    out.fixed64(field::START, nanoseconds(one.created).min(time));
+                }
+                out.fixed64(field::TIME, time);
+                out.uint(flags, NO_RECORDED_VALUE);
+            });
+        }
+        data(out, &ended.definition, ended.temporality, &points);
     }
 
     fn rejected(&self, out: &mut Vec<u8>, _: bool, time: u64, rejected: &[(String, u64)]) {
@@ -255,71 +261,9 @@ impl Format for Protobuf {
                 }
             });
         }
-        let sum = (field::SUM, Some((Temporality::Cumulative, true)));
+        let sum = (field::SUM, Some(Temporality::Cumulative), true);
         metric(out, REJECTED, "", sum, &points);
     }
-}
-
-/// A metric of scalars.
-fn scalars(out: &mut Vec<u8>, definition: &Definition, temporality: Temporality, points: &[u8]) {
-    let data = match definition.kind {
-        kind if kind.is_gauge() => (field::GAUGE, None),
-        kind => (field::SUM, Some((temporality, kind == Kind::Counter))),
-    };
-    metric(out, (&definition.name, &definition.help), ucum(definition.unit), data, points);
-}
-
-/// A metric of one kind of data: a sum with its temporality and whether it is monotonic, or a gauge. The points end it.
-fn metric(
-    out: &mut Vec<u8>,
-    (name, help): (&str, &str),
-    unit: &str,
-    (kind, sum): (u32, Option<(Temporality, bool)>),
-    points: &[u8],
-) {
-    out.message(field::METRICS, |out| {
-        out.bytes(field::NAME, name.as_bytes());
-        out.bytes(field::DESCRIPTION, help.as_bytes());
-        out.bytes(field::UNIT, unit.as_bytes());
-        out.message(kind, |out| {
-            if let Some((temporality, is_monotonic)) = sum {
-                out.uint(field::TEMPORALITY, number(temporality));
-                out.uint(field::IS_MONOTONIC, is_monotonic.into());
-            }
-            out.extend_from_slice(points);
-        });
-    });
-}
-
-fn attributes(out: &mut Vec<u8>, field: u32, labels: &[(String, String)]) {
-    labels.iter().for_each(|(key, value)| attribute(out, field, key, value));
-}
-
-/// A `KeyValue`. An empty value is a string all the same, which is not "no value".
-fn attribute(out: &mut Vec<u8>, field: u32, key: &str, value: &str) {
-    out.message(field, |out| {
-        out.bytes(field::KEY, key.as_bytes());
-        out.message(field::VALUE, |out| {
-            out.message(field::STRING_VALUE, |out| out.extend_from_slice(value.as_bytes()));
-        });
-    });
-}
-
-/// The bytes of a variable-length integer.
-#[inline]
-fn varint_len(value: u64) -> usize {
-    ((63 - (value | 1).leading_zeros()) as usize * 9 + 73) / 64
-}
-
-/// The bytes of a field below 16 that is left out if it is zero.
-fn uint_len(value: u64) -> usize {
-    if value == 0 { 0 } else { 1 + varint_len(value) }
-}
-
-/// Appends variable-length integers; most are one byte.
-fn pack(out: &mut Vec<u8>, counts: &[u64]) {
-    out.reserve(counts.len());
-    counts.iter().for_each(|&count| out.varint(count));
 }
 
 /// Writes how much follows the four bytes at `at`, into them.
@@ -339,17 +283,6 @@ fn set_length(out: &mut [u8], at: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lengths_of_integers() {
-        for bits in 0..64 {
-            for value in [1 << bits, (1 << bits) - 1, u64::MAX >> bits] {
-                let mut out = Vec::new();
-                out.varint(value);
-                assert_eq!(varint_len(value), out.len(), "{value}");
-            }
-        }
-    }
 
     #[test]
     fn padded_lengths() {

@@ -1,12 +1,16 @@
 //! From a snapshot to points, in the order of the [plan](super::plan).
 
-use super::buckets::{Buckets, Difference, extremes_between};
+use super::buckets::{Buckets, extremes_between};
+use super::ended::Ended;
 use super::history::History;
 use super::plan::{Format, Metric, Plan, Point, nanoseconds};
-use super::{Settings, Sink};
+use super::{Settings, Sink, Temporality};
+use crate::Exemplar;
+use crate::export::cells::Difference;
 use crate::registry::{Kind, Unit};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{HistogramSnapshot, Snapshot};
 use std::io;
+use std::sync::Arc;
 
 /// The value of a scalar.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,8 +20,6 @@ pub(super) enum Number {
 }
 
 /// A point of a histogram. Values are in the exported unit.
-///
-/// Exemplars belong here, as a slice: both formats write them after the buckets.
 #[derive(Debug)]
 pub(super) struct HistogramPoint<'a> {
     pub(super) start: u64,
@@ -27,14 +29,41 @@ pub(super) struct HistogramPoint<'a> {
     /// Smallest and largest value.
     pub(super) extremes: Option<(f64, f64)>,
     pub(super) buckets: &'a Buckets,
+    pub(super) source: Source<'a>,
+    /// Whether the point is all that the series ever recorded, and so the same as long as the histogram is.
+    pub(super) is_cumulative: bool,
+    /// The point has only exemplars that are later.
+    pub(super) exemplars_after: Option<u64>,
+    pub(super) unit: Unit,
+}
+
+/// What a point is made of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Source<'a> {
+    /// The place among the snapshot's histograms.
+    pub(super) at: usize,
+    pub(super) histogram: &'a Arc<HistogramSnapshot>,
+    /// Those that the histogram has, also if they are older than the point.
+    pub(super) exemplars: Option<&'a Arc<[Exemplar]>>,
+}
+
+impl HistogramPoint<'_> {
+    /// The point's exemplars, with their times and values.
+    pub(super) fn exemplars(&self) -> impl Iterator<Item = (u64, Number, &Exemplar)> + Clone {
+        let all = self.source.exemplars.map_or(&[][..], |exemplars| exemplars);
+        let timed = all.iter().map(|one| (nanoseconds(one.unix_time), one));
+        let mine = timed.filter(|(time, _)| self.exemplars_after.is_none_or(|after| *time > after));
+        mine.map(|(time, one)| (time, counted(one.value, self.unit), one))
+    }
 }
 
 /// All that a request is made of.
 pub(super) struct Walk<'a, F> {
-    pub(super) format: &'a F,
+    pub(super) format: &'a mut F,
     pub(super) snapshot: &'a Snapshot,
     pub(super) plan: &'a Plan,
     pub(super) history: &'a History,
+    pub(super) ended: &'a Ended,
     pub(super) settings: &'a Settings,
     pub(super) buckets: &'a mut Buckets,
     pub(super) difference: &'a mut Difference,
@@ -42,36 +71,27 @@ pub(super) struct Walk<'a, F> {
 
 impl<F: Format> Walk<'_, F> {
     pub(super) fn write(&mut self, sink: &mut Sink<'_>) -> io::Result<()> {
-        let (format, plan) = (self.format, self.plan);
+        let (plan, ended) = (self.plan, self.ended);
         let time = nanoseconds(self.snapshot.moment.unix);
-        format.open(sink.buffer);
-        // Where the part began that is being written.
-        let mut part = None;
-        let mut parts = 0;
+        self.format.open(sink.buffer);
+        let mut parts = Parts::default();
         for metric in &plan.metrics {
-            let out = &mut *sink.buffer;
-            let (at, first) = match part {
-                Some(at) => (at, false),
-                None => (open_part(format, out, parts), true),
-            };
-            self.metric(out, metric, time, first);
-            part = Some(at);
-            if out.len() - at >= Sink::FULL {
-                format.close_part(out, at);
-                (part, parts) = (None, parts + 1);
-                sink.pause()?;
-            }
+            let first = parts.enter(self.format, sink.buffer);
+            self.metric(sink.buffer, metric, time, first);
+            parts.leave(self.format, sink)?;
         }
-        let out = &mut *sink.buffer;
-        if !self.snapshot.rejected.is_empty() {
-            let first = part.is_none();
-            part = part.or_else(|| Some(open_part(format, out, parts)));
-            format.rejected(out, first, time, &self.snapshot.rejected);
+        for metric in &ended.metrics {
+            let first = parts.enter(self.format, sink.buffer);
+            self.format.ended(sink.buffer, first, time, metric);
+            parts.leave(self.format, sink)?;
         }
-        if let Some(at) = part {
-            format.close_part(out, at);
+        let rejected = &self.snapshot.rejected;
+        if !rejected.is_empty() {
+            let first = parts.enter(self.format, sink.buffer);
+            self.format.rejected(sink.buffer, first, time, rejected);
         }
-        format.close(out);
+        parts.end(self.format, sink.buffer);
+        self.format.close(sink.buffer);
         Ok(())
     }
 
@@ -129,12 +149,21 @@ impl<F: Format> Walk<'_, F> {
     ) {
         let (snapshot, history) = (self.snapshot, self.history);
         let now = &snapshot.histograms[point.value];
+        let exemplars = snapshot.exemplars[point.value].as_ref();
+        let source = Source { at: point.value, histogram: now, exemplars };
+        let is_cumulative = self.settings.temporality == Temporality::Cumulative;
+        if is_cumulative && self.format.repeat(out, &source, [point.created.min(time), time]) {
+            return;
+        }
         let divisor = metric.unit.divisor() as f64;
         let limit = self.settings.max_buckets;
         let shape = (now.precision(), metric.unit);
         // Where counts fell, the series began anew, and counts as a whole.
         let before = history.histogram(point.value);
-        let before = before.filter(|(_, before)| self.difference.fill(now, before));
+        let before = before.filter(|(_, before)| match Arc::ptr_eq(now, before) {
+            true => self.difference.clear(),
+            false => self.difference.fill(now, before),
+        });
         let (start, count, sum, extremes) = match before {
             Some((start, before)) => {
                 let ends = self.buckets.fill(shape, self.difference.octaves(), limit);
@@ -155,15 +184,53 @@ impl<F: Format> Walk<'_, F> {
             sum: sum as f64 / divisor,
             extremes,
             buckets: self.buckets,
+            source,
+            is_cumulative,
+            exemplars_after: before.map(|(acknowledged, _)| acknowledged),
+            unit: metric.unit,
         };
         self.format.histogram(out, first, &point.text, &point_of);
     }
 }
 
-fn open_part<F: Format>(format: &F, out: &mut Vec<u8>, parts: usize) -> usize {
-    let at = out.len();
-    format.open_part(out, parts == 0);
-    at
+/// The parts of a request.
+#[derive(Debug, Default)]
+struct Parts {
+    /// Where the part began that is being written.
+    begin: Option<usize>,
+    /// How many there are, that one not counted.
+    done: usize,
+}
+
+impl Parts {
+    /// There is a part now. Says whether it has no metric yet.
+    #[inline]
+    fn enter<F: Format>(&mut self, format: &F, out: &mut Vec<u8>) -> bool {
+        if self.begin.is_some() {
+            return false;
+        }
+        self.begin = Some(out.len());
+        format.open_part(out, self.done == 0);
+        true
+    }
+
+    /// Behind a metric: ends the part if it is long enough, and gives the sink a chance to hand it on.
+    #[inline]
+    fn leave<F: Format>(&mut self, format: &F, sink: &mut Sink<'_>) -> io::Result<()> {
+        let begin = self.begin.unwrap_or(sink.buffer.len());
+        if sink.buffer.len() - begin < Sink::FULL {
+            return Ok(());
+        }
+        self.end(format, sink.buffer);
+        sink.pause()
+    }
+
+    fn end<F: Format>(&mut self, format: &F, out: &mut Vec<u8>) {
+        if let Some(begin) = self.begin.take() {
+            format.close_part(out, begin);
+            self.done += 1;
+        }
+    }
 }
 
 /// A count in the exported unit. A stream of nanoseconds is doubles always: whole seconds among them do not change its type.
