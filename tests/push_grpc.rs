@@ -35,6 +35,8 @@ use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tachometer::{Pusher, Target, Temporality};
 
@@ -194,22 +196,23 @@ fn answers_that_are_none_are_told_apart_and_the_call_is_made_again() {
     ];
     for (reply, reason, word) in script {
         let node = Node::new();
-        let first = reply.clone();
-        let script = move |number| if number == 0 { first.clone() } else { taken() };
-        let server = Server::start(None, script);
-        // Time to read the error before the next attempt.
-        let target = grpc(&server).retry(Duration::from_millis(400), Duration::from_millis(400));
-        let pusher = start(&node, target);
+        let healed = Arc::<AtomicBool>::default();
+        let (is_healed, bad) = (healed.clone(), reply.clone());
+        let server = Server::start(None, move |_| match is_healed.load(Ordering::SeqCst) {
+            true => taken(),
+            false => bad.clone(),
+        });
+        let pusher = start(&node, grpc(&server));
         node.step(&pusher);
         wait_until("an error", || pusher.status()[0].last_error.is_some());
         let error = pusher.status()[0].last_error.clone().unwrap();
         assert!(error.contains(word), "{reply:?}: {error}");
-        wait_until("the second call", || pusher.status()[0].sent >= 1);
+        healed.store(true, Ordering::SeqCst);
+        wait_until("an answer", || pusher.status()[0].sent >= 1);
         let calls = server.calls();
-        assert_eq!(value(&calls[1]), 1, "{reply:?}");
-        if !reason.is_empty() {
-            assert_eq!(node.failures("t", reason), 1, "{reply:?}: {error}");
-        }
+        assert!(calls.iter().any(|call| !call.body.is_empty() && value(call) == 1), "{reply:?}");
+        assert!(node.failures("t", reason) >= 1, "{reply:?}: {error}");
+        assert_eq!(pusher.status()[0].dropped, 0, "{reply:?}");
     }
     // Behind the status, only so much is kept; it stands.
     let node = Node::new();
@@ -265,15 +268,19 @@ fn no_server_holds_up_another_one() {
         node.engine.refresh();
         wait_until("the good one", || pusher.status()[0].sent > sent);
     }
-    wait_until("errors of the others", || {
-        pusher.status()[1..].iter().all(|status| status.last_error.is_some())
-    });
-    let error = |at: usize| pusher.status()[at].last_error.clone().unwrap_or_default();
-    assert_eq!(error(0), "");
-    assert!(error(1).contains("time limit was over while waiting for its answer"), "{}", error(1));
-    assert!(error(2).contains("time limit"), "{}", error(2));
-    assert!(error(3).contains("longer than"), "{}", error(3));
-    assert!(error(5).contains("port for gRPC"), "{}", error(5));
+    // The last error of each, at some time: a busy machine may end an attempt somewhere else than most.
+    for (at, words) in [
+        (1, "time limit was over while waiting for its answer"),
+        (2, "time limit was over"),
+        (3, "longer than"),
+        // Speaks HTTP/1.1, and hangs up on what is none.
+        (4, ""),
+        (5, "port for gRPC"),
+    ] {
+        let said = || pusher.status()[at].last_error.clone();
+        wait_until(words, || said().is_some_and(|error| error.contains(words)));
+    }
+    assert_eq!(pusher.status()[0].last_error, None);
     pusher.stop();
     assert!(node.failures("mute", "timeout") > 0 && node.failures("silent", "timeout") > 0);
     assert!(node.failures("endless", "malformed") > 0 && node.failures("plain", "malformed") > 0);

@@ -213,6 +213,12 @@ fn what_is_wrong_with_a_certificate_is_told() {
         let error = tried(&good, host, &authority, "refused");
         assert!(error.contains("405"), "{error}");
     }
+    // One that vouches for itself is trusted if it is named.
+    let (certificate, key) = tools::certificate(&folder, "own");
+    let own = Identity { certificate, key };
+    let (_listener, address) = listener(&node, &own);
+    let target = eager(format!("https://{address}/")).ca_file(&own.certificate);
+    assert!(error_of(&node, target, "refused").contains("405"));
     let named = authority.issue("named", "DNS:store.example.com", NOW);
     let old = authority.issue("old", "IP:127.0.0.1", LONG_AGO);
     for (identity, ca, words) in [
@@ -314,15 +320,14 @@ fn peers_that_do_not_speak_tls_cost_no_more_than_their_own_time() {
         node.engine.refresh();
         wait_until("the good one", || pusher.status()[0].sent > sent);
     }
-    wait_until("errors of the others", || {
-        pusher.status()[1..].iter().all(|status| status.last_error.is_some())
-    });
-    let errors: Vec<_> =
-        pusher.status().into_iter().map(|status| status.last_error.unwrap_or_default()).collect();
+    // The last error of each, at some time: a busy machine may end an attempt somewhere else than most.
+    for at in 1..pusher.status().len() {
+        let words = if at == 1 { "the time limit was over in the TLS handshake" } else { "TLS" };
+        let said = || pusher.status()[at].last_error.clone();
+        wait_until(words, || said().is_some_and(|error| error.contains(words)));
+    }
+    assert_eq!(pusher.status()[0].last_error, None);
     pusher.stop();
-    assert_eq!(errors[0], "");
-    assert!(errors[1].contains("the time limit was over in the TLS handshake"), "{errors:?}");
-    assert!(errors[2..].iter().all(|error| error.contains("TLS")), "{errors:?}");
     assert!(node.failures("silent", "timeout") > 0);
     for name in ["plain", "http", "cut off", "garbage"] {
         assert!(node.failures(name, "tls") > 0, "{name}");

@@ -148,3 +148,38 @@ impl Write for Wire {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn a_peer_that_does_not_stop_is_paused_and_nothing_of_it_is_lost() {
+        const SAID: usize = 4 * PUSH_TURN_BYTES;
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut peer, _) = listener.accept().unwrap();
+        let talking = std::thread::spawn(move || peer.write_all(&vec![7; SAID]).unwrap());
+        let mut stream = Stream::new(socket, None).unwrap();
+        let (mut heard, mut in_one_go, mut buffer) = (0, 0, [0; 16 << 10]);
+        loop {
+            match stream.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(len) => {
+                    assert!(buffer[..len].iter().all(|&byte| byte == 7));
+                    (heard, in_one_go) = (heard + len, in_one_go + len);
+                    assert!(in_one_go < PUSH_TURN_BYTES + buffer.len());
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    assert!(!stream.take_paused() || in_one_go >= PUSH_TURN_BYTES);
+                    in_one_go = 0;
+                    std::thread::yield_now();
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+        assert_eq!(heard, SAID);
+        talking.join().unwrap();
+    }
+}
