@@ -381,8 +381,16 @@ pub fn request_v1(bytes: &[u8]) -> Result<Request> {
             let labels = self::labels(of.messages(1, "Label")?)?;
             series.exemplars.push(request_exemplar(of, labels)?);
         }
-        request.series.push(series);
         message.end()?;
+        // Those of a native histogram come behind it, as a series of their own.
+        let is_more = series.samples.is_empty() && series.histograms.is_empty();
+        match request.series.last_mut() {
+            Some(last) if is_more && last.labels == series.labels && last.exemplars.is_empty() => {
+                last.exemplars = series.exemplars;
+            }
+            _ if is_more => return Err(format!("nothing but exemplars: {series:?}")),
+            _ => request.series.push(series),
+        }
     }
     for mut of in message.messages(3, "MetricMetadata")? {
         let kind = of.uint(1)?.unwrap_or_default();

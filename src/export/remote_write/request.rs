@@ -312,11 +312,23 @@ impl Request {
         match form.version {
             RemoteWriteVersion::V1 => {
                 let likely = likely + plan.rendered(series).len();
+                let labels = plan.rendered(series);
+                let mut exemplars = exemplars.peekable();
                 body.message_like(v1::TIMESERIES, likely, |out| {
-                    out.extend_from_slice(plan.rendered(series));
-                    exemplars.for_each(|(entry, unit)| exemplar(out, entry, unit));
+                    out.extend_from_slice(labels);
                     write(out, histogram);
+                    if !matches!(item.what, What::Native { .. }) {
+                        exemplars.by_ref().for_each(|(entry, unit)| exemplar(out, entry, unit));
+                    }
                 });
+                // Prometheus 2 looks at a series' exemplars before its histograms, and drops those of a series that it does not
+                // know yet: so they come behind, as a series of their own.
+                if exemplars.peek().is_some() {
+                    body.message(v1::TIMESERIES, |out| {
+                        out.extend_from_slice(labels);
+                        exemplars.for_each(|(entry, unit)| exemplar(out, entry, unit));
+                    });
+                }
             }
             RemoteWriteVersion::V2 => body.message_like(v2::TIMESERIES, likely, |out| {
                 out.message(v2::LABELS, |out| {
