@@ -5,7 +5,6 @@
 #[path = "http/client.rs"]
 #[allow(dead_code, reason = "each test binary uses some of it")]
 mod client;
-#[allow(dead_code, reason = "each test binary uses some of it")]
 mod common;
 #[path = "protobuf/decoder.rs"]
 mod decoder;

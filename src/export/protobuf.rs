@@ -23,9 +23,14 @@ use std::time::Duration;
 ///
 /// The schema of a native histogram follows its [precision](crate::Precision): 3, 6 or 8 for one, two or three figures, that
 /// is buckets 9 %, 1.1 % or 0.27 % wide. Count and sum are exact, the zero bucket holds zeros alone. Values below 1 ns do not
-/// exist. The classic buckets leave out `+Inf`, which is the count.
+/// exist. The classic buckets leave out `+Inf`, which is the count, unless it has an exemplar.
 ///
-/// Cost: about 10 ns a counter, and 2 to 3 µs for a histogram of some hundred buckets; memory for the largest family.
+/// A classic bucket shows the latest [exemplar](crate::Exemplar) that lies between its bounds, a native histogram all that there
+/// are, with `trace_id` and `span_id`.
+///
+/// Cost: about 10 ns a counter, 1 to 2 µs for a histogram of some hundred buckets, and a copy for one that did not change since
+/// the last page; memory for the largest family, and [`MAX_KEPT_BYTES`](crate::limits::MAX_KEPT_BYTES) at most for histograms
+/// that do not change.
 ///
 /// ```
 /// use std::time::Duration;

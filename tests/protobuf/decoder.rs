@@ -420,7 +420,7 @@ pub fn request_v2(bytes: &[u8]) -> Result<Request> {
     let mut request = Request::default();
     for mut message in message.messages(5, "TimeSeries")? {
         let by_symbols = |refs: Vec<u64>| {
-            if refs.len() % 2 != 0 {
+            if !refs.len().is_multiple_of(2) {
                 return Err("a label without a value".to_owned());
             }
             let pairs = refs.chunks_exact(2).map(|pair| Ok((symbol(pair[0])?, symbol(pair[1])?)));
