@@ -7,8 +7,8 @@ use arbitrary::Arbitrary;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tachometer::{
-    Buckets, Definition, Encoder, Engine, Error, Kind, ManualClock, OpenMetricsEncoder, Registry, SeriesView,
-    Snapshot, StateSet, Unit, Value, labels,
+    Buckets, Definition, Encoder, Engine, Error, Kind, ManualClock, OpenMetricsEncoder, Registry,
+    SeriesView, Snapshot, StateSet, Unit, Value, labels,
 };
 
 /// An input.
