@@ -29,7 +29,7 @@ struct Series {
     /// One for each of them, by time.
     entries: Vec<Entry>,
     /// The time of the last one that was sent.
-    last: u64,
+    last: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -116,10 +116,13 @@ impl Series {
         let fresh = &mut self.entries[known..];
         fresh.sort_unstable_by_key(|entry| (entry.time, entry.exemplar.value));
         for entry in fresh {
-            if entry.time <= self.last && self.last - entry.time < SMALL_STEP_MS {
-                entry.time = self.last + 1;
+            match self.last {
+                Some(last) if entry.time <= last && last - entry.time < SMALL_STEP_MS => {
+                    entry.time = last + 1;
+                }
+                _ => {}
             }
-            self.last = entry.time;
+            self.last = Some(entry.time);
         }
         self.list = Some(list.clone());
     }
