@@ -16,6 +16,7 @@
 //! | [`MAX_CONFIG_BYTES`] of a configuration file | it is refused | the error |
 //! | [`MAX_OTLP_ATTRIBUTES`] of a resource or scope, [`MIN_OTLP_BUCKETS`] | `OtlpEncoder`'s setter returns an error that names the limit | the error |
 //! | [`DEFAULT_OTLP_BUCKETS`] of a histogram's point, unless set | its buckets become twice as wide until they are few enough; count, sum and extremes stay exact | the point's `scale` |
+//! | [`MAX_KEPT_BYTES`] of an encoder | further histograms that did not change are encoded again each time | nowhere: the pages are the same |
 //! | [`DEFAULT_REMOTE_WRITE_SERIES`], [`DEFAULT_REMOTE_WRITE_BYTES`] of a remote write request | the rest goes into another request | the number of requests |
 //! | [`MAX_REMOTE_WRITE_MARKERS`] that a remote write target is still to get | those that ended first are not sent: such series end when the receiver's lookback is over | nowhere |
 //! | [`MAX_HTTP_CONNECTIONS`] at once (feature `http`, as all of the following) | further ones get 503 and are closed, or only closed past [`MAX_HTTP_REFUSALS`] | `tachometer_http_connections_refused_total` |
@@ -92,6 +93,9 @@ pub const MAX_OTLP_ATTRIBUTES: usize = 128;
 pub const DEFAULT_OTLP_BUCKETS: usize = 160;
 /// The smallest limit for them: the coarsest buckets end at 1, with values on both sides of it.
 pub const MIN_OTLP_BUCKETS: usize = 2;
+/// Bytes of histograms that did not change since they were encoded last, which an encoder of Prometheus protobuf or remote write
+/// keeps so as not to encode them again. A native histogram of some hundred buckets has about 1 KiB.
+pub const MAX_KEPT_BYTES: usize = 16 << 20;
 /// Series of one remote write request unless the encoder is given another limit.
 pub const DEFAULT_REMOTE_WRITE_SERIES: usize = 2_000;
 /// Bytes of one remote write request, before compression, unless the encoder is given another limit.

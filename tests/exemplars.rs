@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tachometer::{
     EnumFamily, Exemplar, Family, Histogram, ManualClock, ProcessSettings, Registry, Snapshot,
-    group, labels,
+    Unit, group, labels,
 };
 
 const START: Duration = Duration::from_secs(1_700_000_000);
@@ -87,6 +87,23 @@ fn a_value_without_a_trace_is_a_value() {
     let now = engine.refresh();
     assert_eq!(now.histogram("values").unwrap().count(), 1);
     assert!(exemplars_of(&now, "values").is_empty());
+}
+
+#[test]
+fn a_timer_keeps_the_trace_that_it_timed() {
+    let registry = Registry::new();
+    let engine = by_hand(&registry);
+    let wait = registry.metric("wait_seconds", "Waited.").unit(Unit::Nanoseconds);
+    let wait = wait.histogram().unwrap();
+    let (trace, span) = ids(40, 9);
+    let took = wait.start().stop_with_exemplar(trace, span);
+    wait.start().stop_with_exemplar([0; 16], span);
+    wait.start().discard();
+    let now = engine.refresh();
+    assert_eq!(now.histogram("wait_seconds").unwrap().count(), 2, "each once");
+    let [exemplar] = exemplars_of(&now, "wait_seconds") else { panic!("one") };
+    assert_eq!(exemplar.value, took.as_nanos() as u64);
+    assert_eq!((exemplar.trace_id, exemplar.span_id), (trace, span));
 }
 
 labels! { enum Color("color") { Red = "red", Blue = "blue" } }

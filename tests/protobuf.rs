@@ -46,6 +46,15 @@ fn registry() -> Registry {
     let sizes = registry.metric("sizes", "Sizes.").buckets(Buckets::Fixed(&[0.0, 2.5, 1e30]));
     let sizes = sizes.histogram().unwrap();
     [0, 0, 0, 1, 2, 3, u64::MAX].iter().for_each(|&size| sizes.record(size));
+    // More values than 32 bits count, in neighbours and far apart.
+    let many = registry.histogram("many", "Many.").unwrap();
+    for (at, n) in
+        [1 << 40, 3, u64::from(u32::MAX), 1 << 31, (1 << 33) + 1, 0, 1].into_iter().enumerate()
+    {
+        many.record_n(1_000 + 9 * at as u64, n);
+        many.record_n(5 + at as u64, n >> 3);
+        many.record_n(1 << 40 << at, n >> 5);
+    }
     registry.metric("unused", "Nothing in it.").buckets(Buckets::Fixed(&[])).histogram().unwrap();
     registry
 }

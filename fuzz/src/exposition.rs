@@ -6,6 +6,7 @@
 
 use crate::histogram::expected_below;
 use crate::naive::{Spread, precision};
+use crate::openmetrics::ids;
 use crate::operations::Amount;
 use crate::page::{self, Sample};
 use crate::text::{LabelName, MetricName, Text};
@@ -254,7 +255,12 @@ impl Metric {
             Type::Histogram => {
                 let histogram: Histogram = metric.histogram()?;
                 for amount in self.amounts() {
-                    histogram.record_n(amount.value, amount.times.into());
+                    let (trace, span) = ids(amount.value);
+                    match amount.times {
+                        // Some with an exemplar, for the formats that have them.
+                        1 => histogram.record_with_exemplar(amount.value, trace, span),
+                        times => histogram.record_n(amount.value, times.into()),
+                    }
                 }
             }
             Type::Family => {

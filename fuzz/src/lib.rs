@@ -5,6 +5,7 @@
 //! | [`operations`] | any interleaving of records, groups, families, handles, threads, cuts, registries | what a single-threaded model of maps and additions says |
 //! | [`histogram`] | any values | what the `hdrhistogram` crate says, and exact sums and extremes |
 //! | [`exposition`] | any definitions, labels and values | a page that an independent strict parser reads back |
+//! | [`openmetrics`] | any definitions, labels, values and exemplars | an OpenMetrics page that another such parser reads back, each series once |
 //! | [`otlp`] | any metrics and values, requests lost and taken | what an independent decoder and a model of a receiver have |
 //! | [`protobuf`] | any definitions, labels and values, two snapshots | a protobuf page and remote write requests that an independent decoder reads back |
 //! | [`family_key`] | any label values | one series for each, no two in one |
@@ -32,6 +33,7 @@ pub mod histogram;
 pub mod http;
 pub mod json;
 pub mod lines;
+pub mod openmetrics;
 pub mod operations;
 pub mod otlp;
 pub mod protobuf;
@@ -43,6 +45,7 @@ pub mod traceparent;
 #[path = "../../tests/protobuf/decoder.rs"]
 mod decoder;
 mod landmarks;
+mod metrics_page;
 mod naive;
 #[path = "../../tests/otlp/oracle.rs"]
 #[allow(dead_code, reason = "tests use more of it")]

@@ -4,6 +4,7 @@
 
 use crate::decoder::{self, Request, Series};
 use crate::exposition::Metric;
+use crate::openmetrics::ids;
 use arbitrary::Arbitrary;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -93,12 +94,46 @@ fn check_page(page: &[u8], snapshot: &Snapshot) {
                 assert!(bounds.iter().eq(histogram.classic.iter().map(|(bound, _)| bound)));
                 assert!(histogram.classic.is_sorted_by_key(|bucket| bucket.1));
                 assert!(histogram.classic.last().is_none_or(|last| last.1 <= histogram.count));
+                let unix = series.exemplars().iter().map(|one| one.unix_time.as_nanos() as u64);
+                check_exemplars(&histogram.exemplars, &series, unix);
+                let classic = &histogram.classic_exemplars;
+                assert_eq!(classic.is_empty(), series.exemplars().is_empty());
+                for (bound, shown) in classic {
+                    assert!(histogram.exemplars.contains(shown), "{shown:?}");
+                    check_bound(*bound, shown.value);
+                }
+                assert!(classic.is_sorted_by(|a, b| a.0 < b.0), "one a bucket: {classic:?}");
             }
             (_, Kind::Counter) => same(metric.counter.expect("one"), scalar(&series).expect("one")),
             _ => same(metric.gauge.expect("one"), scalar(&series).expect("one")),
         }
     }
     assert!(metrics.next().is_none());
+}
+
+/// These are the exemplars of a series, by value, at these times.
+fn check_exemplars(
+    seen: &[decoder::Exemplar],
+    series: &SeriesView<'_>,
+    times: impl Iterator<Item = u64>,
+) {
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    assert_eq!(seen.len(), series.exemplars().len());
+    let mut sorted = seen.to_vec();
+    sorted.sort_by(|a, b| a.value.total_cmp(&b.value));
+    for ((seen, known), time) in sorted.iter_mut().zip(series.exemplars()).zip(times) {
+        seen.labels.sort();
+        let (trace, span) = ids(known.value);
+        let label = |name: &str, bytes: &[u8]| (name.to_owned(), hex(bytes));
+        assert_eq!(seen.labels, [label("span_id", &span), label("trace_id", &trace)]);
+        assert_eq!(seen.value, known.value as f64 / series.definition.unit.divisor() as f64);
+        assert_eq!(seen.time, time);
+    }
+}
+
+fn check_bound(bound: f64, value: f64) {
+    // Both are rounded on the way here.
+    assert!(value <= bound * (1.0 + 1e-9), "{value} up to {bound}");
 }
 
 /// Everything is counted, once, and no value more than a bucket away from where it belongs.
@@ -219,9 +254,33 @@ fn check_remote_write(
         }
         assert_eq!(format!("{again:?}"), format!("{series:?}"));
         let mut ended: BTreeSet<_> = before.difference(&now).cloned().collect();
+        let mut histograms_by_labels = BTreeMap::new();
+        for view in snapshot.series() {
+            histograms_by_labels.entry(wire(&view, "", None)).or_insert(view);
+        }
         for one in series {
             let (samples, histograms) = (&one.samples[..], &one.histograms[..]);
             let key = (samples.is_empty(), one.labels.clone());
+            let times = one.exemplars.iter().map(|exemplar| exemplar.time);
+            assert!(times.clone().is_sorted_by(|a, b| a < b), "no time twice");
+            match (samples, histograms) {
+                ([], [end]) if end.sum.to_bits() != STALE => {
+                    // Another registry each time: none was sent before.
+                    let series = &histograms_by_labels[&one.labels];
+                    let mut by_value = one.exemplars.clone();
+                    by_value.sort_by(|a, b| a.value.total_cmp(&b.value));
+                    let found = snapshot.unix_time().as_millis() as u64;
+                    let range = found..found + one.exemplars.len() as u64;
+                    assert!(by_value.iter().all(|exemplar| range.contains(&exemplar.time)));
+                    let times = by_value.iter().map(|exemplar| exemplar.time);
+                    check_exemplars(&by_value, series, times);
+                }
+                _ => one.exemplars.iter().for_each(|exemplar| {
+                    let le = one.label("le").expect("only buckets have them");
+                    let bound = if le == "+Inf" { f64::INFINITY } else { le.parse().expect("one") };
+                    check_bound(bound, exemplar.value);
+                }),
+            }
             match (samples, histograms) {
                 ([(value, ..)], []) if value.to_bits() == STALE => assert!(ended.remove(&key)),
                 ([], [end]) if end.sum.to_bits() == STALE => assert!(ended.remove(&key)),

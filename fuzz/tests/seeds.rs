@@ -3,8 +3,8 @@
 use arbitrary::{Arbitrary, Unstructured};
 use std::path::Path;
 use tachometer_fuzz::{
-    config, exposition, facade_names, family_key, histogram, http, json, lines, operations, otlp,
-    protobuf, push, push_answer, push_grpc, traceparent,
+    config, exposition, facade_names, family_key, histogram, http, json, lines, openmetrics,
+    operations, otlp, protobuf, push, push_answer, push_grpc, traceparent,
 };
 
 /// Runs each input of a target.
@@ -35,6 +35,7 @@ fn every_input_that_was_kept_agrees_with_its_oracle() {
     replay("http", http::run);
     replay("json", json::run);
     replay("lines", lines::run);
+    replay("openmetrics", openmetrics::run);
     replay("otlp", otlp::run);
     replay("protobuf", protobuf::run);
     replay("push_answer", push_answer::run);

@@ -7,6 +7,7 @@
 mod cells;
 pub(crate) mod csv;
 mod digits;
+mod exemplars;
 pub(crate) mod exponential;
 #[cfg(feature = "push")]
 pub(crate) mod fields;
@@ -17,6 +18,8 @@ pub(crate) mod hdr_v2;
 pub(crate) mod influx;
 #[cfg(feature = "json")]
 pub(crate) mod json;
+mod kept;
+mod native;
 mod number;
 pub(crate) mod openmetrics;
 pub(crate) mod otlp;
@@ -44,6 +47,13 @@ pub use text::TextEncoder;
 use crate::Snapshot;
 use std::fmt;
 use std::io;
+
+/// The counter of what refused `static` handles recorded, on pages that have it: as it is called, and without the suffix that
+/// OpenMetrics takes off.
+pub(crate) const REJECTED: &str = "tachometer_rejected_records_total";
+const REJECTED_FAMILY: &str = "tachometer_rejected_records";
+const REJECTED_HELP: &str =
+    "What static handles recorded that could not be registered as they stand.";
 
 /// What writes snapshots in one format. Keep one for each format and reader: it remembers what it rendered.
 ///

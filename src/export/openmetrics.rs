@@ -6,18 +6,16 @@
 
 mod names;
 
+use super::exemplars::{hex, of_bucket};
 use super::number::{decimal, escape, seconds};
 use super::plan::{Plan, What};
-use super::{Encoder, Sink};
+use super::{Encoder, REJECTED, REJECTED_FAMILY, REJECTED_HELP, Sink};
 use crate::registry::layout::{FamilyLayout, Layout, SeriesLayout};
 use crate::registry::{Kind, Unit};
 use crate::snapshot::Snapshot;
 use crate::{Definition, Exemplar};
 use names::{Shown, shown};
 use std::io::{self, Write as _};
-
-/// The family of what refused `static` handles recorded.
-const REJECTED: &str = "tachometer_rejected_records";
 
 /// Writes snapshots as OpenMetrics 1.0. Keep one: it remembers what it rendered, and a page costs no allocation once warm.
 ///
@@ -201,16 +199,6 @@ fn in_page_order<'a>(family: &'a FamilyLayout, shown: &Shown) -> Vec<&'a SeriesL
     all
 }
 
-/// The latest exemplar with a value in bucket `at`: above the bound before, and not above its own.
-fn of_bucket<'a>(exemplars: &'a [Exemplar], bounds: &[u64], at: usize) -> Option<&'a Exemplar> {
-    let above = at.checked_sub(1).map(|before| bounds[before]);
-    let upto = bounds.get(at).copied().unwrap_or(u64::MAX);
-    // They ascend.
-    let from = exemplars.iter().skip_while(|one| above.is_some_and(|above| one.value <= above));
-    from.take_while(|one| one.value <= upto).max_by_key(|one| (one.unix_time, one.value))
-}
-
-/// Its labels have 63 characters, where the format allows 128.
 fn write_exemplar(page: &mut Vec<u8>, exemplar: &Exemplar, unit: Unit) {
     // In one piece: a page can have thousands.
     let mut text =
@@ -221,14 +209,6 @@ fn write_exemplar(page: &mut Vec<u8>, exemplar: &Exemplar, unit: Unit) {
     decimal(page, exemplar.value.into(), unit);
     page.push(b' ');
     seconds(page, exemplar.unix_time);
-}
-
-fn hex(out: &mut [u8], bytes: &[u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for (pair, byte) in out.chunks_exact_mut(2).zip(bytes) {
-        pair[0] = DIGITS[usize::from(byte >> 4)];
-        pair[1] = DIGITS[usize::from(byte & 15)];
-    }
 }
 
 /// A bound as the specification's "canonical numbers" have it: as Go writes it, and always with a point or an exponent.
@@ -253,10 +233,10 @@ fn rejected(page: &mut Vec<u8>, snapshot: &Snapshot) {
     // Writing to a vector does not fail.
     let _ = writeln!(
         page,
-        "# TYPE {REJECTED} counter\n# HELP {REJECTED} What static handles recorded that could not be registered as they stand."
+        "# TYPE {REJECTED_FAMILY} counter\n# HELP {REJECTED_FAMILY} {REJECTED_HELP}"
     );
     for (index, (name, count)) in snapshot.rejected.iter().enumerate() {
-        let _ = write!(page, "{REJECTED}_total{{index=\"{index}\",metric=\"");
+        let _ = write!(page, "{REJECTED}{{index=\"{index}\",metric=\"");
         escape(page, name, true);
         let _ = writeln!(page, "\"}} {count}");
     }

@@ -149,16 +149,13 @@ impl Rows {
     }
 }
 
-/// What refused `static` handles recorded, as series: there only if there is one.
-pub(super) const REJECTED: &str = "tachometer_rejected_records_total";
-
-/// Calls `write` with name and labels, and count, of each series of refused handles.
+/// Calls `write` with name and labels, and count, of each series of what refused `static` handles recorded.
 pub(super) fn rejected(all: &[(String, u64)], mut write: impl FnMut(Named<'_>, usize, u64)) {
     for (index, (metric, count)) in all.iter().enumerate() {
         let labels = [("index", index.to_string()), ("metric", metric.clone())];
         let labels = labels.map(|(name, value)| (name.to_owned(), value));
         let (kind, unit) = (Kind::Counter, Unit::None);
-        let named = Named { kind, unit, name: REJECTED, labels: &labels, collision: None };
+        let named = Named { kind, unit, name: super::REJECTED, labels: &labels, collision: None };
         write(named, index, *count);
     }
 }

@@ -7,7 +7,7 @@
 
 use super::number::escape;
 use super::plan::{Plan, What};
-use super::{Encoder, Sink};
+use super::{Encoder, REJECTED, REJECTED_HELP, Sink};
 use crate::registry::layout::{FamilyLayout, Layout, SeriesLayout};
 use crate::registry::{Definition, Kind};
 use crate::snapshot::Snapshot;
@@ -127,11 +127,6 @@ impl Plan {
         self.line((name, "_count"), series, None, What::Count(at));
     }
 }
-
-/// The counter of what refused `static` handles recorded.
-pub(super) const REJECTED: &str = "tachometer_rejected_records_total";
-pub(super) const REJECTED_HELP: &str =
-    "What static handles recorded that could not be registered as they stand.";
 
 /// What refused `static` handles recorded: there only if there is one.
 fn rejected(page: &mut Vec<u8>, snapshot: &Snapshot) {

@@ -1,7 +1,7 @@
 //! Protocol buffers as bytes (<https://protobuf.dev/programming-guides/encoding/>): only what encoders here need.
 //!
-//! A message inside a message carries its length in front. It is written behind a place kept for the length, which is then
-//! moved together: most messages are shorter than 128 bytes, and for those nothing moves.
+//! A message inside a message carries its length in front. It is written behind a place kept for the length, and moved if that
+//! was not as long as was thought: most messages are shorter than 128 bytes, and for those nothing moves.
 
 /// Appends protobuf fields to a buffer.
 pub(crate) trait Wire {
@@ -19,10 +19,18 @@ pub(crate) trait Wire {
     fn double(&mut self, number: u32, value: f64);
     /// Field `number`, bytes or a string; nothing if it is empty.
     fn bytes(&mut self, number: u32, value: &[u8]);
+    /// What stands before field `number` that has so many bytes: a message, a text.
+    fn length(&mut self, number: u32, len: usize);
     /// Field `number`, a message, or packed numbers, that `write` writes.
     fn message(&mut self, number: u32, write: impl FnOnce(&mut Self));
+    /// As [`Wire::message`], where the length is likely to be about `len`.
+    fn message_like(&mut self, number: u32, len: usize, write: impl FnOnce(&mut Self));
     /// A length, and what `write` writes.
-    fn delimited(&mut self, write: impl FnOnce(&mut Self));
+    fn delimited(&mut self, write: impl FnOnce(&mut Self)) {
+        self.delimited_like(0, write);
+    }
+    /// As [`Wire::delimited`], where the length is likely to be about `len`. Returns it.
+    fn delimited_like(&mut self, len: usize, write: impl FnOnce(&mut Self)) -> usize;
 }
 
 const VARINT: u32 = 0;
@@ -76,10 +84,15 @@ impl Wire for Vec<u8> {
     #[inline]
     fn bytes(&mut self, number: u32, value: &[u8]) {
         if !value.is_empty() {
-            self.varint((number << 3 | LEN).into());
-            self.varint(value.len() as u64);
+            self.length(number, value.len());
             self.extend_from_slice(value);
         }
+    }
+
+    #[inline]
+    fn length(&mut self, number: u32, len: usize) {
+        self.varint((number << 3 | LEN).into());
+        self.varint(len as u64);
     }
 
     #[inline]
@@ -89,80 +102,145 @@ impl Wire for Vec<u8> {
     }
 
     #[inline]
-    fn delimited(&mut self, write: impl FnOnce(&mut Self)) {
-        let at = self.len();
-        self.push(0);
-        write(self);
-        let len = self.len() - at - 1;
-        if len < 0x80 {
-            self[at] = len as u8;
-        } else {
-            make_room(self, at, len);
-        }
-    }
-}
-
-/// Puts a length of more than one byte at `at`, where there is room for one byte.
-#[cold]
-fn make_room(buffer: &mut Vec<u8>, at: usize, len: usize) {
-    let end = buffer.len();
-    buffer.varint(len as u64);
-    let more = buffer.len() - end - 1;
-    let mut length = [0; 10];
-    length[..=more].copy_from_slice(&buffer[end..]);
-    buffer.truncate(end);
-    buffer.resize(end + more, 0);
-    buffer.copy_within(at + 1..end, at + 1 + more);
-    buffer[at..=at + more].copy_from_slice(&length[..=more]);
-}
-
-/// Writes many integers one after the other, by way of a block: the buffer's length changes once a block.
-pub(crate) struct Varints<'a> {
-    out: &'a mut Vec<u8>,
-    block: [u8; 256],
-    len: usize,
-}
-
-impl<'a> Varints<'a> {
-    /// The longest integer.
-    const LONGEST: usize = 10;
-
-    pub(crate) fn new(out: &'a mut Vec<u8>) -> Self {
-        Varints { out, block: [0; 256], len: 0 }
+    fn message_like(&mut self, number: u32, len: usize, write: impl FnOnce(&mut Self)) {
+        self.varint((number << 3 | LEN).into());
+        self.delimited_like(len, write);
     }
 
     #[inline]
-    pub(crate) fn push(&mut self, mut value: u64) {
-        if self.len > self.block.len() - Self::LONGEST {
-            self.hand_on();
+    fn delimited_like(&mut self, len: usize, write: impl FnOnce(&mut Self)) -> usize {
+        let (at, room) = (self.len(), varint_len(len as u64));
+        match room {
+            1 => self.push(0),
+            room => self.extend_from_slice(&[0; 10][..room]),
         }
-        let block = &mut self.block;
-        if value < 1 << 14 {
-            // One byte or two, without a branch between them: nobody can foretell which it is for a bucket's count.
-            let long = value >= 0x80;
-            block[self.len] = value as u8 | u8::from(long) << 7;
-            block[self.len + 1] = (value >> 7) as u8;
-            self.len += 1 + usize::from(long);
-            return;
+        write(self);
+        let len = self.len() - at - room;
+        if room == 1 && len < 0x80 {
+            self[at] = len as u8;
+        } else {
+            put_length(self, at, room, len);
         }
-        while value >= 0x80 {
-            block[self.len] = value as u8 | 0x80;
-            self.len += 1;
-            value >>= 7;
-        }
-        block[self.len] = value as u8;
-        self.len += 1;
+        len
     }
+}
 
-    fn hand_on(&mut self) {
-        self.out.extend_from_slice(&self.block[..self.len]);
+/// How many bytes a varint has.
+pub(crate) const fn varint_len(value: u64) -> usize {
+    ((u64::BITS - (value | 1).leading_zeros()) as usize).div_ceil(7)
+}
+
+/// Puts a length at `at`, where there is room for one of `room` bytes.
+#[cold]
+fn put_length(buffer: &mut Vec<u8>, at: usize, room: usize, len: usize) {
+    let end = buffer.len();
+    buffer.varint(len as u64);
+    let mut length = [0; 10];
+    let needed = buffer.len() - end;
+    length[..needed].copy_from_slice(&buffer[end..]);
+    if needed != room {
+        buffer.copy_within(at + room..end, at + needed);
+    }
+    buffer.truncate(end + needed - room);
+    buffer[at..at + needed].copy_from_slice(&length[..needed]);
+}
+
+/// Bytes that are written by whole words, of which then only some count: what has no fixed length is so written without a
+/// decision. Keep one: it is filled again and again.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    /// Longer than what counts.
+    bytes: Vec<u8>,
+    len: usize,
+}
+
+impl Scratch {
+    /// So many integers are written at a time, each of which has two bytes at most.
+    const MANY: usize = 64;
+
+    pub(crate) fn clear(&mut self) {
         self.len = 0;
     }
 
-    /// Hands on what is left.
-    pub(crate) fn end(mut self) {
-        self.hand_on();
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
     }
+
+    /// Writes `bytes`, of which `len` count.
+    #[inline]
+    pub(crate) fn put<const N: usize>(&mut self, bytes: &[u8; N], len: usize) {
+        *self.room() = *bytes;
+        self.len += len;
+    }
+
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    /// Room for `N` bytes behind what counts.
+    #[inline]
+    fn room<const N: usize>(&mut self) -> &mut [u8; N] {
+        if self.bytes.len() - self.len < N {
+            self.grow(N);
+        }
+        self.bytes[self.len..].first_chunk_mut().expect("grown above")
+    }
+
+    #[cold]
+    fn grow(&mut self, by: usize) {
+        self.bytes.resize((self.bytes.len() * 2).max(self.len + by), 0);
+    }
+
+    /// Writes `value`, a varint. Of one to five bytes, without a branch.
+    #[inline]
+    pub(crate) fn varint(&mut self, value: u64) {
+        let Ok(small) = u32::try_from(value) else { return self.long_varint(value) };
+        let (bytes, len) = short_varint(small);
+        *self.room() = bytes.to_le_bytes();
+        self.len += len;
+    }
+
+    #[cold]
+    fn long_varint(&mut self, mut value: u64) {
+        let room: &mut [u8; 10] = self.room();
+        let mut len = 0;
+        while value >= 0x80 {
+            room[len] = value as u8 | 0x80;
+            value >>= 7;
+            len += 1;
+        }
+        room[len] = value as u8;
+        self.len += len + 1;
+    }
+
+    /// Writes varints of one or two bytes, at most [`Scratch::MANY`].
+    #[inline]
+    pub(crate) fn short_varints(&mut self, varints: &[u16]) {
+        debug_assert!(varints.len() <= Self::MANY);
+        // What an index of eight bits cannot miss needs no check.
+        let room: &mut [u8; 257] = self.room();
+        let mut len = 0;
+        for &varint in varints {
+            let [first, second] = varint.to_le_bytes();
+            let at = len & 0xFF;
+            room[at] = first;
+            room[at + 1] = second;
+            len += 1 + usize::from(first >> 7);
+        }
+        self.len += len;
+    }
+}
+
+/// The bytes of a varint, and how many they are.
+#[inline]
+pub(crate) fn short_varint(value: u32) -> (u64, usize) {
+    let value = u64::from(value);
+    let at = |group: u32| (value >> (7 * group) & 0x7F) << (8 * group);
+    let groups = at(0) | at(1) | at(2) | at(3) | at(4);
+    // Seven bits a byte: the division by seven, for up to 35.
+    let len = ((64 - (value | 1).leading_zeros()) * 37 + 222) >> 8;
+    let more = 0x8080_8080_8080_8080 & ((1u64 << (8 * (len - 1))) - 1);
+    (groups | more, len as usize)
 }
 
 #[cfg(test)]
@@ -181,15 +259,21 @@ mod tests {
     }
 
     #[test]
-    fn many_integers_are_written_as_one_by_one() {
+    fn integers_are_the_same_by_way_of_words() {
         let values = || (0..64).flat_map(|bit| [1u64 << bit, (1 << bit) - 1, u64::MAX >> bit]);
-        let (mut single, mut many) = (vec![7], vec![7]);
+        let (mut single, mut words) = (Vec::new(), Scratch::default());
         values().for_each(|value| single.varint(value));
-        let mut varints = Varints::new(&mut many);
-        values().for_each(|value| varints.push(value));
-        varints.end();
+        values().for_each(|value| words.varint(value));
         assert!(single.len() > 500);
-        assert_eq!(single, many);
+        assert_eq!(single, words.as_slice());
+        let short = |value: u32| short_varint(value).0 as u16;
+        single.clear();
+        words.clear();
+        for values in (0..1u32 << 14).collect::<Vec<_>>().chunks(Scratch::MANY) {
+            values.iter().for_each(|&value| single.varint(value.into()));
+            words.short_varints(&values.iter().map(|&value| short(value)).collect::<Vec<_>>());
+        }
+        assert_eq!(single, words.as_slice());
     }
 
     #[test]
@@ -201,6 +285,17 @@ mod tests {
             expected.varint(len as u64);
             expected.resize(expected.len() + len, 7);
             assert_eq!(out, expected, "{len}");
+            for guess in [0, 200, 20_000, 4_000_000] {
+                let mut out = vec![0xAA, 0x2A];
+                let seen = out.delimited_like(guess, |out| out.resize(out.len() + len, 7));
+                assert_eq!((out, seen), (expected.clone(), len), "{guess}");
+            }
         }
+        for bit in 0..64 {
+            let mut out = Vec::new();
+            out.varint(1 << bit);
+            assert_eq!(varint_len(1 << bit), out.len());
+        }
+        assert_eq!(varint_len(0), 1);
     }
 }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 /// Each snapshot at its time, as it was encoded then; a retry sends the very same bytes.
 ///
-/// What a request says and later ones do not, the ends of series and (1.0) what families are, is remembered until the
-/// receiver has it: if a request of the snapshot is given up, the next snapshot says it again. A series may so be ended
+/// What a request says and later ones do not, the ends of series, exemplars and (1.0) what families are, is remembered until
+/// the receiver has it: if a request of the snapshot is given up, the next snapshot says it again. A series may so be ended
 /// twice, and never not at all.
 #[derive(Debug)]
 pub(super) struct RemoteWrite {
@@ -124,6 +124,7 @@ impl Protocol for RemoteWrite {
     }
 
     fn lost(&mut self, part: Part) {
+        self.encoder.lost(part.generation);
         if let Some(pending) = self.find(part.generation).and_then(|at| self.pending.remove(at)) {
             self.encoder.say_again(pending.said);
         }

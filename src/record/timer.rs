@@ -50,6 +50,25 @@ impl<'a> Timer<'a> {
         Duration::from_nanos(ns)
     }
 
+    /// As [`Timer::stop`], and keeps the trace and span that were timed as an [exemplar](crate::Exemplar), as
+    /// [`Histogram::record_with_exemplar`](crate::Histogram::record_with_exemplar) does; for some nanoseconds more.
+    ///
+    /// ```
+    /// # let registry = tachometer::Registry::new();
+    /// # let metric = registry.metric("apply_duration_seconds", "Applying a batch.");
+    /// let apply = metric.unit(tachometer::Unit::Nanoseconds).histogram()?;
+    /// let timer = apply.start();
+    /// // … the work …
+    /// let took = timer.stop_with_exemplar(*b"a trace, 16 byte", *b"8 a span");
+    /// # Ok::<(), tachometer::Error>(())
+    /// ```
+    pub fn stop_with_exemplar(self, trace_id: [u8; 16], span_id: [u8; 8]) -> Duration {
+        let ns = clock::elapsed_ns(self.start);
+        self.histogram.record_with_exemplar(ns, trace_id, span_id);
+        mem::forget(self);
+        Duration::from_nanos(ns)
+    }
+
     /// Ends the timer without recording: the operation failed, or is not to be counted.
     pub fn discard(self) {
         mem::forget(self);

@@ -29,7 +29,7 @@ impl Snapshot {
         let mut some = Snapshot::none(self.moment);
         let (mut scalars, mut histograms) = (Vec::new(), Vec::new());
         let (mut cumulative, mut extremes) = (Vec::new(), Vec::new());
-        let mut exemplars = Vec::new();
+        let (mut versions, mut exemplars) = (Vec::new(), Vec::new());
         for family in &self.layout.families {
             let definition: &Definition = &family.definition;
             let mut series = Vec::new();
@@ -40,6 +40,7 @@ impl Snapshot {
                     histograms.push(self.histograms[one.value].clone());
                     cumulative.push(self.cumulative[one.value].clone());
                     extremes.push(self.extremes[one.value]);
+                    versions.push(self.versions[one.value]);
                     exemplars.push(self.exemplars[one.value].clone());
                 } else {
                     kept.value = scalars.len();
@@ -54,7 +55,7 @@ impl Snapshot {
         }
         layout.scalars = scalars.len();
         layout.histograms = histograms.len();
-        if keep("tachometer_rejected_records_total", &[]) {
+        if keep(crate::export::REJECTED, &[]) {
             some.rejected = self.rejected.clone();
         }
         Snapshot {
@@ -66,6 +67,7 @@ impl Snapshot {
             histograms: histograms.into(),
             cumulative: cumulative.into(),
             extremes: extremes.into(),
+            versions: versions.into(),
             exemplars: exemplars.into(),
             ..some
         }
@@ -74,7 +76,7 @@ impl Snapshot {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Engine, ManualClock, Registry, TextEncoder};
+    use crate::{Encoder as _, Engine, ManualClock, Registry, TextEncoder};
     use std::time::Duration;
 
     #[test]
@@ -86,6 +88,8 @@ mod tests {
             of("wait_seconds").histogram().unwrap().record(u64::from(peer.as_bytes()[0]));
             of("level").gauge().unwrap().set(0.5);
         }
+        let wait = registry.metric("wait_seconds", "Help.").label("peer", "a").histogram().unwrap();
+        wait.record_with_exemplar(5, [1; 16], [2; 8]);
         let clock = ManualClock::at(Duration::ZERO);
         let engine = Engine::builder().registry(&registry).manual(&clock).start().unwrap();
         let all = engine.refresh();
@@ -103,6 +107,10 @@ mod tests {
         assert_eq!(page(&some), wanted);
         assert_eq!(page(&all.filtered(|_, _| true)), whole);
         assert!(all.filtered(|_, _| false).is_empty());
+        let waits = || some.select("wait_seconds", &[]).map(|series| series.exemplars().len());
+        assert_eq!(Vec::from_iter(waits()), [1, 0]);
+        let page = crate::OpenMetricsEncoder::new().to_vec(&some);
+        assert!(String::from_utf8(page).unwrap().contains("trace_id"));
         assert_eq!(some.counter("events_total"), Ok(u64::from(b'a' + b'c')));
     }
 

@@ -159,13 +159,25 @@ impl<'a> Message<'a> {
 
 pub type Labels = Vec<(String, String)>;
 
+/// An exemplar, with its labels as they came.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Exemplar {
+    pub labels: Labels,
+    pub value: f64,
+    /// In nanoseconds on a page, in milliseconds in a request.
+    pub time: u64,
+}
+
 /// A histogram: what is in it of either kind.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Histogram {
     pub count: u64,
     pub sum: f64,
-    /// Bound and cumulative count.
+    /// Bound and cumulative count; +Inf, which need not be there, left out.
     pub classic: Vec<(f64, u64)>,
+    /// Bound and exemplar of the buckets that have one.
+    pub classic_exemplars: Vec<(f64, Exemplar)>,
+    pub exemplars: Vec<Exemplar>,
     pub schema: i64,
     pub zero_threshold: f64,
     pub zero_count: u64,
@@ -249,8 +261,19 @@ fn metric(mut message: Message<'_>) -> Result<Metric> {
         };
         for mut bucket in message.messages(3, "Bucket")? {
             let bound = bucket.double(2)?.ok_or("a bucket without a bound")?;
-            histogram.classic.push((bound, bucket.uint(1)?.ok_or("a bucket without a count")?));
+            let count = bucket.uint(1)?.ok_or("a bucket without a count")?;
+            if let Some(of) = bucket.message(3, "Exemplar")? {
+                histogram.classic_exemplars.push((bound, page_exemplar(of)?));
+            }
+            match bound.is_finite() {
+                true => histogram.classic.push((bound, count)),
+                false if count == histogram.count => {}
+                false => return Err(format!("{count} of {} up to +Inf", histogram.count)),
+            }
             bucket.end()?;
+        }
+        for of in message.messages(16, "Exemplar")? {
+            histogram.exemplars.push(page_exemplar(of)?);
         }
         native(&mut message, [5, 6, 7, 12, 13], &mut histogram)?;
         message.end()?;
@@ -258,6 +281,25 @@ fn metric(mut message: Message<'_>) -> Result<Metric> {
     }
     message.end()?;
     Ok(metric)
+}
+
+/// One of `io.prometheus.client`.
+fn page_exemplar(mut message: Message<'_>) -> Result<Exemplar> {
+    let exemplar = Exemplar {
+        labels: labels(message.messages(1, "LabelPair")?)?,
+        value: message.double(2)?.unwrap_or_default(),
+        time: timestamp(message.message(3, "Timestamp")?.ok_or("an exemplar without a time")?)?,
+    };
+    message.end()?;
+    Ok(exemplar)
+}
+
+/// Value and time of an exemplar of a request.
+fn request_exemplar(mut message: Message<'_>, labels: Labels) -> Result<Exemplar> {
+    let value = message.double(2)?.unwrap_or_default();
+    let time = message.uint(3)?.unwrap_or_default();
+    message.end()?;
+    Ok(Exemplar { labels, value, time })
 }
 
 fn timestamp(mut message: Message<'_>) -> Result<u64> {
@@ -305,6 +347,7 @@ pub struct Series {
     /// Value, time, and with 2.0 when it began.
     pub samples: Vec<(f64, u64, u64)>,
     pub histograms: Vec<Histogram>,
+    pub exemplars: Vec<Exemplar>,
     /// With 2.0: type, help, unit.
     pub metadata: Option<(u64, String, String)>,
     pub created: u64,
@@ -333,8 +376,21 @@ pub fn request_v1(bytes: &[u8]) -> Result<Request> {
     let mut request = Request::default();
     for mut message in message.messages(1, "TimeSeries")? {
         let labels = labels(message.messages(1, "Label")?)?;
-        request.series.push(series(&mut message, labels, 4)?);
+        let mut series = series(&mut message, labels, 4)?;
+        for mut of in message.messages(3, "Exemplar")? {
+            let labels = self::labels(of.messages(1, "Label")?)?;
+            series.exemplars.push(request_exemplar(of, labels)?);
+        }
         message.end()?;
+        // Those of a native histogram come behind it, as a series of their own.
+        let is_more = series.samples.is_empty() && series.histograms.is_empty();
+        match request.series.last_mut() {
+            Some(last) if is_more && last.labels == series.labels && last.exemplars.is_empty() => {
+                last.exemplars = series.exemplars;
+            }
+            _ if is_more => return Err(format!("nothing but exemplars: {series:?}")),
+            _ => request.series.push(series),
+        }
     }
     for mut of in message.messages(3, "MetricMetadata")? {
         let kind = of.uint(1)?.unwrap_or_default();
@@ -363,13 +419,19 @@ pub fn request_v2(bytes: &[u8]) -> Result<Request> {
     };
     let mut request = Request::default();
     for mut message in message.messages(5, "TimeSeries")? {
-        let refs = message.packed(1)?;
-        if refs.len() % 2 != 0 {
-            return Err("a label without a value".to_owned());
-        }
-        let pairs = refs.chunks_exact(2).map(|pair| Ok((symbol(pair[0])?, symbol(pair[1])?)));
-        let labels = pairs.collect::<Result<_>>()?;
+        let by_symbols = |refs: Vec<u64>| {
+            if !refs.len().is_multiple_of(2) {
+                return Err("a label without a value".to_owned());
+            }
+            let pairs = refs.chunks_exact(2).map(|pair| Ok((symbol(pair[0])?, symbol(pair[1])?)));
+            pairs.collect::<Result<Labels>>()
+        };
+        let labels = by_symbols(message.packed(1)?)?;
         let mut series = series(&mut message, labels, 3)?;
+        for mut of in message.messages(4, "Exemplar")? {
+            let labels = by_symbols(of.packed(1)?)?;
+            series.exemplars.push(request_exemplar(of, labels)?);
+        }
         if let Some(mut of) = message.message(5, "Metadata")? {
             let kind = of.uint(1)?.unwrap_or_default();
             let (help, unit) = (of.uint(3)?.unwrap_or(0), of.uint(4)?.unwrap_or(0));

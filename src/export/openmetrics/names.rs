@@ -6,7 +6,7 @@
 //! with, as of type `unknown`; and if that is taken too (a gauge called `x_created` beside a histogram `x`), under that name
 //! with `_value` behind it.
 
-use super::REJECTED;
+use crate::export::REJECTED_FAMILY;
 use crate::registry::layout::Layout;
 use crate::registry::{Definition, Kind};
 use std::collections::HashSet;
@@ -74,7 +74,7 @@ impl Shown {
 pub(super) fn shown(layout: &Layout) -> Vec<Shown> {
     let mut taken = HashSet::new();
     // Written behind all others, when there are any.
-    Shown { name: REJECTED.to_owned(), kind: "counter" }.claim(&mut taken);
+    Shown { name: REJECTED_FAMILY.to_owned(), kind: "counter" }.claim(&mut taken);
     // Those go first that cannot be shown otherwise without losing something.
     let rank = |definition: &Definition| match definition.kind {
         Kind::Histogram => 0,

@@ -113,10 +113,7 @@ pub(super) fn number(temporality: Temporality) -> u64 {
 }
 
 /// What refused static handles recorded: there only if there is one.
-pub(super) const REJECTED: (&str, &str) = (
-    "tachometer_rejected_records_total",
-    "What static handles recorded that could not be registered as they stand.",
-);
+pub(super) const REJECTED: (&str, &str) = (crate::export::REJECTED, crate::export::REJECTED_HELP);
 
 /// Bytes that a point of a scalar and an attribute are, besides their texts, at most about.
 const POINT_BYTES: usize = 64;

@@ -1,6 +1,8 @@
 //! What is the same from one request to the next: the series, their labels, and what is to be said about their families.
 
 use super::RemoteWriteVersion;
+use super::symbols::SYMBOLS;
+use crate::export::exemplars::{SPAN_ID, TRACE_ID};
 use crate::export::wire::Wire as _;
 use crate::registry::layout::{FamilyLayout, Identity, Layout, SeriesLayout};
 use crate::registry::{Kind, Unit};
@@ -26,6 +28,10 @@ pub(super) struct Plan {
     refs: Vec<u32>,
     /// Each label as a message of 1.0, which is also what tells series apart.
     rendered: Vec<u8>,
+    /// The names of an exemplar's labels.
+    pub(super) ids: [u32; 2],
+    /// Texts that a value of these labels could be too, so that none is in a request twice.
+    hexadecimal: HashMap<String, u32>,
 }
 
 /// Texts as fields of a request of 2.0, one after the other.
@@ -37,16 +43,13 @@ pub(super) struct Texts {
 }
 
 impl Texts {
-    /// `Request.symbols`
-    const SYMBOLS: u32 = 4;
-
     pub(super) fn len(&self) -> usize {
         self.at.len()
     }
 
     fn push(&mut self, text: &str) {
         let begin = self.fields.len();
-        self.fields.message(Self::SYMBOLS, |out| out.extend_from_slice(text.as_bytes()));
+        self.fields.message(SYMBOLS, |out| out.extend_from_slice(text.as_bytes()));
         self.at.push((begin, self.fields.len() - text.len()));
     }
 
@@ -225,6 +228,14 @@ impl Plan {
         pairs.map(|pair| (self.symbols.text(pair[0]), self.symbols.text(pair[1])))
     }
 
+    /// The text of so many hexadecimal digits, if it is one of those that are sent anyway.
+    pub(super) fn hexadecimal(&self, text: &[u8]) -> Option<u32> {
+        if self.hexadecimal.is_empty() {
+            return None;
+        }
+        self.hexadecimal.get(std::str::from_utf8(text).ok()?).copied()
+    }
+
     fn ranges(&self, series: usize) -> (Range<usize>, Range<usize>) {
         let from = series.checked_sub(1).map(|last| self.series[last]);
         let (refs, rendered) = from.map_or((0, 0), |from| (from.refs, from.rendered));
@@ -261,6 +272,7 @@ impl<'a> Building<'a> {
         let (symbols, taken) = (HashMap::new(), HashSet::new());
         let mut building = Building { plan, symbols, taken, last, before };
         building.symbol("");
+        building.plan.ids = [TRACE_ID, SPAN_ID].map(|name| building.symbol(name));
         building
     }
 
@@ -271,6 +283,10 @@ impl<'a> Building<'a> {
         let at = self.plan.symbols.len() as u32;
         self.plan.symbols.push(text);
         self.symbols.insert(text.to_owned(), at);
+        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if [16, 32].contains(&text.len()) && text.bytes().all(is_digit) {
+            self.plan.hexadecimal.insert(text.to_owned(), at);
+        }
         at
     }
 
