@@ -25,7 +25,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 use tachometer::RemoteWriteVersion::{V1, V2};
 use tachometer::{
-    Encoder as _, Engine, Exemplar, Family, Histogram, ManualClock, ProtobufEncoder, Registry,
+    Encoder as _, Exemplar, Family, Histogram, ManualClock, ProtobufEncoder, Registry,
     RemoteWriteEncoder, RemoteWriteVersion, Snapshot, Unit,
 };
 

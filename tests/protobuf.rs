@@ -18,8 +18,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use tachometer::{
-    Buckets, Encoder as _, Engine, HistogramSnapshot, ManualClock, Precision, ProtobufEncoder,
-    Registry, Snapshot, Unit, Value,
+    Buckets, Encoder as _, Engine, Family as Peers, Histogram, HistogramSnapshot, ManualClock,
+    Precision, ProtobufEncoder, Registry, Snapshot, Unit, Value,
 };
 
 const ODD: &str = "a \"quoted\" back\\slash, a\nline and ünïcödé";
@@ -213,6 +213,26 @@ fn a_series_has_its_own_beginning_and_another_layout_another_plan() {
     assert_eq!(created[0], 1_700_000_000_250_000_000);
     assert!(created[1] > created[0] && created[1] <= second.unix_time().as_nanos() as u64);
     assert_eq!(families(&encoder.to_vec(&first)).unwrap()[..], both[..1]);
+}
+
+#[test]
+fn a_lone_value_is_in_its_bucket_wherever_that_is() {
+    let registry = Registry::new();
+    let lone: Peers<Histogram, 1> = registry.metric("lone", "Alone.").family(["value"]).unwrap();
+    for bit in [0, 6, 20, 61, 63] {
+        for part in 0..70u64 {
+            let value = (1u64 << bit) + ((1u128 << bit) * u128::from(part) / 70) as u64;
+            lone.handle([&value.to_string()]).record(value);
+        }
+    }
+    let snapshot = by_hand(&registry).refresh();
+    let family = &decoded(&snapshot)[0];
+    for (metric, series) in family.metrics.iter().zip(snapshot.series()) {
+        let Value::Histogram(values) = series.value else { panic!("a histogram") };
+        let histogram = metric.histogram.as_ref().unwrap();
+        check_native(histogram, values);
+    }
+    assert!(family.metrics.len() > 200);
 }
 
 #[test]

@@ -221,7 +221,8 @@ fn close_gaps(blocks: &mut [Block]) {
         before = block.written;
         block.written = (spread(both, |bits, by| bits | bits << by) >> 64) as u64;
     }
-    let mut behind = 0;
+    // What is moved out of the last block is needed to move it back.
+    let mut behind = (spread(before.into(), |bits, by| bits | bits << by) >> 64) as u64;
     for block in blocks.iter_mut().rev() {
         let both = u128::from(behind) << 64 | u128::from(block.written);
         behind = block.written;
@@ -247,4 +248,51 @@ fn find(blocks: &[Block], at: usize, of: impl Fn(u64) -> u64) -> Option<usize> {
         mask = u64::MAX;
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a walk over the bits makes of them.
+    fn closed(bits: &[bool]) -> Vec<bool> {
+        let mut closed = bits.to_vec();
+        let set: Vec<usize> = (0..bits.len()).filter(|&at| bits[at]).collect();
+        for pair in set.windows(2).filter(|pair| pair[1] - pair[0] <= GAP as usize + 1) {
+            closed[pair[0]..pair[1]].fill(true);
+        }
+        closed
+    }
+
+    fn check(bits: &[bool]) {
+        let word =
+            |bits: &[bool]| (0..).zip(bits).fold(0, |word, (at, bit)| word | u64::from(*bit) << at);
+        let of = |bits: &[bool]| -> Vec<u64> { bits.chunks(BLOCK).map(word).collect() };
+        let mut blocks: Vec<Block> =
+            of(bits).into_iter().map(|written| Block { is_short: true, written }).collect();
+        close_gaps(&mut blocks);
+        let written: Vec<u64> = blocks.iter().map(|block| block.written).collect();
+        assert_eq!(written, of(&closed(bits)));
+    }
+
+    #[test]
+    fn gaps_are_closed_wherever_they_are() {
+        for len in [BLOCK, 3 * BLOCK] {
+            for one in 0..len {
+                for other in one..len.min(one + 9) {
+                    check(&(0..len).map(|at| at == one || at == other).collect::<Vec<_>>());
+                }
+            }
+        }
+        let mut state = 0x9E37_79B9_7F4A_7C15u64;
+        for round in 0..2_000 {
+            let bit = |_| {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                state.is_multiple_of(2 + round % 9)
+            };
+            check(&(0..4 * BLOCK).map(bit).collect::<Vec<_>>());
+        }
+    }
 }
