@@ -290,7 +290,7 @@ mod tests {
                 state ^= state << 13;
                 state ^= state >> 7;
                 state ^= state << 17;
-                state % (2 + round % 9) == 0
+                state.is_multiple_of(2 + round % 9)
             };
             check(&(0..4 * BLOCK).map(bit).collect::<Vec<_>>());
         }
