@@ -36,7 +36,7 @@
 //! | [`MAX_PUSH_RESPONSE_BYTES`] of a response's body | the rest is not read; the status stands | nowhere: nothing is lost |
 //! | [`DEFAULT_PUSH_FLUSH_LIMIT`] for the last flush | what is left is dropped, or stays in the spool's file | `tachometer_push_dropped_total{reason="shutdown"}`, and `Flush` |
 //! | [`MAX_QUERY_BYTES`], [`MAX_QUERY_OPERATIONS`], [`MAX_QUERY_DEPTH`], [`MAX_QUERY_REGEX_BYTES`] of a PromQL query (feature `promql`, as all of the following) | it is refused | the error |
-//! | [`DEFAULT_QUERY_TIME_LIMIT`], [`DEFAULT_QUERY_SAMPLES`], [`DEFAULT_QUERY_POINTS`], [`MAX_QUERY_STEPS`] of its evaluation | it ends with an error that says what to ask instead | the error |
+//! | [`DEFAULT_QUERY_TIME_LIMIT`], [`DEFAULT_QUERY_SAMPLES`], [`DEFAULT_QUERY_POINTS`], [`MAX_QUERY_STEPS`], [`MAX_QUERY_SUBSTEPS`] of its evaluation | it ends with an error that says what to ask instead | the error |
 
 use std::time::Duration;
 
@@ -179,8 +179,10 @@ pub const DEFAULT_QUERY_TIME_LIMIT: Duration = Duration::from_secs(30);
 pub const DEFAULT_QUERY_SAMPLES: u64 = 50_000_000;
 /// Points that a PromQL query, or a part of it, may result in, unless told otherwise.
 pub const DEFAULT_QUERY_POINTS: u64 = 5_000_000;
-/// Steps of a PromQL range query and of a subquery: what Prometheus takes of range queries.
+/// Steps of a PromQL range query, as Prometheus has it.
 pub const MAX_QUERY_STEPS: u64 = 11_000;
+/// Steps of a subquery: a day by the second.
+pub const MAX_QUERY_SUBSTEPS: u64 = 100_000;
 /// Generations a shard must have been idle before its cells are no longer read at each cut.
 pub(crate) const IDLE_CUTS: u32 = if cfg!(tachometer_loom) { 1 } else { 4 };
 /// Cuts of a bank that read only the histograms which say that they changed, before one that reads all of them: so that even

@@ -49,6 +49,18 @@ impl Matcher {
         Ok(Matcher { name: name.to_owned(), op, value: value.to_owned(), regex })
     }
 
+    /// As the parser has read it: `pattern` is the regular expression, anchored.
+    pub(crate) fn parsed(
+        name: &str,
+        op: MatchOp,
+        value: &str,
+        pattern: Option<&str>,
+    ) -> Result<Matcher, QueryError> {
+        let regex = pattern.map(compiled).transpose();
+        let regex = regex.map_err(|error| refused(value, error))?;
+        Ok(Matcher { name: name.to_owned(), op, value: value.to_owned(), regex })
+    }
+
     /// The label's name.
     pub fn name(&self) -> &str {
         &self.name
@@ -94,20 +106,23 @@ impl fmt::Debug for Matcher {
 
 /// A regular expression that takes the whole text or nothing.
 pub(crate) fn anchored(pattern: &str) -> Result<Regex, QueryError> {
-    let build = |pattern: &str| {
-        RegexBuilder::new(pattern)
-            .size_limit(MAX_QUERY_REGEX_BYTES)
-            .dfa_size_limit(MAX_QUERY_REGEX_BYTES)
-            .build()
-    };
     // The pattern by itself first: `a)(b` is none, though it would be one within the anchors' parentheses.
-    let regex = build(pattern).and_then(|_| build(&format!("^(?:{pattern})$")));
-    regex.map_err(|error| match error {
+    let regex = compiled(pattern).and_then(|_| compiled(&format!("^(?:{pattern})$")));
+    regex.map_err(|error| refused(pattern, error))
+}
+
+fn compiled(pattern: &str) -> Result<Regex, regex::Error> {
+    let mut builder = RegexBuilder::new(pattern);
+    builder.size_limit(MAX_QUERY_REGEX_BYTES).dfa_size_limit(MAX_QUERY_REGEX_BYTES).build()
+}
+
+fn refused(pattern: &str, error: regex::Error) -> QueryError {
+    match error {
         regex::Error::CompiledTooBig(_) => QueryError::TooMany {
             what: "bytes of a compiled regular expression",
             limit: MAX_QUERY_REGEX_BYTES as u64,
             advice: "use a simpler one, with smaller repetitions",
         },
         error => QueryError::invalid(format!("regular expression {pattern:?}: {error}")),
-    })
+    }
 }
