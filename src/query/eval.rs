@@ -27,9 +27,13 @@ pub(crate) struct Evaluation<'a> {
 }
 
 impl<'a> Evaluation<'a> {
-    pub(crate) fn new(source: &'a dyn Source, settings: &'a Settings, steps: &Steps) -> Self {
+    /// Begins now; of a query from and to these times, which need not be a whole number of steps apart.
+    pub(crate) fn new(
+        source: &'a dyn Source,
+        settings: &'a Settings,
+        (start_ms, end_ms): (i64, i64),
+    ) -> Self {
         let deadline = settings.clock.now().elapsed.saturating_add(settings.time_limit);
-        let (start_ms, end_ms) = (steps.start_ms, steps.end_ms());
         Evaluation { source, settings, start_ms, end_ms, deadline, samples: 0, work: 0 }
     }
 

@@ -8,7 +8,7 @@ use super::plan::{
     Aggregate, AggregateOp, At, Binary, Grouping, ManySide, Matching, Node, Op, Selector, Shift,
     Subquery, Type,
 };
-use super::scan;
+use super::scan::{self, MAX_DURATION_SECONDS};
 use crate::limits::MAX_QUERY_DEPTH;
 use promql_parser::label::{MatchOp as ParsedOp, Matchers};
 use promql_parser::parser::token::{self, TokenType};
@@ -117,14 +117,22 @@ fn shift(offset: &Option<Offset>, at: &Option<AtModifier>) -> Result<Shift, Quer
         Some(Offset::Pos(duration)) => milliseconds(*duration),
         Some(Offset::Neg(duration)) => -milliseconds(*duration),
     };
-    let at = at.as_ref().map(|at| match at {
-        AtModifier::Start => At::Start,
-        AtModifier::End => At::End,
-        AtModifier::At(time) => At::Time(match time.duration_since(SystemTime::UNIX_EPOCH) {
-            Ok(since) => milliseconds(since),
-            Err(before) => -milliseconds(before.duration()),
-        }),
-    });
+    let at = match at {
+        None => None,
+        Some(AtModifier::Start) => Some(At::Start),
+        Some(AtModifier::End) => Some(At::End),
+        Some(AtModifier::At(time)) => {
+            let time_ms = match time.duration_since(SystemTime::UNIX_EPOCH) {
+                Ok(since) => milliseconds(since),
+                Err(before) => -milliseconds(before.duration()),
+            };
+            // What the parser makes of numbers that are no times.
+            if time_ms.unsigned_abs() > MAX_DURATION_SECONDS as u64 * 1000 {
+                return Err(QueryError::invalid("timestamp out of bounds for @ modifier"));
+            }
+            Some(At::Time(time_ms))
+        }
+    };
     Ok(Shift { offset_ms, at })
 }
 

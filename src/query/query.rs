@@ -107,7 +107,7 @@ impl Query {
         settings: &Settings,
     ) -> Result<Answer, QueryError> {
         let steps = Steps { start_ms: time_ms, step_ms: 1, count: 1 };
-        let mut evaluation = Evaluation::new(source, settings, &steps);
+        let mut evaluation = Evaluation::new(source, settings, (time_ms, time_ms));
         match self.root.returns() {
             Type::Text => Ok(Answer::Text { time_ms, value: text_of(&self.root) }),
             Type::Matrix => {
@@ -165,7 +165,7 @@ impl Query {
             )));
         }
         let steps = Steps { start_ms, step_ms, count: count as usize };
-        let mut evaluation = Evaluation::new(source, settings, &steps);
+        let mut evaluation = Evaluation::new(source, settings, (start_ms, end_ms));
         let mut ranges = match evaluation.eval(&self.root, &steps)? {
             Value::Scalar(values) => {
                 let floats = steps.times().zip(values).collect();

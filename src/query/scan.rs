@@ -5,7 +5,7 @@ use super::error::QueryError;
 use crate::limits::{MAX_QUERY_BYTES, MAX_QUERY_OPERATIONS};
 
 /// Seconds of the longest duration: a thousand years, so that sums of some of them are times.
-const MAX_DURATION_SECONDS: f64 = 32e9;
+pub(crate) const MAX_DURATION_SECONDS: f64 = 32e9;
 
 /// Refuses a text that is too long, has too many operations, or durations out of range.
 pub(crate) fn check(text: &str) -> Result<(), QueryError> {
