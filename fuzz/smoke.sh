@@ -56,7 +56,7 @@ smoke() {
 
 failed=0
 targets=("$@")
-((${#targets[@]})) || targets=(operations histogram exposition family_key config http json lines otlp protobuf push_response push_spool push_url)
+((${#targets[@]})) || targets=(operations histogram exposition family_key config http json lines otlp protobuf push_response push_spool push_url query)
 for target in "${targets[@]}"; do
     smoke "$target" "$target"
     if [[ $target == operations ]]; then

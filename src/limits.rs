@@ -35,7 +35,7 @@
 //! | [`MAX_PUSH_RESPONSE_HEAD_BYTES`], [`MAX_PUSH_RESPONSE_HEADERS`] of a response | the attempt ends, and is made again | `tachometer_push_failures_total{reason="malformed"}` |
 //! | [`MAX_PUSH_RESPONSE_BYTES`] of a response's body | the rest is not read; the status stands | nowhere: nothing is lost |
 //! | [`DEFAULT_PUSH_FLUSH_LIMIT`] for the last flush | what is left is dropped, or stays in the spool's file | `tachometer_push_dropped_total{reason="shutdown"}`, and `Flush` |
-//! | [`MAX_QUERY_BYTES`], [`MAX_QUERY_OPERATIONS`], [`MAX_QUERY_DEPTH`], [`MAX_QUERY_REGEX_BYTES`] of a PromQL query (feature `promql`, as all of the following) | it is refused | the error |
+//! | [`MAX_QUERY_BYTES`], [`MAX_QUERY_OPERATIONS`], [`MAX_QUERY_DEPTH`], [`MAX_QUERY_REGEXES`], [`MAX_QUERY_REGEX_BYTES`] of a PromQL query (feature `promql`, as all of the following) | it is refused | the error |
 //! | [`DEFAULT_QUERY_TIME_LIMIT`], [`DEFAULT_QUERY_SAMPLES`], [`DEFAULT_QUERY_POINTS`], [`MAX_QUERY_STEPS`], [`MAX_QUERY_SUBSTEPS`] of its evaluation | it ends with an error that says what to ask instead | the error |
 
 use std::time::Duration;
@@ -167,12 +167,14 @@ pub const MAX_PUSH_RESPONSE_HEADERS: usize = 64;
 pub const MAX_PUSH_RESPONSE_BYTES: usize = 64 << 10;
 /// Bytes of a PromQL query.
 pub const MAX_QUERY_BYTES: usize = 64 << 10;
-/// Operators, calls, parentheses and brackets of a PromQL query.
+/// Operators, calls, parentheses and brackets of a PromQL query, outside of selectors.
 pub const MAX_QUERY_OPERATIONS: usize = 1_000;
 /// How deep a PromQL query's expressions may nest: each level takes some of the stack.
 pub const MAX_QUERY_DEPTH: usize = 100;
 /// Bytes of a regular expression of a PromQL query, once compiled.
 pub const MAX_QUERY_REGEX_BYTES: usize = 1 << 20;
+/// Regular expressions in the selectors of a PromQL query.
+pub const MAX_QUERY_REGEXES: usize = 100;
 /// How long the evaluation of a PromQL query may take, unless told otherwise.
 pub const DEFAULT_QUERY_TIME_LIMIT: Duration = Duration::from_secs(30);
 /// Samples that the evaluation of a PromQL query may touch, unless told otherwise. A histogram counts by its buckets.

@@ -3,7 +3,7 @@
 use arbitrary::{Arbitrary, Unstructured};
 use std::path::Path;
 use tachometer_fuzz::{
-    exposition, family_key, histogram, http, json, lines, operations, otlp, protobuf, push,
+    exposition, family_key, histogram, http, json, lines, operations, otlp, protobuf, push, query,
 };
 
 /// Runs each input of a target.
@@ -37,4 +37,5 @@ fn every_input_that_was_kept_agrees_with_its_oracle() {
     replay("push_response", push::response);
     replay("push_spool", push::spool);
     replay("push_url", push::url);
+    replay("query", |text: &String| query::run(text));
 }

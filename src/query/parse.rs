@@ -22,10 +22,10 @@ use std::sync::Once;
 use std::time::{Duration, SystemTime};
 
 pub(crate) fn parse(text: &str) -> Result<Node, QueryError> {
-    scan::check(text)?;
+    let text = scan::prepare(text)?;
     know_old_names();
     // Whatever the parser still panics at: its findings are errors of the query, not of the process.
-    let parsed = catch_unwind(|| parser::parse(text));
+    let parsed = catch_unwind(|| parser::parse(&text));
     let parsed = parsed.map_err(|_| QueryError::invalid("the parser cannot read it"))?;
     let parsed = parsed.map_err(QueryError::invalid)?;
     lower(&parsed, 0)

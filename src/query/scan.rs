@@ -2,13 +2,17 @@
 //! nesting, and its results are dropped and walked recursively; it also makes durations of numbers that are too large for them.
 
 use super::error::QueryError;
-use crate::limits::{MAX_QUERY_BYTES, MAX_QUERY_OPERATIONS};
+use super::matcher::anchored;
+use crate::limits::{MAX_QUERY_BYTES, MAX_QUERY_OPERATIONS, MAX_QUERY_REGEXES};
+use promql_parser::util::unquote_string;
+use std::borrow::Cow;
 
 /// Seconds of the longest duration: a thousand years, so that sums of some of them are times.
 pub(crate) const MAX_DURATION_SECONDS: f64 = 32e9;
 
-/// Refuses a text that is too long, has too many operations, or durations out of range.
-pub(crate) fn check(text: &str) -> Result<(), QueryError> {
+/// Refuses a text that is too long, has too many operations, or durations out of range. Gives it back with texts in backticks
+/// written in quotes: the parser takes no backslash in them, though that is what they are for.
+pub(crate) fn prepare(text: &str) -> Result<Cow<'_, str>, QueryError> {
     if text.len() > MAX_QUERY_BYTES {
         return Err(QueryError::TooMany {
             what: "bytes in a query",
@@ -16,14 +20,32 @@ pub(crate) fn check(text: &str) -> Result<(), QueryError> {
             advice: "split it into several queries",
         });
     }
-    let mut operations = 0;
+    let (mut operations, mut regexes, mut in_braces) = (0, 0, false);
+    // What was last, other than spaces: `=~` or `!~` before a regular expression.
+    let mut last = ' ';
     let mut brackets = 0usize;
     // What follows is a duration: `offset` was the last word.
     let mut after_offset = false;
     let mut rest = text;
+    let mut out = Cow::Borrowed(text);
     while let Some(first) = rest.chars().next() {
+        if matches!(first, '"' | '\'' | '`') && last == '~' {
+            regexes += 1;
+            check_regex(&rest[..quoted(rest, first)], regexes)?;
+        }
+        if !first.is_whitespace() {
+            last = first;
+        }
         let length = match first {
-            '"' | '\'' | '`' => quoted(rest, first),
+            '`' => {
+                let length = quoted(rest, first);
+                if rest[..length].contains('\\') {
+                    let at = out.len() - rest.len();
+                    out.to_mut().replace_range(at..at + length, &in_quotes(&rest[..length]));
+                }
+                length
+            }
+            '"' | '\'' => quoted(rest, first),
             '#' => rest.find('\n').unwrap_or(rest.len()),
             c if is_word(c) => {
                 let length = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
@@ -44,12 +66,13 @@ pub(crate) fn check(text: &str) -> Result<(), QueryError> {
                 match c {
                     '[' => brackets += 1,
                     ']' => brackets = brackets.saturating_sub(1),
+                    '{' | '}' => in_braces = c == '{',
                     _ => {}
                 }
                 if !c.is_whitespace() && !matches!(c, '+' | '-') {
                     after_offset = false;
                 }
-                operations += usize::from("+-*/%^=<>!([@,".contains(c));
+                operations += usize::from(!in_braces && "+-*/%^=<>!([@".contains(c));
                 c.len_utf8()
             }
         };
@@ -62,7 +85,32 @@ pub(crate) fn check(text: &str) -> Result<(), QueryError> {
             });
         }
     }
-    Ok(())
+    Ok(out)
+}
+
+/// Refuses a regular expression that is large when compiled: the parser would compile it, with a limit of its own.
+fn check_regex(quoted: &str, count: usize) -> Result<(), QueryError> {
+    if count > MAX_QUERY_REGEXES {
+        return Err(QueryError::TooMany {
+            what: "regular expressions in a query",
+            limit: MAX_QUERY_REGEXES as u64,
+            advice: "split it into several queries",
+        });
+    }
+    match unquote_string(quoted).map(|pattern| anchored(&pattern)) {
+        Ok(Err(error @ QueryError::TooMany { .. })) => Err(error),
+        // What else is wrong with it, the parser says.
+        _ => Ok(()),
+    }
+}
+
+/// A text in backticks, in quotes.
+fn in_quotes(raw: &str) -> String {
+    let Some(inner) = raw.strip_prefix('`').and_then(|raw| raw.strip_suffix('`')) else {
+        return raw.to_owned();
+    };
+    let inner = inner.replace('\\', "\\\\").replace('"', "\\\"");
+    format!("\"{}\"", inner.replace('\n', "\\n"))
 }
 
 fn is_word(c: char) -> bool {
@@ -109,15 +157,23 @@ mod tests {
 
     #[test]
     fn texts_are_bounded() {
-        assert_eq!(check("sum by (a) (rate(x{b=\"[1e99]\"}[5m:30s] offset -1h)) # [1e99]"), Ok(()));
+        let fine = "sum by (a) (rate(x{b=\"[1e99]\"}[5m:30s] offset -1h)) # [1e99]";
+        assert_eq!(prepare(fine), Ok(fine.into()));
         for bad in
             ["x[1e99]", "x[NaN]", "x offset inf", "x[5m:1e300]", "x offset -1e300", "x[1e+30]"]
         {
-            assert!(matches!(check(bad), Err(QueryError::Invalid { .. })), "{bad}");
+            assert!(matches!(prepare(bad), Err(QueryError::Invalid { .. })), "{bad}");
         }
         let chain = "1+".repeat(MAX_QUERY_OPERATIONS + 1);
-        assert!(matches!(check(&chain), Err(QueryError::TooMany { .. })));
+        assert!(matches!(prepare(&chain), Err(QueryError::TooMany { .. })));
         let long = " ".repeat(MAX_QUERY_BYTES + 1);
-        assert!(matches!(check(&long), Err(QueryError::TooMany { .. })));
+        assert!(matches!(prepare(&long), Err(QueryError::TooMany { .. })));
+    }
+
+    #[test]
+    fn raw_texts_keep_their_backslashes() {
+        let prepared = prepare("a{b=~`\\d\"\n`, c=`x`} + b{d=`\\\\`}").unwrap();
+        assert_eq!(prepared, "a{b=~\"\\\\d\\\"\\n\", c=`x`} + b{d=\"\\\\\\\\\"}");
+        assert_eq!(prepare("`\\").unwrap(), "`\\");
     }
 }

@@ -7,7 +7,9 @@ mod compare;
 mod data;
 mod different;
 mod generated;
+mod limits;
 mod memory;
+mod own;
 mod remote;
 #[path = "../prometheus/server.rs"]
 mod server;

@@ -209,12 +209,18 @@ fn operators(all: &mut Vec<String>) {
         ] {
             all.push(format!("{a} {op} {b}"));
         }
-        all.push(format!("temperature {op} 3"));
-        all.push(format!("3 {op} temperature"));
-        all.push(format!("constant {op} constant"));
-        all.push(format!("constant {op} 0"));
+        // For names after `atan2` see `different`.
+        let [temperature, constant, requests] = ["temperature", "constant", "http_requests_total"]
+            .map(|name| match op {
+                "atan2" => format!("(0 + {name})"),
+                _ => name.to_owned(),
+            });
+        all.push(format!("{temperature} {op} 3"));
+        all.push(format!("3 {op} {temperature}"));
+        all.push(format!("{constant} {op} {constant}"));
+        all.push(format!("{constant} {op} 0"));
         all.push(format!("queue_length {op} on (job, instance) queue_length offset 5m"));
-        all.push(format!("http_requests_total {op} http_requests_total"));
+        all.push(format!("{requests} {op} {requests}"));
         all.push(format!("temperature {op} nothing"));
     }
     for op in comparisons {
@@ -373,14 +379,12 @@ fn histograms(all: &mut Vec<String>) {
         "rate(native_seconds[7m] offset 1m)",
         "increase(native_seconds[1m])",
         "delta(native_seconds{job=\"web\"}[5m])",
-        "sum(native_seconds)",
+        "sum(native_seconds{job!=\"web\"})",
         "sum by (job) (rate(native_seconds[2m]))",
         "sum without (job) (native_seconds{job=~\"api|db\"})",
         "native_seconds + native_seconds",
         "native_seconds{job=\"api\"} + ignoring (job) native_seconds{job=\"web\"}",
-        "last_over_time(native_seconds[10m])",
         "rate(native_seconds[1m])[5m:1m]",
-        "last_over_time(sum(native_seconds)[5m:1m])",
         "native_seconds or temperature",
         "native_seconds and on () temperature{room=\"hall\"}",
         "native_seconds unless on (job) queue_length",
@@ -586,6 +590,10 @@ const SINGLE: &str = r#"
     sum(
         rate(http_requests_total[5m]) # a comment
     )
+    http_requests_total{code=~`2\d\d`}
+    http_requests_total{code=~`[45]\d+`, job=`api`}
+    label_replace(temperature, "x", `\$1"`, "room", `(\w)\w*`)
+    `\d "quoted"`
     foo bar
     sum(
     sum)
