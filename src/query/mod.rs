@@ -101,6 +101,7 @@
 //! them a query ends with an error that says what to ask instead. There is no counter here: the error goes to who asked.
 
 mod aggregate;
+mod answer;
 mod binary;
 mod distribution;
 mod error;
@@ -110,7 +111,6 @@ mod labels;
 mod matcher;
 mod parse;
 mod plan;
-mod query;
 mod scan;
 mod select;
 mod settings;
@@ -118,11 +118,11 @@ mod source;
 pub mod statistics;
 mod value;
 
+pub use answer::{Answer, InstantSample, Query, SampleRange};
 pub use distribution::{Bucket, Distribution};
 pub use error::QueryError;
 pub use labels::{Label, Labels, METRIC_NAME};
 pub use matcher::{MatchOp, Matcher};
-pub use query::{Answer, InstantSample, Query, SampleRange};
 pub use settings::Settings;
 pub use source::{Content, Increase, Metadata, STALE, STALE_BITS, Series, Source, is_stale};
 pub use value::Sample;

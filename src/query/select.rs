@@ -69,7 +69,7 @@ impl Evaluation<'_> {
         &self,
         steps: &Steps,
         offset: i64,
-        (floats, histograms): (&[(i64, f64)], &[(i64, Arc<Distribution>)]),
+        (floats, histograms): (&[(i64, f64)], &Histograms),
         times: bool,
     ) -> Vec<Point> {
         let mut points = Vec::new();
@@ -136,8 +136,11 @@ impl Evaluation<'_> {
     }
 }
 
+/// Histograms by time.
+type Histograms = [(i64, Arc<Distribution>)];
+
 /// What histograms count for, as samples.
-pub(crate) fn weight(histograms: &[(i64, Arc<Distribution>)]) -> usize {
+pub(crate) fn weight(histograms: &Histograms) -> usize {
     histograms.iter().map(|(_, histogram)| histogram.buckets().len() + 1).sum()
 }
 

@@ -147,7 +147,10 @@ fn quantile_of(q: f64, buckets: &mut Vec<Cumulative>) -> f64 {
     let Some(total) = prepared(buckets) else { return f64::NAN };
     let rank = q * total;
     let last = buckets.len() - 1;
-    let at = buckets[..last].partition_point(|bucket| !(bucket.count >= rank));
+    // Of a rank that is NaN, since counts are, there is no bucket.
+    let is_below =
+        |bucket: &Cumulative| bucket.count < rank || rank.is_nan() || bucket.count.is_nan();
+    let at = buckets[..last].partition_point(is_below);
     if at == last {
         return buckets[last - 1].upper;
     }
