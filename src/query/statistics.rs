@@ -5,14 +5,14 @@
 //!
 //! [`SampleRange::floats`]: super::SampleRange::floats
 
-use super::functions::number::Sum;
+use super::functions::number::{Mean, Sum};
 
 /// A number at a time.
 pub type TimedValue = (i64, f64);
 
 /// The simple moving average: at each sample the mean of all samples in the `window_ms` that end with it.
 ///
-/// Takes time in proportion to the number of samples. The first samples' windows have fewer samples in them.
+/// Takes time in proportion to the number of samples, unless they are infinite or NaN. The first samples' windows have fewer samples in them.
 ///
 /// ```
 /// use tachometer::query::statistics::simple_moving_average;
@@ -40,11 +40,20 @@ pub fn simple_moving_average(samples: &[TimedValue], window_ms: i64) -> Vec<Time
             }
             first += 1;
         }
-        let mean = match strange {
-            0 => window.total() / (index - first + 1) as f64,
-            _ => samples[first..=index].iter().map(|(_, value)| value).sum::<f64>(),
-        };
-        out.push((time, mean));
+        if strange == 0 && window.total().is_finite() {
+            out.push((time, window.total() / (index - first + 1) as f64));
+            continue;
+        }
+        // Not finite, or too large for a sum: by itself, and the sum is made anew.
+        let mut mean = Mean::default();
+        window = Sum::default();
+        for &(_, value) in &samples[first..=index] {
+            mean.add(value);
+            if value.is_finite() {
+                window.add(value);
+            }
+        }
+        out.push((time, mean.mean()));
     }
     out
 }
@@ -171,6 +180,9 @@ mod tests {
             simple_moving_average(&samples, 2).into_iter().map(|(_, m)| m).collect();
         assert_eq!(means, [1.0, f64::INFINITY, f64::INFINITY, 2.0]);
         assert_eq!(simple_moving_average(&[], 5), []);
+        let huge = [(0, f64::MAX), (1, f64::MAX), (2, 1.0), (3, 3.0)];
+        let means: Vec<_> = simple_moving_average(&huge, 2).into_iter().map(|(_, m)| m).collect();
+        assert_eq!(means, [f64::MAX, f64::MAX, f64::MAX / 2.0, 2.0]);
         let means = exponential_moving_average(&[(0, 0.0), (10_000, 1.0)], 1);
         assert_eq!(means[1].1, 1.0, "after many half-lives nothing of the old is left");
     }
