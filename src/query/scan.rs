@@ -97,6 +97,13 @@ fn check_regex(quoted: &str, count: usize) -> Result<(), QueryError> {
             advice: "split it into several queries",
         });
     }
+    // Of an escape that there is not, the parser's lexer says so; reading it here would panic.
+    let mut chars = quoted.chars();
+    while let Some(c) = chars.next() {
+        if c == '\\' && chars.next().is_some_and(|escaped| !escaped.is_ascii()) {
+            return Ok(());
+        }
+    }
     match unquote_string(quoted).map(|pattern| anchored(&pattern)) {
         Ok(Err(error @ QueryError::TooMany { .. })) => Err(error),
         // What else is wrong with it, the parser says.

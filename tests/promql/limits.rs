@@ -87,6 +87,8 @@ fn texts_are_bounded() {
     ] {
         assert!(matches!(Query::parse(bad), Err(QueryError::Invalid { .. })), "{bad}");
     }
+    // An escape that there is not.
+    assert!(Query::parse("a{b=~\"\\\u{e9}\"}").is_err());
     // Times far from all samples are no trouble.
     for far in
         ["a offset 999y", "a offset -999y", "a @ 1e10", "rate(a[999y] offset 999y)", "a[900y]"]
