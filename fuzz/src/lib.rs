@@ -41,15 +41,15 @@ pub mod protobuf;
 pub mod push;
 pub mod push_answer;
 pub mod push_grpc;
-pub mod traceparent;
 pub mod query;
+pub mod traceparent;
 
 #[path = "../../tests/protobuf/decoder.rs"]
 mod decoder;
 mod landmarks;
-mod metrics_page;
 #[path = "../../tests/promql/memory.rs"]
 mod memory;
+mod metrics_page;
 mod naive;
 #[path = "../../tests/otlp/oracle.rs"]
 #[allow(dead_code, reason = "tests use more of it")]
