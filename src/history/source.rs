@@ -1,8 +1,12 @@
 //! The history as what queries read: its series under their names and labels, in exported units.
+//!
+//! One query reads one tier: the finest that reaches back to where the query begins. PromQL extrapolates by the average distance
+//! of samples, which says nothing where a part of them is a second apart and a part 15. So a query that reaches further back
+//! than the finest tier does not see what came after the coarser tier's last step.
 
 use super::History;
 use super::column::Origin;
-use super::reading::{Reading, Total};
+use super::reading::{Reading, Rows, Total};
 use crate::query::{Content, Distribution, Increase, Labels, Matcher, Metadata, QueryError, STALE, Series, Source};
 use crate::query::METRIC_NAME;
 use crate::registry::Kind;
@@ -18,7 +22,8 @@ struct Queried {
 impl Source for History {
     fn select(&self, matchers: &[Matcher], from_ms: i64, to_ms: i64) -> Result<Vec<Arc<dyn Series>>, QueryError> {
         let store = self.shared.lock();
-        let rows = store.rows(from_ms.saturating_sub(1), to_ms);
+        let after = from_ms.saturating_sub(1);
+        let rows = Rows { parts: store.even_parts(after, to_ms).into(), after };
         let mut found: Vec<Arc<dyn Series>> = Vec::new();
         for series in store.series.iter().flatten() {
             let key = &series.key;

@@ -186,6 +186,8 @@ impl Store {
         }
         let gone = |id: &u32| self.series[*id as usize].as_ref().is_some_and(|series| !series.live);
         let gone: Vec<u32> = before.into_iter().filter(gone).collect();
+        // What has come back no longer leaves: before this, all tiers have shown what it was.
+        self.leaving.retain(|&id| self.series[id as usize].as_ref().is_some_and(|series| !series.live));
         self.leaving.extend(gone);
         (self.scalars, self.histograms, self.layout) = (scalars, histograms, layout.clone());
     }
@@ -290,6 +292,20 @@ impl Store {
                 tier.parts(at, from, to, false, &mut newest_first);
                 to = seam.unwrap_or(oldest - 1);
             }
+        }
+        newest_first.reverse();
+        newest_first
+    }
+
+    /// As [`Store::parts`], of one tier alone: the finest that reaches that far. Its rows are evenly spaced, which those who
+    /// extrapolate need.
+    #[cfg(feature = "promql")]
+    pub(super) fn even_parts(&self, after: i64, to: i64) -> Vec<Part> {
+        let reaching = self.tiers.iter().position(|tier| tier.oldest().is_some_and(|oldest| oldest <= after));
+        let furthest = || (0..self.tiers.len()).min_by_key(|&at| self.tiers[at].oldest().unwrap_or(i64::MAX));
+        let mut newest_first = Vec::new();
+        if let Some(at) = reaching.or_else(furthest) {
+            self.tiers[at].parts(at, after, to, true, &mut newest_first);
         }
         newest_first.reverse();
         newest_first
