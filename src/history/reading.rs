@@ -69,6 +69,7 @@ impl Reading {
     }
 
     /// As [`Reading::scalars`], of where the series was alone.
+    #[cfg(feature = "promql")]
     pub(super) fn presence(&self, mut each: impl FnMut(i64, Option<Origin>)) {
         for (part, chunk) in self.parts() {
             let mut next = part.lo;

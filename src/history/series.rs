@@ -36,6 +36,7 @@ impl Hash for Key {
 }
 
 impl Key {
+    #[cfg(feature = "promql")]
     pub(super) fn is_histogram(&self) -> bool {
         self.definition.kind == Kind::Histogram
     }

@@ -43,7 +43,7 @@ fn bytes_are_counted_right_while_blocks_age() {
 
 #[test]
 fn bytes_are_counted_right_at_the_bound() {
-    let store = run(96 << 10, 3_000);
+    let store = run(48 << 10, 3_000);
     assert!(store.counts.displaced > 0);
     assert_eq!(store.counts.refused, 0);
 }
