@@ -247,5 +247,7 @@ const _: () = assert!(
 );
 const _: () =
     assert!(MAX_PUSH_SPOOL_BYTES < u32::MAX as usize, "lengths in a spool's file are 32 bits wide");
-const _: () = assert!(HISTORY_BLOCK_ROWS <= u16::MAX as usize, "rows of a block are counted in 16 bits");
-const _: () = assert!(2 * HISTORY_PACKED_SERIES.1 <= HISTORY_BLOCK_ROWS, "packing keeps up with two tiers");
+const _: () =
+    assert!(HISTORY_BLOCK_ROWS <= u16::MAX as usize, "rows of a block are counted in 16 bits");
+const _: () =
+    assert!(2 * HISTORY_PACKED_SERIES.1 <= HISTORY_BLOCK_ROWS, "packing keeps up with two tiers");

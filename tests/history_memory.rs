@@ -36,17 +36,24 @@ fn weigh(max_bytes: usize, generations: u64) -> (usize, usize) {
     let registry = Registry::new();
     let clock = ManualClock::at(Duration::from_secs(1_700_000_000));
     let engine = Engine::builder().registry(&registry).manual(&clock).start().unwrap();
-    let metric = |name: &str, at: usize| registry.metric(name, "Of a test.").label("at", at.to_string());
-    let counters: Vec<Counter> = (0..40).map(|at| metric("work_total", at).counter().unwrap()).collect();
+    let metric =
+        |name: &str, at: usize| registry.metric(name, "Of a test.").label("at", at.to_string());
+    let counters: Vec<Counter> =
+        (0..40).map(|at| metric("work_total", at).counter().unwrap()).collect();
     let gauges: Vec<Gauge> = (0..40).map(|at| metric("level", at).gauge().unwrap()).collect();
     let wait = |at| metric("wait_seconds", at).unit(Unit::Nanoseconds).histogram().unwrap();
     let histograms: Vec<Histogram> = (0..10).map(wait).collect();
     let history = History::builder().max_bytes(max_bytes).start(&engine).unwrap();
     for step in 0..generations {
         counters.iter().zip(0..).for_each(|(one, at)| one.add(step * step % 1_009 * at));
-        gauges.iter().zip(0..).for_each(|(one, at)| one.set((step * step % 1_009 * at) as f64 / 8.0));
+        gauges
+            .iter()
+            .zip(0..)
+            .for_each(|(one, at)| one.set((step * step % 1_009 * at) as f64 / 8.0));
         for (one, at) in histograms.iter().zip(1..) {
-            (0..10).for_each(|more| one.record(at * 100_000 + (step * 31 + more * 97) % 1_009 * 1_000));
+            (0..10).for_each(|more| {
+                one.record(at * 100_000 + (step * 31 + more * 97) % 1_009 * 1_000)
+            });
         }
         clock.advance(Duration::from_secs(5));
         engine.refresh();

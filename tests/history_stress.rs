@@ -15,14 +15,17 @@ fn windows_agree_while_threads_record() {
     let started = registry.counter("started_total", "Started.").unwrap();
     let ended = registry.counter("ended_total", "Ended.").unwrap();
     let sizes = registry.histogram("size", "Size.").unwrap();
-    let metric = registry.metric("coming_total", "Come and go.").expire_after(Duration::from_millis(5));
+    let metric =
+        registry.metric("coming_total", "Come and go.").expire_after(Duration::from_millis(5));
     let coming = metric.family::<Counter, 1>(["key"]).unwrap();
-    let levels: Vec<Gauge> =
-        (0..50).map(|at| registry.metric("level", "Level.").label("at", at.to_string()).gauge().unwrap()).collect();
+    let levels: Vec<Gauge> = (0..50)
+        .map(|at| registry.metric("level", "Level.").label("at", at.to_string()).gauge().unwrap())
+        .collect();
     let builder = Engine::builder().registry(&registry).interval(Duration::from_millis(1));
     let engine = builder.own_metrics(true).start().unwrap();
     let millis = Duration::from_millis;
-    let builder = History::builder().tier(millis(1), millis(400)).tier(millis(20), Duration::from_secs(600));
+    let builder =
+        History::builder().tier(millis(1), millis(400)).tier(millis(20), Duration::from_secs(600));
     let history = builder.start(&engine).unwrap();
     // What was recorded after this generation is in the windows.
     engine.refresh();
@@ -33,7 +36,7 @@ fn windows_agree_while_threads_record() {
             scope.spawn(move || {
                 let mut many = 0u64;
                 while !stop.load(Ordering::Relaxed) {
-                    let mut group = tachometer::group();
+                    let group = tachometer::group();
                     group.add(started, 1);
                     group.record(sizes, many % 1_000);
                     group.add(ended, 1);
@@ -52,7 +55,9 @@ fn windows_agree_while_threads_record() {
         let mut round = 0;
         while Instant::now() < deadline {
             levels.iter().for_each(|level| level.set(f64::from(round)));
-            let window = history.window("size", &[], Duration::from_millis(50 * (round as u64 % 20))).unwrap();
+            let window = history
+                .window("size", &[], Duration::from_millis(50 * (round as u64 % 20)))
+                .unwrap();
             let histogram = window.histogram().unwrap();
             let (low, high) = window.bounds();
             let between = |name| history.between(name, &[], low, high).unwrap().increase().unwrap();
@@ -75,6 +80,10 @@ fn windows_agree_while_threads_record() {
     let complete = last.counter("tachometer_incomplete_cuts_total").unwrap() == 0;
     let total = |name| history.window(name, &[], hour).unwrap().increase().unwrap();
     assert_eq!((total("started_total"), total("ended_total")), (recorded, recorded));
-    assert_eq!(history.window("size", &[], hour).unwrap().count().unwrap(), recorded, "complete: {complete}");
+    assert_eq!(
+        history.window("size", &[], hour).unwrap().count().unwrap(),
+        recorded,
+        "complete: {complete}"
+    );
     assert_eq!(last.counter("tachometer_callback_panics_total"), Ok(0));
 }

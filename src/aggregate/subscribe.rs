@@ -35,7 +35,8 @@ impl Subscribers {
             alive.extend(subscriber);
             kept
         });
-        let show = |one: &Arc<dyn Subscriber>| catch_unwind(AssertUnwindSafe(|| one.published(snapshot)));
+        let show =
+            |one: &Arc<dyn Subscriber>| catch_unwind(AssertUnwindSafe(|| one.published(snapshot)));
         alive.iter().map(|one| u64::from(show(one).is_err())).sum()
     }
 }

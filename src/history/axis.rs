@@ -47,7 +47,10 @@ mod tests {
     fn time_goes_on_where_the_wall_steps_back() {
         let mut axis = Axis::default();
         let mut at = |unix: u64, elapsed: u64| {
-            let moment = Moment { unix: Duration::from_millis(unix), elapsed: Duration::from_millis(elapsed) };
+            let moment = Moment {
+                unix: Duration::from_millis(unix),
+                elapsed: Duration::from_millis(elapsed),
+            };
             axis.place(moment)
         };
         assert_eq!(at(10_000, 0), 10_000);

@@ -179,7 +179,8 @@ mod tests {
     fn item() -> impl Strategy<Value = Item> {
         let value = || (any::<u64>(), 0u32..64).prop_map(|(value, shift)| value >> shift);
         prop_oneof![
-            (any::<u64>(), 0u32..=64).prop_map(|(value, width)| Item::Bits(value & mask(width), width)),
+            (any::<u64>(), 0u32..=64)
+                .prop_map(|(value, width)| Item::Bits(value & mask(width), width)),
             (any::<u128>(), 64u32..=128).prop_map(|(value, width)| {
                 Item::Wide(if width == 128 { value } else { value & ((1 << width) - 1) }, width)
             }),

@@ -80,7 +80,8 @@ impl Runs {
 
     /// Whether the series was there in all of so many rows, and before them.
     fn is_whole(&self, rows: usize) -> bool {
-        self.more.is_none() && self.first == Run { start: 0, len: rows as u16, origin: Origin::Continues }
+        self.more.is_none()
+            && self.first == Run { start: 0, len: rows as u16, origin: Origin::Continues }
     }
 }
 
@@ -129,7 +130,7 @@ pub(super) enum Body {
     /// Numbers, packed.
     Packed(Arc<[u8]>),
     /// What a histogram had before, and what it gained.
-    Gains(Base, Arc<Vec<u8>>),
+    Gains(Arc<(Base, Vec<u8>)>),
     /// The same, packed.
     PackedGains(Arc<[u8]>),
     /// What a histogram had before, packed: it gained nothing.
@@ -162,7 +163,8 @@ impl Head {
             body if self.runs.first.len == 0 => *body = Open::Same(value),
             Open::Same(same) if *same == value => {}
             Open::Same(same) => {
-                let mut values = Vec::with_capacity((self.runs.len() + 1).next_power_of_two().max(8));
+                let mut values =
+                    Vec::with_capacity((self.runs.len() + 1).next_power_of_two().max(8));
                 values.resize(self.runs.len(), *same);
                 values.push(value);
                 self.body = Open::Values(values);
@@ -217,7 +219,7 @@ impl Head {
         let body = match self.body {
             Open::Same(value) => Body::Same(value),
             Open::Values(values) => Body::Raw(Arc::new(values)),
-            Open::Gains { base, rows, .. } => Body::Gains(base, Arc::new(rows)),
+            Open::Gains { base, rows, .. } => Body::Gains(Arc::new((base, rows))),
         };
         (self.runs, body)
     }
@@ -228,7 +230,7 @@ impl Head {
             _ if self.is_empty() => return None,
             Open::Same(value) => Body::Same(*value),
             Open::Values(values) => Body::Raw(Arc::new(values.clone())),
-            Open::Gains { base, rows, .. } => Body::Gains(base.clone(), Arc::new(rows.clone())),
+            Open::Gains { base, rows, .. } => Body::Gains(Arc::new((base.clone(), rows.clone()))),
         };
         Some(Chunk { first: block, last: block, runs: self.runs.clone(), body })
     }
@@ -260,11 +262,12 @@ impl Chunk {
     pub(super) fn extend(&mut self, next: &Chunk, rows: [usize; 2]) -> bool {
         let quiet = match (&self.body, &next.body) {
             (Body::Same(mine), Body::Same(next)) => mine == next,
-            (Body::Quiet(_), Body::Gains(_, gains)) => gains.is_empty(),
-            (Body::Gains(_, mine), Body::Gains(_, gains)) => mine.is_empty() && gains.is_empty(),
+            (Body::Quiet(_), Body::Gains(gains)) => gains.1.is_empty(),
+            (Body::Gains(mine), Body::Gains(gains)) => mine.1.is_empty() && gains.1.is_empty(),
             _ => false,
         };
-        let reaches = self.last > self.first || self.runs.iter().last().is_some_and(|run| run.end() == rows[0]);
+        let reaches = self.last > self.first
+            || self.runs.iter().last().is_some_and(|run| run.end() == rows[0]);
         let joins = quiet && reaches && self.last + 1 == next.first && next.runs.is_whole(rows[1]);
         self.last += u32::from(joins);
         joins
@@ -281,13 +284,14 @@ impl Chunk {
 
     /// Whether it waits to be packed.
     pub(super) fn is_loose(&self) -> bool {
-        matches!(self.body, Body::Raw(_) | Body::Gains(..))
+        matches!(self.body, Body::Raw(_) | Body::Gains(_))
     }
 
     pub(super) fn pack(&mut self, floats: bool, precision: Precision) {
         self.body = match &self.body {
             Body::Raw(values) => Body::Packed(scalars::pack(values, floats).into()),
-            Body::Gains(base, rows) => {
+            Body::Gains(gains) => {
+                let (base, rows) = &**gains;
                 let bytes = sparse::pack(precision, base.gain(precision).as_ref(), rows).into();
                 if rows.is_empty() { Body::Quiet(bytes) } else { Body::PackedGains(bytes) }
             }
@@ -302,8 +306,10 @@ impl Chunk {
         let body = match &self.body {
             Body::Same(_) => 0,
             Body::Raw(values) => 8 * values.capacity() + 24 + SHARED + ALLOCATION,
-            Body::Gains(base, rows) => base.heap() + rows.capacity() + 24 + SHARED + ALLOCATION,
-            Body::Packed(bytes) | Body::PackedGains(bytes) | Body::Quiet(bytes) => bytes.len() + SHARED,
+            Body::Gains(gains) => gains.0.heap() + gains.1.capacity() + 48 + SHARED + ALLOCATION,
+            Body::Packed(bytes) | Body::PackedGains(bytes) | Body::Quiet(bytes) => {
+                bytes.len() + SHARED
+            }
         };
         body + self.runs.heap()
     }
@@ -324,7 +330,8 @@ impl Chunk {
     /// Whether the series was there before the block, and goes on in its first row.
     pub(super) fn continues(&self, block: u32) -> bool {
         let first = self.runs.first;
-        block != self.first || (first.len > 0 && first.start == 0 && first.origin == Origin::Continues)
+        block != self.first
+            || (first.len > 0 && first.start == 0 && first.origin == Origin::Continues)
     }
 
     /// The numbers, one for each row in which the series was there.
@@ -340,19 +347,25 @@ impl Chunk {
     /// What a histogram had before the first row.
     pub(super) fn base(&self, precision: Precision) -> Option<Gain> {
         match &self.body {
-            Body::Gains(base, _) => base.gain(precision),
+            Body::Gains(gains) => gains.0.gain(precision),
             Body::PackedGains(bytes) | Body::Quiet(bytes) => Packed::open(bytes, precision).base,
             _ => None,
         }
     }
 
     /// Calls `each` with the rows of `block` up to `until`, exclusive, in which a histogram gained something, and what.
-    pub(super) fn gains(&self, block: u32, precision: Precision, until: usize, mut each: impl FnMut(usize, &Gain)) {
+    pub(super) fn gains(
+        &self,
+        block: u32,
+        precision: Precision,
+        until: usize,
+        mut each: impl FnMut(usize, &Gain),
+    ) {
         if block != self.first {
             return;
         }
         match &self.body {
-            Body::Gains(_, bytes) => sparse::rows(bytes, |row, gain| {
+            Body::Gains(gains) => sparse::rows(&gains.1, |row, gain| {
                 if (row as usize) < until {
                     each(row as usize, gain);
                 }

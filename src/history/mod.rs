@@ -123,7 +123,12 @@ impl History {
     ///
     /// # Errors
     /// History has no such series in that time.
-    pub fn window(&self, name: &str, labels: &[(&str, &str)], span: Duration) -> Result<Window, Error> {
+    pub fn window(
+        &self,
+        name: &str,
+        labels: &[(&str, &str)],
+        span: Duration,
+    ) -> Result<Window, Error> {
         let now = self.lock_now();
         self.read(name, labels, now.saturating_sub(millis(span)), now)
     }
@@ -147,11 +152,19 @@ impl History {
         self.shared.lock().now().unwrap_or_default()
     }
 
-    fn read(&self, name: &str, labels: &[(&str, &str)], after: i64, to: i64) -> Result<Window, Error> {
+    fn read(
+        &self,
+        name: &str,
+        labels: &[(&str, &str)],
+        after: i64,
+        to: i64,
+    ) -> Result<Window, Error> {
         let store = self.shared.lock();
         let rows = store.rows(after, to);
-        let named = || store.series.iter().flatten().filter(|series| series.key.definition.name == name);
-        let carries = |series: &&series::Series| labels.iter().all(|(k, v)| series.key.label(k) == Some(v));
+        let named =
+            || store.series.iter().flatten().filter(|series| series.key.definition.name == name);
+        let carries =
+            |series: &&series::Series| labels.iter().all(|(k, v)| series.key.label(k) == Some(v));
         let found = named().filter(carries).filter_map(|series| store.read(series, &rows));
         let series: Vec<_> = found.collect();
         if !series.is_empty() {
@@ -161,7 +174,9 @@ impl History {
         let advice = match (named().next(), named().find(carries)) {
             (_, Some(_)) => "it is not there in this time; ask for a longer one",
             (Some(_), None) => "the metric exists, but none of its series carries these labels",
-            _ => "history has no metric of that name; check the name, and that a generation was made since",
+            _ => {
+                "history has no metric of that name; check the name, and that a generation was made since"
+            }
         };
         Err(Error::NoSuchSeries {
             asked: format!("{name}{{{}}} in the history", shown.join(",")),

@@ -30,14 +30,20 @@ impl OwnMetrics {
         }
         let dropped = |reason: &str| {
             let help = "Chunks that left the history: their tier's span was over, or all bytes were taken.";
-            registry.metric("tachometer_history_dropped_chunks_total", help).label("reason", reason).counter()
+            registry
+                .metric("tachometer_history_dropped_chunks_total", help)
+                .label("reason", reason)
+                .counter()
         };
         Ok(OwnMetrics(Some(Handles {
             bytes: registry
                 .metric("tachometer_history_bytes", "Memory that the history takes.")
                 .unit(Unit::Bytes)
                 .gauge()?,
-            series: registry.gauge("tachometer_history_series", "Series of the history, those that ended too.")?,
+            series: registry.gauge(
+                "tachometer_history_series",
+                "Series of the history, those that ended too.",
+            )?,
             chunks: registry.gauge("tachometer_history_chunks", "Columns of closed blocks.")?,
             aged: dropped("age")?,
             displaced: dropped("bytes")?,
@@ -54,7 +60,10 @@ impl OwnMetrics {
                 "How often the wall's clock went backwards; the history's time went on.",
             )?,
             append: registry
-                .metric("tachometer_history_append_seconds", "Appending one generation to the history.")
+                .metric(
+                    "tachometer_history_append_seconds",
+                    "Appending one generation to the history.",
+                )
                 .unit(Unit::Nanoseconds)
                 .histogram()?,
         })))

@@ -73,7 +73,8 @@ impl Reading {
     pub(super) fn presence(&self, mut each: impl FnMut(i64, Option<Origin>)) {
         for (part, chunk) in self.parts() {
             let mut next = part.lo;
-            for run in chunk.into_iter().flat_map(|chunk| chunk.runs(part.block, part.times.len())) {
+            for run in chunk.into_iter().flat_map(|chunk| chunk.runs(part.block, part.times.len()))
+            {
                 for row in within(run, part) {
                     part.times[next..row].iter().for_each(|&time| each(time, None));
                     each(part.times[row], Some(origin(run, row)));
@@ -95,15 +96,23 @@ impl Reading {
             // The first row that is kept, and none before it: what it gained lies before the window's bounds.
             let first = index == 0 && part.times[part.lo] > after;
             let goes_on = |run: Run| run.origin == Origin::Continues || usize::from(run.start) < lo;
-            let mut runs = chunk.runs(part.block, rows).filter(|run| run.end() > lo && usize::from(run.start) <= lo);
+            let mut runs = chunk
+                .runs(part.block, rows)
+                .filter(|run| run.end() > lo && usize::from(run.start) <= lo);
             lo += usize::from(first && runs.next().is_some_and(goes_on));
             let hi = part.hi.min(part.times.partition_point(|&time| time <= to));
             let whole = lo == 0 && hi == rows && chunk.is_whole(part.block, rows);
-            let next = self.rows.parts.get(index + 1).zip(self.columns.get(index + 1).and_then(Option::as_ref));
+            let next = self
+                .rows
+                .parts
+                .get(index + 1)
+                .zip(self.columns.get(index + 1).and_then(Option::as_ref));
             match next {
                 // All that was gained in a whole block is what the next one begins with, less what this one did.
                 Some((next, then))
-                    if whole && (next.tier, next.block) == (part.tier, part.block + 1) && then.continues(next.block) =>
+                    if whole
+                        && (next.tier, next.block) == (part.tier, part.block + 1)
+                        && then.continues(next.block) =>
                 {
                     if chunk.last < next.block {
                         total.add(&then.base(precision).unwrap_or_default());
@@ -127,7 +136,8 @@ impl Reading {
         for (part, chunk) in self.parts().skip(first) {
             let Some(chunk) = chunk else { continue };
             let mut gains = Vec::new();
-            chunk.gains(part.block, precision, part.hi, |row, gain| gains.push((row, gain.clone())));
+            chunk
+                .gains(part.block, precision, part.hi, |row, gain| gains.push((row, gain.clone())));
             let mut gains = gains.into_iter().peekable();
             let mut total = Total::default();
             total.add(&chunk.base(precision).unwrap_or_default());
@@ -198,6 +208,12 @@ impl Total {
         let counted = self.counts.iter().enumerate().filter(|(_, count)| **count > 0);
         let buckets: Vec<(usize, u64)> = counted.map(|(at, &count)| (at, count)).collect();
         let sums = Sums::Total(self.sum);
-        HistogramSnapshot::from_parts(Parts { precision, unit, buckets: &buckets, sums, extremes: None })
+        HistogramSnapshot::from_parts(Parts {
+            precision,
+            unit,
+            buckets: &buckets,
+            sums,
+            extremes: None,
+        })
     }
 }

@@ -29,7 +29,8 @@ pub(super) fn pack(values: &[u64], floats: bool) -> Vec<u8> {
     let mut rest = numbers;
     for order in 0..=2 {
         for short in [false, true] {
-            let bits = frames(&rest, short).map(|frame| frame.bits()).sum::<usize>() + 70 * order as usize;
+            let bits =
+                frames(&rest, short).map(|frame| frame.bits()).sum::<usize>() + 70 * order as usize;
             if best.as_ref().is_none_or(|best| bits < best.0) {
                 best = Some((bits, order, short, rest.clone()));
             }
@@ -121,7 +122,10 @@ fn frames(numbers: &[i64], short: bool) -> impl Iterator<Item = Frame<'_>> {
 impl Frame<'_> {
     fn bits(&self) -> usize {
         let varint = |value: u64| 8 * (64 - (value | 1).leading_zeros() as usize).div_ceil(7);
-        varint(zigzag(self.lowest)) + varint(self.divisor) + 7 + self.width as usize * self.numbers.len()
+        varint(zigzag(self.lowest))
+            + varint(self.divisor)
+            + 7
+            + self.width as usize * self.numbers.len()
     }
 
     fn write(&self, out: &mut BitWriter) {
@@ -157,15 +161,28 @@ mod tests {
         assert!(check(&[u64::MAX; 240], false) < 20);
         let even: Vec<u64> = (0..240).map(|at| 7 + 15_000 * at).collect();
         assert!(check(&even, false) < 12);
-        let pages: Vec<u64> = (0..240u64).map(|at| ((at * at % 16 * 4096) as f64).to_bits()).collect();
+        let pages: Vec<u64> =
+            (0..240u64).map(|at| ((at * at % 16 * 4096) as f64).to_bits()).collect();
         assert!(check(&pages, true) <= 240 / 2 + 12, "16 pages take 4 bits each");
-        let percent: Vec<u64> = (0..240).map(|at| ((at * 37 % 256) as f64 / 100.0).to_bits()).collect();
+        let percent: Vec<u64> =
+            (0..240).map(|at| ((at * 37 % 256) as f64 / 100.0).to_bits()).collect();
         assert!(check(&percent, true) <= 240 + 12, "256 hundredths take 8 bits each");
     }
 
     #[test]
     fn no_float_is_changed() {
-        let odd = [0.0, -0.0, f64::NAN, f64::INFINITY, f64::MIN_POSITIVE, 1e300, 0.1 + 0.2, -1e-7, 9e15, 1e16];
+        let odd = [
+            0.0,
+            -0.0,
+            f64::NAN,
+            f64::INFINITY,
+            f64::MIN_POSITIVE,
+            1e300,
+            0.1 + 0.2,
+            -1e-7,
+            9e15,
+            1e16,
+        ];
         for pair in odd.iter().flat_map(|a| odd.iter().map(move |b| [a.to_bits(), b.to_bits()])) {
             check(&pair, true);
         }

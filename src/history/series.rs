@@ -21,7 +21,8 @@ impl PartialEq for Key {
         let (mine, theirs) = (&self.definition, &other.definition);
         let same = Arc::ptr_eq(mine, theirs)
             || mine.name == theirs.name
-                && (mine.kind, mine.unit, mine.precision) == (theirs.kind, theirs.unit, theirs.precision);
+                && (mine.kind, mine.unit, mine.precision)
+                    == (theirs.kind, theirs.unit, theirs.precision);
         same && (Arc::ptr_eq(&self.labels, &other.labels) || self.labels == other.labels)
     }
 }
@@ -109,7 +110,8 @@ impl Series {
 
     /// Bytes that it takes for as long as history has it.
     pub(super) fn cost(key: &Key, tiers: usize) -> usize {
-        let labels: usize = key.labels.iter().map(|(name, value)| 48 + name.len() + value.len()).sum();
+        let labels: usize =
+            key.labels.iter().map(|(name, value)| 48 + name.len() + value.len()).sum();
         // In the table, in the map, in two lists.
         let places = size_of::<Option<Series>>() + 2 * size_of::<Key>() + 3 * size_of::<u32>();
         labels + ALLOCATION * (2 + 2 * key.labels.len()) + 2 * places + tiers * size_of::<Track>()
@@ -117,7 +119,8 @@ impl Series {
 
     /// Whether history has nothing of it any more.
     pub(super) fn is_spent(&self) -> bool {
-        !self.live && self.tracks.iter().all(|track| track.chunks.is_empty() && track.head.is_empty())
+        !self.live
+            && self.tracks.iter().all(|track| track.chunks.is_empty() && track.head.is_empty())
     }
 
     /// Adds the row after `rows` rows of tier `at`, at index `row` of its open block; how many bytes it took more.

@@ -7,8 +7,8 @@ use super::{History, Shared};
 use crate::aggregate::subscribe::Subscriber;
 use crate::history::column::Origin;
 use crate::limits::{
-    DEFAULT_HISTORY_BYTES, DEFAULT_HISTORY_TIERS, MAX_HISTORY_SPAN, MAX_HISTORY_TIERS, MIN_HISTORY_BYTES,
-    MIN_HISTORY_STEP,
+    DEFAULT_HISTORY_BYTES, DEFAULT_HISTORY_TIERS, MAX_HISTORY_SPAN, MAX_HISTORY_TIERS,
+    MIN_HISTORY_BYTES, MIN_HISTORY_STEP,
 };
 use crate::{Engine, Error};
 use std::sync::{Arc, Mutex, Weak};
@@ -69,19 +69,30 @@ impl HistoryBuilder {
     fn checked(&self) -> Result<Vec<(i64, i64)>, Error> {
         let invalid = |setting, reason: String| Err(Error::InvalidSetting { setting, reason });
         if self.max_bytes < MIN_HISTORY_BYTES {
-            let reason = format!("{} is below {MIN_HISTORY_BYTES}: no series would have room", self.max_bytes);
+            let reason = format!(
+                "{} is below {MIN_HISTORY_BYTES}: no series would have room",
+                self.max_bytes
+            );
             return invalid("max_bytes", reason);
         }
         let tiers = if self.tiers.is_empty() { &DEFAULT_HISTORY_TIERS[..] } else { &self.tiers };
         if tiers.len() > MAX_HISTORY_TIERS {
-            return invalid("tier", format!("{} tiers are more than {MAX_HISTORY_TIERS}", tiers.len()));
+            return invalid(
+                "tier",
+                format!("{} tiers are more than {MAX_HISTORY_TIERS}", tiers.len()),
+            );
         }
         for &(step, span) in tiers {
             if step < MIN_HISTORY_STEP {
-                return invalid("tier", format!("a step of {step:?} is below {MIN_HISTORY_STEP:?}"));
+                return invalid(
+                    "tier",
+                    format!("a step of {step:?} is below {MIN_HISTORY_STEP:?}"),
+                );
             }
             if span < step || span > MAX_HISTORY_SPAN {
-                let reason = format!("a span of {span:?} is not between the step of {step:?} and {MAX_HISTORY_SPAN:?}");
+                let reason = format!(
+                    "a span of {span:?} is not between the step of {step:?} and {MAX_HISTORY_SPAN:?}"
+                );
                 return invalid("tier", reason);
             }
         }

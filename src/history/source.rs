@@ -7,8 +7,10 @@
 use super::History;
 use super::column::Origin;
 use super::reading::{Reading, Rows, Total};
-use crate::query::{Content, Distribution, Increase, Labels, Matcher, Metadata, QueryError, STALE, Series, Source};
 use crate::query::METRIC_NAME;
+use crate::query::{
+    Content, Distribution, Increase, Labels, Matcher, Metadata, QueryError, STALE, Series, Source,
+};
 use crate::registry::Kind;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +22,12 @@ struct Queried {
 }
 
 impl Source for History {
-    fn select(&self, matchers: &[Matcher], from_ms: i64, to_ms: i64) -> Result<Vec<Arc<dyn Series>>, QueryError> {
+    fn select(
+        &self,
+        matchers: &[Matcher],
+        from_ms: i64,
+        to_ms: i64,
+    ) -> Result<Vec<Arc<dyn Series>>, QueryError> {
         let store = self.shared.lock();
         let after = from_ms.saturating_sub(1);
         let rows = Rows { parts: store.even_parts(after, to_ms).into(), after };

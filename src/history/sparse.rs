@@ -58,7 +58,9 @@ impl Gain {
                         }
                     }
                 }
-                None => self.buckets.extend(counted.filter(|(_, now)| **now > 0).map(|(at, now)| (at, *now))),
+                None => self
+                    .buckets
+                    .extend(counted.filter(|(_, now)| **now > 0).map(|(at, now)| (at, *now))),
             }
         }
         if fell || before.next().is_some() {
@@ -137,10 +139,13 @@ fn take_varint(bytes: &mut &[u8]) -> u128 {
 struct Codes<T> {
     rows: T,
     lengths: T,
+    /// The first bucket's ordinal, less the least of all rows'.
+    firsts: T,
     /// By whether the bucket before was near.
     gaps: [T; 2],
     /// By whether the bucket before is next to it.
     counts: [T; 2],
+    least: u32,
 }
 
 /// A bucket is near the one before if fewer than so many lie between them.
@@ -149,31 +154,39 @@ const NEAR: u32 = 3;
 const PARAMETER: u32 = 5;
 
 impl<T> Codes<T> {
-    fn each(&mut self) -> [&mut T; 6] {
-        let Codes { rows, lengths, gaps: [a, b], counts: [c, d] } = self;
-        [rows, lengths, a, b, c, d]
+    fn each(&mut self) -> [&mut T; 7] {
+        let Codes { rows, lengths, firsts, gaps: [a, b], counts: [c, d], .. } = self;
+        [rows, lengths, firsts, a, b, c, d]
     }
 }
 
 impl Codes<u32> {
     /// The parameters that suit the numbers which `measure` adds.
-    fn fitting(measure: impl FnOnce(&mut Codes<RiceCost>)) -> Self {
+    fn fitting(least: u32, measure: impl FnOnce(&mut Codes<RiceCost>)) -> Self {
         let cost = RiceCost::new;
+        let (gaps, counts) = ([cost(), cost()], [cost(), cost()]);
         let mut costs =
-            Codes { rows: cost(), lengths: cost(), gaps: [cost(), cost()], counts: [cost(), cost()] };
+            Codes { rows: cost(), lengths: cost(), firsts: cost(), gaps, counts, least };
         measure(&mut costs);
-        let [rows, lengths, a, b, c, d] = costs.each().map(|cost| cost.best());
-        Codes { rows, lengths, gaps: [a, b], counts: [c, d] }
+        let [rows, lengths, firsts, a, b, c, d] = costs.each().map(|cost| cost.best());
+        Codes { rows, lengths, firsts, gaps: [a, b], counts: [c, d], least }
+    }
+
+    fn put(&mut self, out: &mut BitWriter) {
+        out.varint(self.least.into());
+        self.each().into_iter().for_each(|k| out.put((*k).into(), PARAMETER));
     }
 }
 
 /// Calls `code` for each number of a gain's buckets, as they are written.
 fn walk<T>(codes: &mut Codes<T>, gain: &Gain, mut code: impl FnMut(&mut T, u64)) {
     code(&mut codes.lengths, gain.buckets.len() as u64);
-    let (mut next, mut near) = (0, false);
+    let (mut next, mut near, mut first) = (codes.least, false, true);
     for &(ordinal, count) in &gain.buckets {
         let gap = ordinal - next;
-        code(&mut codes.gaps[usize::from(near)], gap.into());
+        let by = if first { &mut codes.firsts } else { &mut codes.gaps[usize::from(near)] };
+        code(by, gap.into());
+        first = false;
         code(&mut codes.counts[usize::from(gap == 0)], count - 1);
         near = gap < NEAR;
         next = ordinal + 1;
@@ -182,8 +195,12 @@ fn walk<T>(codes: &mut Codes<T>, gain: &Gain, mut code: impl FnMut(&mut T, u64))
 
 /// Packs what a histogram had when a block began, if it had begun before, and the rows of an open block.
 pub(super) fn pack(precision: Precision, base: Option<&Gain>, open: &[u8]) -> Vec<u8> {
-    let mut all = 0;
-    let mut found = Codes::fitting(|costs| {
+    let (mut all, mut least) = (0, u32::MAX);
+    rows(open, |_, gain| {
+        least = least.min(gain.buckets.first().map_or(u32::MAX, |bucket| bucket.0))
+    });
+    let least = if least == u32::MAX { 0 } else { least };
+    let mut found = Codes::fitting(least, |costs| {
         let mut last = 0;
         rows(open, |row, gain| {
             all += 1;
@@ -195,12 +212,12 @@ pub(super) fn pack(precision: Precision, base: Option<&Gain>, open: &[u8]) -> Ve
     let mut out = BitWriter::default();
     out.put(base.is_some().into(), 1);
     if let Some(base) = base {
-        let mut own = Codes::fitting(|costs| walk(costs, base, RiceCost::add));
-        own.each().into_iter().for_each(|k| out.put((*k).into(), PARAMETER));
+        let mut own = Codes::fitting(0, |costs| walk(costs, base, RiceCost::add));
+        own.put(&mut out);
         write(&mut out, precision, &mut own, base);
     }
     out.varint(all);
-    found.each().into_iter().for_each(|k| out.put((*k).into(), PARAMETER));
+    found.put(&mut out);
     let mut last = 0;
     rows(open, |row, gain| {
         out.rice((row - last).into(), found.rows);
@@ -223,9 +240,10 @@ fn read(reader: &mut BitReader<'_>, precision: Precision, codes: &Codes<u32>, ga
     gain.buckets.clear();
     let most = HistogramSnapshot::most_ordinals(precision);
     let length = (reader.rice(codes.lengths) as usize).min(most);
-    let (mut next, mut near) = (0u32, false);
-    for _ in 0..length {
-        let gap = reader.rice(codes.gaps[usize::from(near)]) as u32;
+    let (mut next, mut near) = (codes.least, false);
+    for index in 0..length {
+        let k = if index == 0 { codes.firsts } else { codes.gaps[usize::from(near)] };
+        let gap = reader.rice(k) as u32;
         let count = reader.rice(codes.counts[usize::from(gap == 0)]).wrapping_add(1);
         let ordinal = next.wrapping_add(gap);
         gain.buckets.push((ordinal, count));
@@ -239,7 +257,8 @@ fn read(reader: &mut BitReader<'_>, precision: Precision, codes: &Codes<u32>, ga
 }
 
 fn parameters(reader: &mut BitReader<'_>) -> Codes<u32> {
-    let mut codes = Codes { rows: 0, lengths: 0, gaps: [0; 2], counts: [0; 2] };
+    let least = reader.varint() as u32;
+    let mut codes = Codes { rows: 0, lengths: 0, firsts: 0, gaps: [0; 2], counts: [0; 2], least };
     codes.each().into_iter().for_each(|k| *k = reader.take(PARAMETER) as u32);
     codes
 }
@@ -288,7 +307,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn snapshot(precision: Precision, values: &[u64]) -> HistogramSnapshot {
-        let mut hdr = hdrhistogram::Histogram::<u64>::new_with_bounds(1, u64::MAX, precision.figures()).unwrap();
+        let mut hdr =
+            hdrhistogram::Histogram::<u64>::new_with_bounds(1, u64::MAX, precision.figures())
+                .unwrap();
         values.iter().for_each(|&value| hdr.record(value).unwrap());
         HistogramSnapshot::from_hdr(&hdr, Unit::None).unwrap()
     }

@@ -10,10 +10,10 @@ use super::column::{Chunk, Origin};
 use super::series::{Current, Key, Series, Track};
 use super::sparse::Gain;
 use super::tier::{Part, Tier};
+use crate::Snapshot;
 use crate::limits::HISTORY_BLOCK_ROWS;
 use crate::registry::Kind;
 use crate::registry::layout::{Identity, Layout};
-use crate::Snapshot;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -141,7 +141,8 @@ impl Store {
     fn falls(&self, found: Option<&[Option<u32>]>, snapshot: &Snapshot) -> bool {
         let fell = |id: Option<u32>, value: u64| {
             let known = id.and_then(|id| self.series.get(id as usize)?.as_ref());
-            known.is_some_and(|known| matches!(known.current, Current::Scalar(last) if value < last))
+            known
+                .is_some_and(|known| matches!(known.current, Current::Scalar(last) if value < last))
         };
         let mut at = 0;
         snapshot.layout.series().any(|(definition, series)| {
@@ -157,27 +158,40 @@ impl Store {
 
     /// Takes over a new layout. The one before is still here, and keeps its identities apart from the new ones.
     fn adopt(&mut self, layout: &Arc<Layout>, found: Vec<Option<u32>>, origin: Origin) {
-        let before = std::mem::take(&mut self.scalars).into_iter().chain(std::mem::take(&mut self.histograms));
+        let before = std::mem::take(&mut self.scalars)
+            .into_iter()
+            .chain(std::mem::take(&mut self.histograms));
         let before: Vec<u32> = before.filter(|id| *id != REFUSED).collect();
         for &id in &before {
             if let Some(series) = &mut self.series[id as usize] {
                 series.live = false;
             }
         }
-        let (mut scalars, mut histograms) = (vec![REFUSED; layout.scalars], vec![REFUSED; layout.histograms]);
+        let (mut scalars, mut histograms) =
+            (vec![REFUSED; layout.scalars], vec![REFUSED; layout.histograms]);
         let last = self.counts.generations - 1;
-        let all = layout.families.iter().flat_map(|family| family.series.iter().map(move |s| (family, s)));
+        let all = layout
+            .families
+            .iter()
+            .flat_map(|family| family.series.iter().map(move |s| (family, s)));
         for ((family, one), found) in all.zip(found) {
             let id = match found {
                 Some(id) => id,
                 None => {
-                    let key = Key { definition: family.definition.clone(), labels: one.labels.clone() };
+                    let key =
+                        Key { definition: family.definition.clone(), labels: one.labels.clone() };
                     self.admit(key, one.identity(), origin)
                 }
             };
-            let list = if family.definition.kind == Kind::Histogram { &mut histograms } else { &mut scalars };
+            let list = if family.definition.kind == Kind::Histogram {
+                &mut histograms
+            } else {
+                &mut scalars
+            };
             list[one.value] = id;
-            let Some(series) = self.series.get_mut(id as usize).and_then(Option::as_mut) else { continue };
+            let Some(series) = self.series.get_mut(id as usize).and_then(Option::as_mut) else {
+                continue;
+            };
             if found.is_some() && (series.seen != last || series.identity != one.identity()) {
                 series.restart();
             }
@@ -187,7 +201,8 @@ impl Store {
         let gone = |id: &u32| self.series[*id as usize].as_ref().is_some_and(|series| !series.live);
         let gone: Vec<u32> = before.into_iter().filter(gone).collect();
         // What has come back no longer leaves: before this, all tiers have shown what it was.
-        self.leaving.retain(|&id| self.series[id as usize].as_ref().is_some_and(|series| !series.live));
+        self.leaving
+            .retain(|&id| self.series[id as usize].as_ref().is_some_and(|series| !series.live));
         self.leaving.extend(gone);
         (self.scalars, self.histograms, self.layout) = (scalars, histograms, layout.clone());
     }
@@ -217,7 +232,9 @@ impl Store {
         let values = snapshot.scalars.iter().map(|&value| Current::Scalar(value));
         let distributions = snapshot.histograms.iter().map(|all| Current::Histogram(all.clone()));
         for (&id, next) in scalars.iter().zip(values).chain(histograms.iter().zip(distributions)) {
-            let Some(series) = series.get_mut(id as usize).and_then(Option::as_mut) else { continue };
+            let Some(series) = series.get_mut(id as usize).and_then(Option::as_mut) else {
+                continue;
+            };
             if let (Current::Scalar(last), Current::Scalar(next)) = (&series.current, &next)
                 && next < last
                 && series.key.definition.kind == Kind::Counter
@@ -281,7 +298,10 @@ impl Store {
         for (at, tier) in self.tiers.iter().enumerate() {
             let Some(oldest) = tier.oldest() else { continue };
             let coarser = self.tiers.get(at + 1);
-            if oldest <= after || coarser.is_none_or(|coarser| coarser.oldest().is_none_or(|first| first >= oldest)) {
+            if oldest <= after
+                || coarser
+                    .is_none_or(|coarser| coarser.oldest().is_none_or(|first| first >= oldest))
+            {
                 tier.parts(at, after, to, true, &mut newest_first);
                 break;
             }
@@ -301,8 +321,10 @@ impl Store {
     /// extrapolate need.
     #[cfg(feature = "promql")]
     pub(super) fn even_parts(&self, after: i64, to: i64) -> Vec<Part> {
-        let reaching = self.tiers.iter().position(|tier| tier.oldest().is_some_and(|oldest| oldest <= after));
-        let furthest = || (0..self.tiers.len()).min_by_key(|&at| self.tiers[at].oldest().unwrap_or(i64::MAX));
+        let reaching =
+            self.tiers.iter().position(|tier| tier.oldest().is_some_and(|oldest| oldest <= after));
+        let furthest =
+            || (0..self.tiers.len()).min_by_key(|&at| self.tiers[at].oldest().unwrap_or(i64::MAX));
         let mut newest_first = Vec::new();
         if let Some(at) = reaching.or_else(furthest) {
             self.tiers[at].parts(at, after, to, true, &mut newest_first);

@@ -9,7 +9,8 @@ use std::time::Duration;
 fn run(max_bytes: usize, generations: u64) -> Store {
     let (registry, clock) = (Registry::new(), ManualClock::at(Duration::from_secs(1_700_000_000)));
     let engine = Engine::builder().registry(&registry).manual(&clock).start().unwrap();
-    let metric = |name: &str| registry.metric(name, "Of a test.").expire_after(Duration::from_secs(7));
+    let metric =
+        |name: &str| registry.metric(name, "Of a test.").expire_after(Duration::from_secs(7));
     let counters: Family<Counter, 1> = metric("work_total").family(["key"]).unwrap();
     let sizes: Family<Histogram, 1> = metric("size").family(["key"]).unwrap();
     let still: Family<Gauge, 1> = registry.metric("still", "Of a test.").family(["key"]).unwrap();
@@ -53,7 +54,9 @@ fn series_without_room_are_refused() {
     let (registry, clock) = (Registry::new(), ManualClock::at(Duration::from_secs(1_700_000_000)));
     let engine = Engine::builder().registry(&registry).manual(&clock).start().unwrap();
     let many: Vec<Gauge> = (0..300)
-        .map(|at| registry.metric("level", "Of a test.").label("at", at.to_string()).gauge().unwrap())
+        .map(|at| {
+            registry.metric("level", "Of a test.").label("at", at.to_string()).gauge().unwrap()
+        })
         .collect();
     let mut store = Store::new(&[(1_000, 60_000)], 64 << 10);
     for at in 0..1_000u32 {
@@ -64,6 +67,10 @@ fn series_without_room_are_refused() {
         assert!(store.bytes() <= 64 << 10);
     }
     assert!(store.counts.refused > 0);
-    assert_eq!(store.by_key.len() as u64 + store.counts.refused, 300, "each is refused once while nothing changes");
+    assert_eq!(
+        store.by_key.len() as u64 + store.counts.refused,
+        300,
+        "each is refused once while nothing changes"
+    );
     assert!(store.by_key.len() > 30);
 }

@@ -1,5 +1,7 @@
 //! One tier's rows: their times, in blocks, shared by all series.
 
+use super::column::ALLOCATION;
+use super::scalars;
 use crate::limits::HISTORY_BLOCK_ROWS;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,8 +13,10 @@ pub(super) struct Tier {
     pub(super) step: i64,
     /// How far back it reaches, in milliseconds.
     pub(super) span: i64,
-    /// Times of closed blocks, all of them full.
-    blocks: VecDeque<Arc<[i64]>>,
+    /// Closed blocks, all of them full.
+    blocks: VecDeque<Closed>,
+    /// Bytes of them.
+    packed: usize,
     /// The number of the first of them.
     pub(super) first_block: u32,
     /// Times of the open block's rows.
@@ -21,6 +25,30 @@ pub(super) struct Tier {
     pub(super) rows: u64,
     /// The generation that the last row shows.
     pub(super) shown: u64,
+}
+
+/// The times of a closed block, packed: evenly spaced ones take next to nothing.
+#[derive(Debug)]
+struct Closed {
+    first: i64,
+    last: i64,
+    times: Box<[u8]>,
+}
+
+impl Closed {
+    fn new(times: &[i64]) -> Self {
+        let bits: Vec<u64> = times.iter().map(|&time| time as u64).collect();
+        let ends = times.first().copied().zip(times.last().copied());
+        let (first, last) = ends.unwrap_or_default();
+        Closed { first, last, times: scalars::pack(&bits, false).into() }
+    }
+
+    fn times(&self) -> Arc<[i64]> {
+        scalars::unpack(&self.times, HISTORY_BLOCK_ROWS)
+            .into_iter()
+            .map(|time| time as i64)
+            .collect()
+    }
 }
 
 /// Rows of one block, as a reader sees them.
@@ -37,7 +65,16 @@ pub(super) struct Part {
 
 impl Tier {
     pub(super) fn new(step: i64, span: i64) -> Self {
-        Tier { step, span, blocks: VecDeque::new(), first_block: 0, open: Vec::new(), rows: 0, shown: 0 }
+        Tier {
+            step,
+            span,
+            blocks: VecDeque::new(),
+            packed: 0,
+            first_block: 0,
+            open: Vec::new(),
+            rows: 0,
+            shown: 0,
+        }
     }
 
     /// The number of the open block.
@@ -59,14 +96,15 @@ impl Tier {
     /// Closes the open block; the number of it.
     pub(super) fn close(&mut self) -> u32 {
         let number = self.open_block();
-        self.blocks.push_back(std::mem::take(&mut self.open).into());
+        self.packed += size_of::<Closed>() + ALLOCATION;
+        self.blocks.push_back(Closed::new(&std::mem::take(&mut self.open)));
+        self.packed += self.blocks.back().map_or(0, |closed| closed.times.len());
         number
     }
 
     /// Whether the oldest closed block lies behind the span.
     pub(super) fn is_past(&self, now: i64) -> bool {
-        let last = self.blocks.front().and_then(|times| times.last());
-        last.is_some_and(|&last| last < now.saturating_sub(self.span))
+        self.blocks.front().is_some_and(|closed| closed.last < now.saturating_sub(self.span))
     }
 
     pub(super) fn has_closed(&self) -> bool {
@@ -75,7 +113,8 @@ impl Tier {
 
     /// Drops the oldest closed block.
     pub(super) fn drop_oldest(&mut self) {
-        if self.blocks.pop_front().is_some() {
+        if let Some(closed) = self.blocks.pop_front() {
+            self.packed -= size_of::<Closed>() + ALLOCATION + closed.times.len();
             self.first_block += 1;
         }
     }
@@ -84,14 +123,14 @@ impl Tier {
     pub(super) fn clear(&mut self) {
         self.first_block = self.open_block() + 1;
         self.blocks.clear();
+        self.packed = 0;
         self.open = Vec::new();
     }
 
     /// Bytes of the times.
     pub(super) fn heap(&self) -> usize {
-        self.blocks.len() * (8 * HISTORY_BLOCK_ROWS + 32)
-            + 8 * self.open.capacity()
-            + self.blocks.capacity() * size_of::<Arc<[i64]>>()
+        let places = (self.blocks.capacity() - self.blocks.len()) * size_of::<Closed>();
+        self.packed + 8 * self.open.capacity() + places
     }
 
     /// The step in which a time lies.
@@ -100,36 +139,43 @@ impl Tier {
     }
 
     pub(super) fn oldest(&self) -> Option<i64> {
-        let first = self.blocks.front().map_or(&self.open[..], |times| times);
-        first.first().copied()
+        self.blocks.front().map(|closed| closed.first).or_else(|| self.open.first().copied())
     }
 
     pub(super) fn newest(&self) -> Option<i64> {
-        let closed = || self.blocks.back().and_then(|times| times.last());
-        self.open.last().or_else(closed).copied()
+        self.open.last().copied().or_else(|| self.blocks.back().map(|closed| closed.last))
     }
 
     /// The time of the first row that is not before `time`.
     pub(super) fn row_from(&self, time: i64) -> Option<i64> {
-        let at = self.blocks.partition_point(|times| times.last().is_some_and(|&last| last < time));
-        let times = self.blocks.get(at).map_or(&self.open[..], |times| times);
-        times.get(times.partition_point(|&row| row < time)).copied()
+        let from = |times: &[i64]| times.get(times.partition_point(|&row| row < time)).copied();
+        let at = self.blocks.partition_point(|closed| closed.last < time);
+        self.blocks.get(at).map_or_else(|| from(&self.open), |closed| from(&closed.times()))
     }
 
     /// Adds to `parts`, newest first, the rows of `after` (exclusive) to `to` (inclusive), and if `before` is asked for the
     /// row before them.
-    pub(super) fn parts(&self, tier: usize, after: i64, to: i64, before: bool, parts: &mut Vec<Part>) {
-        let closed = self.blocks.iter().map(Some).chain([None]);
-        for (index, closed) in closed.enumerate().collect::<Vec<_>>().into_iter().rev() {
-            let times = closed.map_or(&self.open[..], |times| times);
-            if times.first().is_none_or(|&first| first > to) {
+    pub(super) fn parts(
+        &self,
+        tier: usize,
+        after: i64,
+        to: i64,
+        before: bool,
+        parts: &mut Vec<Part>,
+    ) {
+        let closed = self.blocks.len();
+        for index in (0..=closed).rev() {
+            let block = self.blocks.get(index);
+            let first = block.map(|closed| closed.first).or_else(|| self.open.first().copied());
+            if first.is_none_or(|first| first > to) {
                 continue;
             }
+            let times: Arc<[i64]> =
+                block.map_or_else(|| self.open.as_slice().into(), Closed::times);
             let behind = times.partition_point(|&time| time <= after);
             let lo = behind.saturating_sub(usize::from(before));
             let hi = times.partition_point(|&time| time <= to);
             if lo < hi {
-                let times = closed.map_or_else(|| times.into(), Arc::clone);
                 parts.push(Part { tier, block: self.first_block + index as u32, times, lo, hi });
             }
             if behind > 0 {

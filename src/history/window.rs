@@ -27,7 +27,8 @@ impl Window {
     /// reach back to the beginning of the window, from the first that there is.
     pub fn bounds(&self) -> (Duration, Duration) {
         let times = || self.rows.parts.iter().flat_map(|part| &part.times[part.lo..part.hi]);
-        let millis = |time: Option<&i64>| Duration::from_millis(time.map_or(0, |&time| time.max(0) as u64));
+        let millis =
+            |time: Option<&i64>| Duration::from_millis(time.map_or(0, |&time| time.max(0) as u64));
         (millis(times().next()), millis(times().last()))
     }
 
@@ -40,7 +41,8 @@ impl Window {
     /// The longest time between two generations (or steps) in it: a process that was stopped for a minute has a gap of a
     /// minute.
     pub fn longest_gap(&self) -> Duration {
-        let times = self.rows.parts.iter().flat_map(|part| part.times[part.lo..part.hi].iter().copied());
+        let times =
+            self.rows.parts.iter().flat_map(|part| part.times[part.lo..part.hi].iter().copied());
         let (mut last, mut longest) = (None, 0);
         for time in times {
             longest = longest.max(last.map_or(0, |last| time - last));
@@ -125,7 +127,10 @@ impl Window {
 }
 
 fn wrong(name: &str, is: &str, wanted: &str) -> Error {
-    Error::NoSuchSeries { asked: format!("{name} of type {wanted}"), advice: format!("{name} is a {is}") }
+    Error::NoSuchSeries {
+        asked: format!("{name} of type {wanted}"),
+        advice: format!("{name} is a {is}"),
+    }
 }
 
 impl<'a> WindowSeries<'a> {
@@ -146,7 +151,11 @@ impl<'a> WindowSeries<'a> {
 
     fn check(&self, wanted: &str, is: impl Fn(Kind) -> bool) -> Result<(), Error> {
         let definition = self.definition();
-        if is(definition.kind) { Ok(()) } else { Err(wrong(&definition.name, definition.kind.name(), wanted)) }
+        if is(definition.kind) {
+            Ok(())
+        } else {
+            Err(wrong(&definition.name, definition.kind.name(), wanted))
+        }
     }
 
     /// See [`Window::histogram`].
@@ -156,7 +165,10 @@ impl<'a> WindowSeries<'a> {
     pub fn histogram(&self) -> Result<HistogramSnapshot, Error> {
         self.check("histogram", |kind| kind == Kind::Histogram)?;
         let definition = self.definition();
-        Ok(self.0.gained(self.0.rows.after, i64::MAX).histogram(definition.precision, definition.unit))
+        Ok(self
+            .0
+            .gained(self.0.rows.after, i64::MAX)
+            .histogram(definition.precision, definition.unit))
     }
 
     /// See [`Window::increase`].
@@ -185,7 +197,9 @@ impl<'a> WindowSeries<'a> {
     /// # Errors
     /// The metric is a counter or a histogram.
     pub fn delta(&self) -> Result<f64, Error> {
-        self.check("gauge or up-down counter", |kind| !matches!(kind, Kind::Counter | Kind::Histogram))?;
+        self.check("gauge or up-down counter", |kind| {
+            !matches!(kind, Kind::Counter | Kind::Histogram)
+        })?;
         let (mut first, mut last) = (None, None);
         self.0.scalars(|time, value| {
             let value = value.map(|(value, _)| self.0.number(value));

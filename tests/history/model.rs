@@ -40,8 +40,12 @@ fn phase() -> impl Strategy<Value = Phase> {
         1 => (-50_000i64..50_000).prop_map(Event::Wall),
     ];
     let pace = prop_oneof![3 => Just(1_000u64), 1 => Just(0), 1 => 1u64..3_000, 1 => Just(7_000)];
-    (1usize..350, pace, 0u64..6, event)
-        .prop_map(|(generations, pace, records, clock)| Phase { generations, pace, records, clock })
+    (1usize..350, pace, 0u64..6, event).prop_map(|(generations, pace, records, clock)| Phase {
+        generations,
+        pace,
+        records,
+        clock,
+    })
 }
 
 /// What one generation recorded.
@@ -70,7 +74,8 @@ struct Host {
 impl Host {
     fn new() -> Self {
         let (registry, clock) = (Registry::new(), ManualClock::at(Duration::from_millis(START)));
-        let metric = |name: &str| registry.metric(name, "Of a model.").expire_after(Duration::from_secs(5));
+        let metric =
+            |name: &str| registry.metric(name, "Of a model.").expire_after(Duration::from_secs(5));
         Host {
             plain: registry.counter("plain_total", "Of a model.").unwrap(),
             keyed: metric("keyed_total").family(["key"]).unwrap(),
@@ -148,7 +153,12 @@ impl Host {
     }
 
     fn values(&self, key: &str, from: u64, to: u64) -> Vec<u64> {
-        let mut all: Vec<u64> = self.between(from, to).filter_map(|one| one.values.get(key)).flatten().copied().collect();
+        let mut all: Vec<u64> = self
+            .between(from, to)
+            .filter_map(|one| one.values.get(key))
+            .flatten()
+            .copied()
+            .collect();
         all.sort_unstable();
         all
     }
@@ -161,15 +171,30 @@ impl Host {
     }
 
     /// All that history says of the time after `from` up to `to`; `exact` if its bounds are known.
-    fn check(&self, history: &History, from: u64, to: u64, exact: bool) -> Result<(), TestCaseError> {
+    fn check(
+        &self,
+        history: &History,
+        from: u64,
+        to: u64,
+        exact: bool,
+    ) -> Result<(), TestCaseError> {
         let millis = Duration::from_millis;
-        let ask = |name: &str, labels: &[(&str, &str)]| history.between(name, labels, millis(from), millis(to)).ok();
+        let ask = |name: &str, labels: &[(&str, &str)]| {
+            history.between(name, labels, millis(from), millis(to)).ok()
+        };
         let rows = self.all.iter().map(|one| one.time);
-        let known = (rows.clone().filter(|time| *time <= from).max(), rows.filter(|time| *time <= to).max());
+        let known = (
+            rows.clone().filter(|time| *time <= from).max(),
+            rows.filter(|time| *time <= to).max(),
+        );
         for key in ["", "a", "b", "c"] {
             let labels = [("key", key)];
             let labels: &[_] = if key.is_empty() { &[] } else { &labels };
-            let (total, size) = if key.is_empty() { ("plain_total", "size") } else { ("keyed_total", "keyed_size") };
+            let (total, size) = if key.is_empty() {
+                ("plain_total", "size")
+            } else {
+                ("keyed_total", "keyed_size")
+            };
             let bounds = |window: &Window| {
                 let (low, high) = window.bounds();
                 (low.as_millis() as u64, high.as_millis() as u64)
@@ -183,30 +208,43 @@ impl Host {
                         prop_assert_eq!((Some(low), Some(high)), (known.0, known.1));
                     }
                     let rose = window.increase().unwrap();
-                    let right = self.beginnings(low, from).any(|low| rose == self.counted(key, low, high));
+                    let right =
+                        self.beginnings(low, from).any(|low| rose == self.counted(key, low, high));
                     prop_assert!(right, "{rose}, not {} of {key:?}", self.counted(key, low, high));
                 }
             }
             match ask(size, labels) {
-                None if exact => prop_assert!(self.values(key, known.0.unwrap_or(0), to).is_empty()),
+                None if exact => {
+                    prop_assert!(self.values(key, known.0.unwrap_or(0), to).is_empty())
+                }
                 None => {}
                 Some(window) => {
                     let (low, high) = bounds(&window);
                     let histogram = window.histogram().unwrap();
-                    let sum = |values: &[u64]| values.iter().map(|&value| u128::from(value)).sum::<u128>();
+                    let sum = |values: &[u64]| {
+                        values.iter().map(|&value| u128::from(value)).sum::<u128>()
+                    };
                     let right = |values: &Vec<u64>| {
                         (histogram.count(), histogram.sum()) == (values.len() as u64, sum(values))
                     };
-                    let truth = self.beginnings(low, from).map(|low| self.values(key, low, high)).find(right);
+                    let truth = self
+                        .beginnings(low, from)
+                        .map(|low| self.values(key, low, high))
+                        .find(right);
                     let Some(truth) = truth else {
                         let truth = self.values(key, low, high);
-                        return Err(TestCaseError::fail(format!("{histogram:?}, not {truth:?} of {key:?}")));
+                        return Err(TestCaseError::fail(format!(
+                            "{histogram:?}, not {truth:?} of {key:?}"
+                        )));
                     };
                     for q in [0.0, 0.25, 0.5, 0.99, 1.0] {
                         let rank = (q * truth.len() as f64).ceil().max(1.0) as usize;
                         let near = truth.get(rank - 1).zip(histogram.quantile(q));
                         if let Some((&truth, found)) = near {
-                            prop_assert!(found.abs_diff(truth) as f64 <= 0.008 * truth as f64, "{found}, not {truth}");
+                            prop_assert!(
+                                found.abs_diff(truth) as f64 <= 0.008 * truth as f64,
+                                "{found}, not {truth}"
+                            );
                         } else {
                             prop_assert!(truth.is_empty() && histogram.is_empty());
                         }

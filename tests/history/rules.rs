@@ -41,8 +41,14 @@ fn settings_out_of_range_are_refused() {
     refused(builder().tier(Duration::ZERO, seconds(1)), "a step of 0ns");
     refused(builder().tier(seconds(2), seconds(1)), "is not between");
     refused(builder().tier(seconds(1), Duration::MAX), "is not between");
-    refused(builder().tier(seconds(1), seconds(60)).tier(seconds(1), seconds(120)), "rise from tier to tier");
-    refused(builder().tier(seconds(1), seconds(60)).tier(seconds(5), seconds(60)), "rise from tier to tier");
+    refused(
+        builder().tier(seconds(1), seconds(60)).tier(seconds(1), seconds(120)),
+        "rise from tier to tier",
+    );
+    refused(
+        builder().tier(seconds(1), seconds(60)).tier(seconds(5), seconds(60)),
+        "rise from tier to tier",
+    );
     refused(builder().tier(seconds(1), seconds(60)).tier(seconds(31), seconds(600)), "too short");
     let five = (1..=5).fold(builder(), |builder, at| builder.tier(seconds(at), seconds(100 * at)));
     refused(five, "5 tiers");
@@ -140,20 +146,23 @@ fn gaps_and_steps_of_the_clock_are_shown() {
 fn it_counts_about_itself() {
     let registry = Registry::new();
     let engine = by_hand_with_own_metrics(&registry);
-    let history = History::builder().max_bytes(128 << 10).start(&engine).unwrap();
-    let wait = registry.metric("wait_seconds", "Wait.").unit(Unit::Nanoseconds).histogram().unwrap();
-    for at in 0..2_000u64 {
+    let history = History::builder().max_bytes(80 << 10).start(&engine).unwrap();
+    let wait =
+        registry.metric("wait_seconds", "Wait.").unit(Unit::Nanoseconds).histogram().unwrap();
+    for at in 0..3_000u64 {
         (0..10).for_each(|more| wait.record((at * 10 + more) * 1_000_003));
         engine.refresh();
-        assert!(history.bytes() <= 128 << 10);
+        assert!(history.bytes() <= 80 << 10);
     }
     let snapshot = engine.refresh();
-    assert!((10_000.0..=131_072.0).contains(&snapshot.gauge("tachometer_history_bytes").unwrap()));
+    assert!((10_000.0..=81_920.0).contains(&snapshot.gauge("tachometer_history_bytes").unwrap()));
     assert!(snapshot.gauge("tachometer_history_series").unwrap() > 20.0);
-    let dropped = snapshot.counter_with("tachometer_history_dropped_chunks_total", &[("reason", "bytes")]).unwrap();
+    let dropped = snapshot
+        .counter_with("tachometer_history_dropped_chunks_total", &[("reason", "bytes")])
+        .unwrap();
     assert!(dropped > 0);
     assert_eq!(snapshot.counter("tachometer_history_refused_series_total"), Ok(0));
-    assert_eq!(snapshot.histogram("tachometer_history_append_seconds").unwrap().count(), 2_000);
+    assert_eq!(snapshot.histogram("tachometer_history_append_seconds").unwrap().count(), 3_000);
 }
 
 #[cfg(feature = "promql")]
@@ -174,7 +183,12 @@ mod queried {
     fn queries_read_all_tiers() {
         let host = host();
         let work = host.registry.metric("work_total", "Work.").label("at", "a").counter().unwrap();
-        let wait = host.registry.metric("wait_seconds", "Wait.").unit(Unit::Nanoseconds).histogram().unwrap();
+        let wait = host
+            .registry
+            .metric("wait_seconds", "Wait.")
+            .unit(Unit::Nanoseconds)
+            .histogram()
+            .unwrap();
         let builder = History::builder().tier(seconds(1), seconds(120));
         let history = builder.tier(seconds(15), seconds(7_200)).start(&host.engine).unwrap();
         for second in 0..3_600u64 {
@@ -185,7 +199,10 @@ mod queried {
         let now = super::START + seconds(3_600);
         let near = |query: &str, at: Duration, expected: f64| {
             let found = ask(&history, query, at);
-            assert!(matches!(found[..], [one] if (one - expected).abs() <= 0.01 * expected), "{query}: {found:?}");
+            assert!(
+                matches!(found[..], [one] if (one - expected).abs() <= 0.01 * expected),
+                "{query}: {found:?}"
+            );
         };
         near(r#"rate(work_total{at="a"}[5m])"#, now, 3.0);
         near("increase(work_total[50m])", now, 9_000.0);
@@ -200,7 +217,9 @@ mod queried {
         near("histogram_count(wait_seconds)", now, 7_200.0);
         near("histogram_sum(wait_seconds)", now, 3_600.0 * 0.003);
         let query = Query::parse("rate(wait_seconds[2m])").unwrap();
-        let Ok(Answer::Vector(samples)) = query.instant(&history, now.as_millis() as i64, &Settings::default()) else {
+        let Ok(Answer::Vector(samples)) =
+            query.instant(&history, now.as_millis() as i64, &Settings::default())
+        else {
             panic!("a vector")
         };
         assert!(matches!(&samples[0].value, Sample::Histogram(_)));
@@ -217,6 +236,9 @@ mod queried {
             host.step(seconds(1));
         }
         assert_eq!(ask(&history, "work_total", super::START + seconds(3)), [3.0]);
-        assert!(ask(&history, "work_total", super::START + seconds(60)).is_empty(), "not for five minutes more");
+        assert!(
+            ask(&history, "work_total", super::START + seconds(60)).is_empty(),
+            "not for five minutes more"
+        );
     }
 }
