@@ -42,6 +42,7 @@ impl Run {
 #[derive(Clone, Debug)]
 pub(super) struct Runs {
     first: Run,
+    #[expect(clippy::box_collection, reason = "one word in each chunk instead of three")]
     more: Option<Box<Vec<Run>>>,
 }
 

@@ -2,7 +2,6 @@
 
 use super::column::{ALLOCATION, Chunk, Head, Origin, weight};
 use super::sparse::Gain;
-use crate::registry::Kind;
 use crate::registry::layout::{Identity, Labels};
 use crate::{Definition, HistogramSnapshot};
 use std::collections::VecDeque;
@@ -39,7 +38,7 @@ impl Hash for Key {
 impl Key {
     #[cfg(feature = "promql")]
     pub(super) fn is_histogram(&self) -> bool {
-        self.definition.kind == Kind::Histogram
+        self.definition.kind == crate::registry::Kind::Histogram
     }
 
     /// Whether the numbers are bits of floats.
