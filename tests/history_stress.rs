@@ -42,7 +42,7 @@ fn windows_agree_while_threads_record() {
                     group.add(ended, 1);
                     drop(group);
                     many += 1;
-                    if many % 5_000 == 0 {
+                    if many.is_multiple_of(5_000) {
                         coming.at([&(many / 5_000 % 7 + 7 * thread).to_string()]).inc();
                         std::thread::sleep(Duration::from_millis(1));
                     }
