@@ -125,6 +125,16 @@ impl<'a> BitReader<'a> {
     }
 }
 
+/// How many bits a number takes in the Rice code of parameter `k`.
+pub(super) fn rice_bits(value: u64, k: u32) -> usize {
+    let quotient = value >> k;
+    if quotient >= UNARY_MOST {
+        UNARY_MOST as usize + 64
+    } else {
+        quotient as usize + 1 + k as usize
+    }
+}
+
 /// The parameter with which numbers take the fewest bits, of a histogram of how many numbers have how many bits.
 #[derive(Clone, Debug)]
 pub(super) struct RiceCost([u64; RiceCost::PARAMETERS]);
@@ -138,9 +148,7 @@ impl RiceCost {
 
     pub(super) fn add(&mut self, value: u64) {
         for (k, bits) in self.0.iter_mut().enumerate() {
-            let quotient = value >> k;
-            let escaped = quotient >= UNARY_MOST;
-            *bits += if escaped { UNARY_MOST + 64 } else { quotient + 1 + k as u64 };
+            *bits += rice_bits(value, k as u32) as u64;
         }
     }
 
