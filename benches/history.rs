@@ -1,7 +1,7 @@
 //! What the history costs: memory, appending a generation, and reading windows.
 //!
-//! `cargo bench --bench history --features history` prints the tables of memory and of appending first. A day takes 86,400 generations: memory is
-//! measured with fifteen-second generations, which the coarse tier keeps one by one.
+//! `cargo bench --bench history --features history` prints the tables of memory and of appending first. A day takes
+//! 86,400 generations: memory is measured with fifteen-second generations, which the coarse tier keeps one by one.
 
 use criterion::Criterion;
 use std::hint::black_box;

@@ -204,16 +204,16 @@ pub const MAX_HISTORY_SPAN: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 
 pub const DEFAULT_HISTORY_BYTES: usize = 256 << 20;
 /// The smallest bound on a history's bytes.
 pub const MIN_HISTORY_BYTES: usize = 64 << 10;
-/// Rows of one block of a history: generations in the finest tier, steps in the others. A block is packed, and leaves, as a
-/// whole.
+/// Rows of one block of a history: generations in the finest tier, steps in the others. A block is packed, and leaves,
+/// as a whole.
 pub const HISTORY_BLOCK_ROWS: usize = 240;
 /// The least number of series whose closed columns a history packs after each generation, and the part of all series
 /// (one in so many) if that is more: a block's packing is over long before the next one closes.
-pub(crate) const HISTORY_PACKED_SERIES: (usize, usize) = (32, 100);
+pub(crate) const HISTORY_PACKED_SERIES: (usize, usize) = (32, 120);
 /// Generations a shard must have been idle before its cells are no longer read at each cut.
 pub(crate) const IDLE_CUTS: u32 = if cfg!(tachometer_loom) { 1 } else { 4 };
-/// Cuts of a bank that read only the histograms which say that they changed, before one that reads all of them: so that even
-/// a record outside the guarantees, made in a signal handler that interrupts another, shows in the end.
+/// Cuts of a bank that read only the histograms which say that they changed, before one that reads all of them: so that
+/// even a record outside the guarantees, made in a signal handler that interrupts another, shows in the end.
 pub(crate) const TRUSTED_CUTS: u32 = 64;
 
 const _: () = assert!(ARENA_BYTES < u32::MAX as usize, "block offsets are 32 bits wide");

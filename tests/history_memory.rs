@@ -1,4 +1,5 @@
-//! What a history says of its bytes, against the allocator: what is freed when it is dropped was in its count, and its bound.
+//! What a history says of its bytes, against the allocator: what is freed when it is dropped was in its count, and its
+//! bound.
 
 #![cfg(feature = "history")]
 

@@ -1,5 +1,5 @@
-//! A history of an engine with its own thread, while threads record and others read: nothing is lost, and what was recorded
-//! as one group is in one window.
+//! A history of an engine with its own thread, while threads record and others read: nothing is lost, and what was
+//! recorded as one group is in one window.
 
 #![cfg(feature = "history")]
 

@@ -1,8 +1,8 @@
 //! The engine: a background thread that turns what all threads recorded into a snapshot each interval, and on demand.
 //!
-//! One generation at a time: lock the engine's state, make it (see `generation`), publish it. Whoever asks for a fresh snapshot
-//! makes the generation on the calling thread, or takes one whose cut began after the question, made by somebody else:
-//! questions are coalesced.
+//! One generation at a time: lock the engine's state, make it (see `generation`), publish it. Whoever asks for a fresh
+//! snapshot makes the generation on the calling thread, or takes one whose cut began after the question, made by
+//! somebody else: questions are coalesced.
 
 use super::generation::{Generation, Generations};
 use super::own::OwnMetrics;
@@ -108,8 +108,8 @@ impl Engine {
     /// A snapshot that has every record that happened-before this call.
     ///
     /// Made on the calling thread (some microseconds to milliseconds, with the number of series and shards), unless
-    /// another thread's, begun after this call, can serve. On an engine that was stopped, or that belongs to the parent of
-    /// a forked process, the last snapshot.
+    /// another thread's, begun after this call, can serve. On an engine that was stopped, or that belongs to the parent
+    /// of a forked process, the last snapshot.
     pub fn refresh(&self) -> Arc<Snapshot> {
         self.core.refresh()
     }
@@ -346,8 +346,8 @@ impl Core {
         self.born != fork::generation()
     }
 
-    /// Shows `subscriber` each generation that begins from now on. `meet` is called before the first of them: with the latest
-    /// one, if there is one, or else with whether series that are new in the first began with this engine.
+    /// Shows `subscriber` each generation that begins from now on. `meet` is called before the first of them: with the
+    /// latest one, if there is one, or else with whether series that are new in the first began with this engine.
     #[cfg(feature = "history")]
     pub(crate) fn subscribe(
         &self,

@@ -1,7 +1,7 @@
 //! The times of generations in history: the wall's, but never backwards.
 //!
-//! Where the wall's clock stepped back, time goes on from the last generation at the pace of the monotonic clock until the wall
-//! has caught up. Generations are at least a millisecond apart, as that is what a time can tell.
+//! Where the wall's clock stepped back, time goes on from the last generation at the pace of the monotonic clock until
+//! the wall has caught up. Generations are at least a millisecond apart, as that is what a time can tell.
 
 use crate::Moment;
 use std::time::Duration;

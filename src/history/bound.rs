@@ -1,8 +1,8 @@
 //! Keeping a store within its bytes: packing closed columns, a few series at a time, and letting old blocks go.
 //!
-//! Blocks go when their tier's span is over. When all bytes are taken, the oldest block of the coarsest tier that has a closed
-//! one goes, then the next; when there are only open blocks left, all of them go, and the store begins with the next
-//! generation as one that has seen nothing.
+//! Blocks go when their tier's span is over. When all bytes are taken, the oldest block of the coarsest tier that has a
+//! closed one goes, then the next; when there are only open blocks left, all of them go, and the store begins with the
+//! next generation as one that has seen nothing.
 
 use super::column::Chunk;
 use super::series::{Series, Track};

@@ -1,7 +1,8 @@
 //! One series in one block of rows: in which rows it was there, and what it had.
 //!
-//! A block has a time for each of its rows, shared by all series. The open block's columns grow by a row at a time ([`Head`]);
-//! a closed block's never change ([`Chunk`]), are packed when their turn comes, and are shared with whoever reads.
+//! A block has a time for each of its rows, shared by all series. The open block's columns grow by a row at a time
+//! ([`Head`]); a closed block's never change ([`Chunk`]), are packed when their turn comes, and are shared with whoever
+//! reads.
 
 use super::scalars;
 use super::sparse::{self, Gain, Packed};

@@ -1,22 +1,23 @@
 //! The engine's own history: every generation of every series, for as long as its tiers reach, within a bound of bytes.
 //!
 //! [`History`] is shown each generation right after it was published, by whoever made it: the cut is over, readers of
-//! snapshots see it already, and none is left out. It keeps numbers as (time, value) and histograms as what each generation
-//! added to their HDR buckets. Windows of any length therefore have exact counts and sums, and quantiles within the
-//! histograms' precision: nothing is an average of averages.
+//! snapshots see it already, and none is left out. It keeps numbers as (time, value) and histograms as what each
+//! generation added to their HDR buckets. Windows of any length therefore have exact counts and sums, and quantiles
+//! within the histograms' precision: nothing is an average of averages.
 //!
 //! # Tiers
 //!
-//! By default a second for 15 minutes and 15 seconds for 24 hours. The finest tier has every generation as a row. A row of a
-//! coarser tier is the last generation of a step: numbers as they were then, histograms with all that the step added. A window
-//! reads the finest tier as far as it reaches and coarser ones before that; what both have is not counted twice.
+//! By default a second for 15 minutes and 15 seconds for 24 hours. The finest tier has every generation as a row. A row
+//! of a coarser tier is the last generation of a step: numbers as they were then, histograms with all that the step
+//! added. A window reads the finest tier as far as it reaches and coarser ones before that; what both have is not
+//! counted twice.
 //!
 //! # Time
 //!
-//! Times are the wall's, in milliseconds. They never go backwards: where the wall's clock steps back, time goes on from the
-//! last generation at the pace of the monotonic clock until the wall has caught up; `tachometer_history_clock_steps_total`
-//! counts it. Generations in one millisecond are a millisecond apart. A process that was stopped leaves a gap, and nothing is
-//! made up for it ([`Window::longest_gap`]).
+//! Times are the wall's, in milliseconds. They never go backwards: where the wall's clock steps back, time goes on from
+//! the last generation at the pace of the monotonic clock until the wall has caught up;
+//! `tachometer_history_clock_steps_total` counts it. Generations in one millisecond are a millisecond apart. A process
+//! that was stopped leaves a gap, and nothing is made up for it ([`Window::longest_gap`]).
 //!
 //! # Series that come and go
 //!
@@ -25,16 +26,16 @@
 //!
 //! # Cost and visibility
 //!
-//! Appending takes time on the aggregator's thread, after publication, in proportion to the series (for histograms, to those
-//! that changed); `tachometer_history_append_seconds` tells it, `benches/history.rs` measures it. A reader takes out of the
-//! history what it needs, under a lock, and computes without it. A window has every generation that was published before it
-//! was asked for. A panic in here is caught and counted in `tachometer_callback_panics_total`.
+//! Appending takes time on the aggregator's thread, after publication, in proportion to the series (for histograms, to
+//! those that changed); `tachometer_history_append_seconds` tells it, `benches/history.rs` measures it. A reader takes
+//! out of the history what it needs, under a lock, and computes without it. A window has every generation that was
+//! published before it was asked for. A panic in here is caught and counted in `tachometer_callback_panics_total`.
 //!
 //! # Limits
 //!
-//! [`HistoryBuilder::max_bytes`] bounds the memory of all of it. When it is taken, the oldest block of the coarsest tier goes,
-//! and `tachometer_history_dropped_chunks_total` counts its columns. Series that there is no room for are refused, and counted
-//! in `tachometer_history_refused_series_total`.
+//! [`HistoryBuilder::max_bytes`] bounds the memory of all of it. When it is taken, the oldest block of the coarsest
+//! tier goes, and `tachometer_history_dropped_chunks_total` counts its columns. Series that there is no room for are
+//! refused, and counted in `tachometer_history_refused_series_total`.
 //!
 //! ```
 //! use std::time::Duration;
@@ -133,8 +134,8 @@ impl History {
         self.read(name, labels, now.saturating_sub(millis(span)), now)
     }
 
-    /// What the series of `name` that carry all of `labels` did between two times, both since 1970-01-01 UTC: after `from`,
-    /// and up to `to`.
+    /// What the series of `name` that carry all of `labels` did between two times, both since 1970-01-01 UTC: after
+    /// `from`, and up to `to`.
     ///
     /// # Errors
     /// As [`History::window`].

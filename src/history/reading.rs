@@ -129,7 +129,8 @@ impl Reading {
         total
     }
 
-    /// Calls `each` with the rows of parts from `first` on in which a histogram was there: the time, and all that it had then.
+    /// Calls `each` with the rows of parts from `first` on in which a histogram was there: the time, and all that it
+    /// had then.
     #[cfg(feature = "promql")]
     pub(super) fn cumulative(&self, first: usize, mut each: impl FnMut(i64, &Total)) {
         let precision = self.key.definition.precision;

@@ -1,4 +1,5 @@
-//! How the numbers of one series in a closed block are packed: as whole numbers, by their differences, in frames of few bits.
+//! How the numbers of one series in a closed block are packed: as whole numbers, by their differences, in frames of few
+//! bits.
 //!
 //! 1. Floats that are decimals of few digits become whole numbers; others stay the bits that they are.
 //! 2. Differences of the order (0, 1 or 2) that takes the fewest bits.
@@ -6,8 +7,8 @@
 //!    the largest one needs. One frame, or many short ones where a few numbers stand out.
 //! 4. Or, where that takes less: the distance of each number from the middle one in a Rice code.
 //!
-//! For the 240 numbers of a block this takes less than `pco` does, whose tables weigh more than such a block's numbers: see
-//! `docs/decisions/0010-history.md` for what was measured.
+//! For the 240 numbers of a block this takes less than `pco` does, whose tables weigh more than such a block's numbers:
+//! see `docs/decisions/0010-history.md` for what was measured.
 
 use super::bits::{BitReader, BitWriter, rice_bits, unzigzag, zigzag};
 

@@ -27,11 +27,11 @@ impl HistoryBuilder {
         HistoryBuilder { tiers: Vec::new(), max_bytes: DEFAULT_HISTORY_BYTES }
     }
 
-    /// Adds a tier: a row each `step`, for `span`. Tiers come finest first. The finest takes every generation, and its step
-    /// only says how often they are expected; a coarser one takes the last generation of each step.
+    /// Adds a tier: a row each `step`, for `span`. Tiers come finest first. The finest takes every generation, and its
+    /// step only says how often they are expected; a coarser one takes the last generation of each step.
     ///
-    /// Without any, [`DEFAULT_HISTORY_TIERS`](crate::limits::DEFAULT_HISTORY_TIERS): a second for 15 minutes, 15 seconds for
-    /// 24 hours.
+    /// Without any, [`DEFAULT_HISTORY_TIERS`](crate::limits::DEFAULT_HISTORY_TIERS): a second for 15 minutes, 15
+    /// seconds for 24 hours.
     pub fn tier(mut self, step: Duration, span: Duration) -> Self {
         self.tiers.push((step, span));
         self

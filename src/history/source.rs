@@ -1,8 +1,8 @@
 //! The history as what queries read: its series under their names and labels, in exported units.
 //!
-//! One query reads one tier: the finest that reaches back to where the query begins. PromQL extrapolates by the average distance
-//! of samples, which says nothing where a part of them is a second apart and a part 15. So a query that reaches further back
-//! than the finest tier does not see what came after the coarser tier's last step.
+//! One query reads one tier: the finest that reaches back to where the query begins. PromQL extrapolates by the average
+//! distance of samples, which says nothing where a part of them is a second apart and a part 15. So a query that
+//! reaches further back than the finest tier does not see what came after the coarser tier's last step.
 
 use super::History;
 use super::column::Origin;

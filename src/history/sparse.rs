@@ -1,8 +1,9 @@
-//! Histograms as history keeps them: what one generation (or one step) added, as pairs of bucket and count, and the exact sum.
+//! Histograms as history keeps them: what one generation (or one step) added, as pairs of bucket and count, and the
+//! exact sum.
 //!
-//! An open block holds them as plain bytes, appended row by row. A closed block is packed: ordinals as the gaps between them
-//! and counts in Rice codes with parameters of their own for dense and for thin stretches of buckets, and of each sum only how
-//! far it lies above the least that the buckets allow.
+//! An open block holds them as plain bytes, appended row by row. A closed block is packed: ordinals as the gaps between
+//! them and counts in Rice codes with parameters of their own for dense and for thin stretches of buckets, and of each
+//! sum only how far it lies above the least that the buckets allow.
 
 use super::bits::{BitReader, BitWriter, RiceCost};
 use crate::snapshot::histogram::parts::ends;

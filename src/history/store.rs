@@ -1,9 +1,9 @@
 //! The store: all series' columns in all tiers. Generations are appended at one end; at the other, old blocks leave.
 //!
-//! A generation is a row of the finest tier. A row of a coarser tier is the last generation of a step: it is made when the
-//! first generation of another step comes, from what all series showed before that one. Where a series begins anew in the
-//! middle of a step (it expired and came back, a counter fell), the step's row is made early, before that, and another at its
-//! end: so what a series counted before it began anew is in every tier.
+//! A generation is a row of the finest tier. A row of a coarser tier is the last generation of a step: it is made when
+//! the first generation of another step comes, from what all series showed before that one. Where a series begins anew
+//! in the middle of a step (it expired and came back, a counter fell), the step's row is made early, before that, and
+//! another at its end: so what a series counted before it began anew is in every tier.
 
 use super::axis::Axis;
 use super::column::{Chunk, Origin};
@@ -291,8 +291,8 @@ impl Store {
         self.packing.push_back(0);
     }
 
-    /// The rows of `after` (exclusive) to `to` (inclusive) and the one before them: of the finest tier as far as it reaches,
-    /// and before that of coarser ones. By time.
+    /// The rows of `after` (exclusive) to `to` (inclusive) and the one before them: of the finest tier as far as it
+    /// reaches, and before that of coarser ones. By time.
     pub(super) fn parts(&self, after: i64, to: i64) -> Vec<Part> {
         let (mut newest_first, mut to) = (Vec::new(), to);
         for (at, tier) in self.tiers.iter().enumerate() {
@@ -305,7 +305,8 @@ impl Store {
                 tier.parts(at, after, to, true, &mut newest_first);
                 break;
             }
-            // Both tiers have this row: up to it the coarser one tells, from there on this one, and nothing is told twice.
+            // Both tiers have this row: up to it the coarser one tells, from there on this one, and nothing is told
+            // twice.
             let seam = coarser.and_then(|coarser| coarser.row_from(oldest));
             if seam.is_none_or(|seam| seam < to) {
                 let from = seam.unwrap_or(oldest - 1).max(after);
@@ -317,8 +318,8 @@ impl Store {
         newest_first
     }
 
-    /// As [`Store::parts`], of one tier alone: the finest that reaches that far. Its rows are evenly spaced, which those who
-    /// extrapolate need.
+    /// As [`Store::parts`], of one tier alone: the finest that reaches that far. Its rows are evenly spaced, which
+    /// those who extrapolate need.
     #[cfg(feature = "promql")]
     pub(super) fn even_parts(&self, after: i64, to: i64) -> Vec<Part> {
         let reaching =

@@ -153,8 +153,8 @@ impl Tier {
         self.blocks.get(at).map_or_else(|| from(&self.open), |closed| from(&closed.times()))
     }
 
-    /// Adds to `parts`, newest first, the rows of `after` (exclusive) to `to` (inclusive), and if `before` is asked for the
-    /// row before them.
+    /// Adds to `parts`, newest first, the rows of `after` (exclusive) to `to` (inclusive), and if `before` is asked for
+    /// the row before them.
     pub(super) fn parts(
         &self,
         tier: usize,

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 /// What the series of one metric did within a span of time.
 ///
-/// It holds what it reads; history goes on meanwhile. Its bounds are generations: what was recorded in it is all that was
-/// recorded after the last generation at or before its beginning, up to the last generation at or before its end. Where only
-/// a coarser tier reaches that far, read "step" for "generation". [`Window::bounds`] tells them.
+/// It holds what it reads; history goes on meanwhile. Its bounds are generations: what was recorded in it is all that
+/// was recorded after the last generation at or before its beginning, up to the last generation at or before its end.
+/// Where only a coarser tier reaches that far, read "step" for "generation". [`Window::bounds`] tells them.
 #[derive(Clone, Debug)]
 pub struct Window {
     pub(super) name: String,
@@ -23,8 +23,8 @@ pub struct Window {
 pub struct WindowSeries<'a>(&'a Reading);
 
 impl Window {
-    /// From the generation that all of it comes after, to its last one; times since 1970-01-01 UTC. Where history does not
-    /// reach back to the beginning of the window, from the first that there is.
+    /// From the generation that all of it comes after, to its last one; times since 1970-01-01 UTC. Where history does
+    /// not reach back to the beginning of the window, from the first that there is.
     pub fn bounds(&self) -> (Duration, Duration) {
         let times = || self.rows.parts.iter().flat_map(|part| &part.times[part.lo..part.hi]);
         let millis =
@@ -38,8 +38,8 @@ impl Window {
         to.saturating_sub(from)
     }
 
-    /// The longest time between two generations (or steps) in it: a process that was stopped for a minute has a gap of a
-    /// minute.
+    /// The longest time between two generations (or steps) in it: a process that was stopped for a minute has a gap of
+    /// a minute.
     pub fn longest_gap(&self) -> Duration {
         let times =
             self.rows.parts.iter().flat_map(|part| part.times[part.lo..part.hi].iter().copied());
@@ -56,8 +56,8 @@ impl Window {
         self.series.iter().map(WindowSeries)
     }
 
-    /// What the histograms recorded in it, merged over its series: exact counts and an exact sum, and quantiles within the
-    /// precision. Minimum and maximum are those of the buckets.
+    /// What the histograms recorded in it, merged over its series: exact counts and an exact sum, and quantiles within
+    /// the precision. Minimum and maximum are those of the buckets.
     ///
     /// # Errors
     /// The metric is no histogram.
@@ -112,8 +112,8 @@ impl Window {
         Ok(if seconds > 0.0 { rose / seconds } else { 0.0 })
     }
 
-    /// By how much gauges and up-down counters differ between the window's bounds, summed over its series. One that is there
-    /// for a part of the window counts from its first value to its last.
+    /// By how much gauges and up-down counters differ between the window's bounds, summed over its series. One that is
+    /// there for a part of the window counts from its first value to its last.
     ///
     /// # Errors
     /// The metric is neither.
@@ -213,8 +213,8 @@ impl<'a> WindowSeries<'a> {
         Ok(first.zip(last).map_or(0.0, |(first, last)| last - first))
     }
 
-    /// All values in the window by time (since 1970-01-01 UTC), in the recorded unit. `None` says that the series was not
-    /// there any more: it comes once, at the first generation without it. Empty for a histogram.
+    /// All values in the window by time (since 1970-01-01 UTC), in the recorded unit. `None` says that the series was
+    /// not there any more: it comes once, at the first generation without it. Empty for a histogram.
     pub fn points(&self) -> Vec<(Duration, Option<f64>)> {
         let mut points = Vec::new();
         if self.definition().kind == Kind::Histogram {

@@ -1,5 +1,5 @@
-//! Windows against a naive store that keeps what was recorded in every generation: random hosts, whose series come, go and
-//! come back, whose clocks step, and which stand still for a while.
+//! Windows against a naive store that keeps what was recorded in every generation: random hosts, whose series come, go
+//! and come back, whose clocks step, and which stand still for a while.
 
 use crate::common::by_hand_with;
 use crate::common::random::Random;
@@ -163,8 +163,9 @@ impl Host {
         all
     }
 
-    /// From when on values may count: from the window's bound; or, if history does not reach back to the window's beginning,
-    /// also from a generation of the step that the bound ends, as a series that begins in it counts from zero.
+    /// From when on values may count: from the window's bound; or, if history does not reach back to the window's
+    /// beginning, also from a generation of the step that the bound ends, as a series that begins in it counts from
+    /// zero.
     fn beginnings(&self, low: u64, from: u64) -> impl Iterator<Item = u64> {
         let step = self.between(low.saturating_sub(60_001), low).map(|one| one.time - 1);
         std::iter::once(low).chain(step.filter(move |_| low > from))
