@@ -3,8 +3,8 @@
 //!
 //! 1. Floats that are decimals of few digits become whole numbers; others stay the bits that they are.
 //! 2. Differences of the order (0, 1 or 2) that takes the fewest bits.
-//! 3. Frames: the smallest number, the largest divisor that all distances from it have, and each distance in as many bits as
-//!    the largest one needs. One frame, or many short ones where a few numbers stand out.
+//! 3. Frames: the smallest number, the largest divisor that all distances from it have, and each distance in as many bits
+//!    as the largest one needs. One frame, or many short ones where a few numbers stand out.
 //! 4. Or, where that takes less: the distance of each number from the middle one in a Rice code.
 //!
 //! For the 240 numbers of a block this takes less than `pco` does, whose tables weigh more than such a block's numbers:
