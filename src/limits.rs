@@ -210,10 +210,31 @@ pub const DEFAULT_QUERY_POINTS: u64 = 5_000_000;
 pub const MAX_QUERY_STEPS: u64 = 11_000;
 /// Steps of a subquery: a day by the second.
 pub const MAX_QUERY_SUBSTEPS: u64 = 100_000;
+/// Tiers of a history unless told otherwise, each with its step and its span.
+pub const DEFAULT_HISTORY_TIERS: [(Duration, Duration); 2] = [
+    (Duration::from_secs(1), Duration::from_secs(15 * 60)),
+    (Duration::from_secs(15), Duration::from_secs(24 * 60 * 60)),
+];
+/// Tiers that a history can have.
+pub const MAX_HISTORY_TIERS: usize = 4;
+/// The shortest step of a history's tier.
+pub const MIN_HISTORY_STEP: Duration = Duration::from_millis(1);
+/// The longest span of a history's tier: ten years.
+pub const MAX_HISTORY_SPAN: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
+/// Bytes that a history may take unless told otherwise.
+pub const DEFAULT_HISTORY_BYTES: usize = 256 << 20;
+/// The smallest bound on a history's bytes.
+pub const MIN_HISTORY_BYTES: usize = 64 << 10;
+/// Rows of one block of a history: generations in the finest tier, steps in the others. A block is packed, and leaves,
+/// as a whole.
+pub const HISTORY_BLOCK_ROWS: usize = 240;
+/// The least number of series whose closed columns a history packs after each generation, and the part of all series
+/// (one in so many) if that is more: a block's packing is over long before the next one closes.
+pub(crate) const HISTORY_PACKED_SERIES: (usize, usize) = (32, 120);
 /// Generations a shard must have been idle before its cells are no longer read at each cut.
 pub(crate) const IDLE_CUTS: u32 = if cfg!(tachometer_loom) { 1 } else { 4 };
-/// Cuts of a bank that read only the histograms which say that they changed, before one that reads all of them: so that even
-/// a record outside the guarantees, made in a signal handler that interrupts another, shows in the end.
+/// Cuts of a bank that read only the histograms which say that they changed, before one that reads all of them: so that
+/// even a record outside the guarantees, made in a signal handler that interrupts another, shows in the end.
 pub(crate) const TRUSTED_CUTS: u32 = 64;
 
 const _: () = assert!(ARENA_BYTES < u32::MAX as usize, "block offsets are 32 bits wide");
@@ -247,3 +268,7 @@ const _: () = assert!(
 );
 const _: () =
     assert!(MAX_PUSH_SPOOL_BYTES < u32::MAX as usize, "lengths in a spool's file are 32 bits wide");
+const _: () =
+    assert!(HISTORY_BLOCK_ROWS <= u16::MAX as usize, "rows of a block are counted in 16 bits");
+const _: () =
+    assert!(2 * HISTORY_PACKED_SERIES.1 <= HISTORY_BLOCK_ROWS, "packing keeps up with two tiers");
