@@ -4,7 +4,7 @@ use arbitrary::{Arbitrary, Unstructured};
 use std::path::Path;
 use tachometer_fuzz::{
     config, exposition, facade_names, family_key, histogram, http, json, lines, openmetrics,
-    operations, otlp, protobuf, push, push_answer, push_grpc, traceparent,
+    operations, otlp, protobuf, push, push_answer, push_grpc, query, traceparent,
 };
 
 /// Runs each input of a target.
@@ -43,5 +43,6 @@ fn every_input_that_was_kept_agrees_with_its_oracle() {
     replay("push_response", push::response);
     replay("push_spool", push::spool);
     replay("push_url", push::url);
+    replay("query", |text: &String| query::run(text));
     replay("traceparent", traceparent::run);
 }
