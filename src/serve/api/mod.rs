@@ -17,6 +17,7 @@
 //! what differs:
 //!
 //! - `limit` of series and labels is that of Prometheus 3: what was left out is told in `warnings`.
+//! - `lookback_delta` is that of later versions as well.
 //! - A form that cannot be decoded, a time that is not finite or further than 285,000 years away, and a step below a millisecond
 //!   are `bad_data`; `stats` is not known.
 //! - A range has at most 11,000 points, as the documentation says; theirs takes 11,001.
