@@ -287,3 +287,30 @@ fn a_hosts_own_server_answers_the_same() {
     assert!(posted(b"query=2%2B2&time=1".to_vec()).body().ends_with(b"[1,\"4\"]}}"));
     assert_eq!(posted(vec![b'a'; MAX_HTTP_FORM_BYTES + 1]).status(), 413);
 }
+
+/// As an axum router, below a prefix.
+#[cfg(feature = "axum")]
+#[test]
+fn a_router_answers_queries_and_reads_forms() {
+    let (_registry, engine) = engine();
+    let builder = ListenerBuilder::default().prefix("/in");
+    let router = builder.query(Arc::new(memory()), Settings::default()).router(&engine).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_io().build();
+    let runtime = runtime.unwrap();
+    let socket = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+    let address = socket.local_addr().unwrap();
+    runtime.spawn(async move { axum::serve(socket, router).await });
+    let form = |body: &str| {
+        let mut client = Client::connect(address);
+        client.send(post("", body).replace("/api", "/in/api"));
+        client.answer()
+    };
+    let answer = form("query=2*3&time=1");
+    assert!(answer.status == 200 && answer.body.ends_with("[1,\"6\"]}}"), "{answer:?}");
+    assert_eq!(form(&"y".repeat(MAX_HTTP_FORM_BYTES + 1)).status, 413);
+    assert_eq!(kind(&get(address, "/in/api/v1/query")), (400, "bad_data".to_owned()));
+    let values = get(address, "/in/api/v1/label/x/values");
+    assert!(values.body.contains("[\"1\"]"), "{values:?}");
+    assert_eq!(get(address, "/in/metrics/aggregated").status, 200);
+    assert_eq!(get(address, "/in/api/v1/none").status, 404);
+}
