@@ -230,7 +230,8 @@ fn what_is_wrong_is_refused_as_by_prometheus() {
     }
     let both = Both::new();
     let labels = "label_replace(temperature, \"room\", \"x\", \"\", \"\")";
-    let cases: [(&str, &[(&str, &str)], u16); 38] = [
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], u16);
+    let cases: [Case; 38] = [
         ("query", &[], 400),
         ("query", &[("query", "")], 400),
         ("query", &[("query", "sum(")], 400),
