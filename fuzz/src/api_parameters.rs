@@ -49,17 +49,39 @@ const PATHS: [&str; 8] = [
     "/metrics/aggregated",
 ];
 const NAMES: [&str; 12] = [
-    "query", "time", "timeout", "start", "end", "step", "match[]", "limit", "lookback_delta", "metric", "window", "by",
+    "query",
+    "time",
+    "timeout",
+    "start",
+    "end",
+    "step",
+    "match[]",
+    "limit",
+    "lookback_delta",
+    "metric",
+    "window",
+    "by",
 ];
-const KNOWN: [&str; 10] =
-    ["a", "{x=\"1\"}", "rate(a[1m])", "1700000000", "1700000600", "15s", "x", "0", "2023-11-14T22:20:00Z", "sum(a) by (y)"];
+const KNOWN: [&str; 10] = [
+    "a",
+    "{x=\"1\"}",
+    "rate(a[1m])",
+    "1700000000",
+    "1700000600",
+    "15s",
+    "x",
+    "0",
+    "2023-11-14T22:20:00Z",
+    "sum(a) by (y)",
+];
 const UNITS: [&str; 8] = ["ms", "s", "m", "h", "d", "w", "y", ""];
 
 fn responder() -> &'static (Engine, Responder) {
     static RESPONDER: OnceLock<(Engine, Responder)> = OnceLock::new();
     RESPONDER.get_or_init(|| {
         let clock = ManualClock::at(Duration::from_secs(END as u64));
-        let engine = Engine::builder().registry(&Registry::new()).manual(&clock).start().expect("an engine");
+        let engine =
+            Engine::builder().registry(&Registry::new()).manual(&clock).start().expect("an engine");
         let of = |stale: i64| -> Vec<(i64, f64)> {
             let value = |i| if i == stale { STALE } else { i as f64 / 3.0 };
             (0..40).map(|i| ((END - 600 + i * 15) * 1_000, value(i))).collect()
@@ -166,7 +188,9 @@ fn same_moment(moment: &Moment) {
     let sign = if offset < 0 { '-' } else { '+' };
     let zone = format!("{sign}{:02}:{:02}", offset.abs() / 60, offset.abs() % 60);
     let written = format!("{year:04}-{:02}-{:02}T{clock}{zone}", month + 1, day + 1);
-    let at = |time: &str| ask("GET", &format!("/api/v1/query?query=time()&time={}", encoded(time)), Vec::new());
+    let at = |time: &str| {
+        ask("GET", &format!("/api/v1/query?query=time()&time={}", encoded(time)), Vec::new())
+    };
     let sign = if time < 0 { "-" } else { "" };
     let seconds = format!("{sign}{}.{:03}", time.abs() / 1_000, time.abs() % 1_000);
     let (of_seconds, of_written) = (at(&seconds), at(&written));

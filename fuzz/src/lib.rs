@@ -49,9 +49,9 @@ pub mod traceparent;
 #[path = "../../tests/protobuf/decoder.rs"]
 mod decoder;
 mod landmarks;
-mod metrics_page;
 #[path = "../../tests/promql/memory.rs"]
 mod memory;
+mod metrics_page;
 mod naive;
 #[path = "../../tests/otlp/oracle.rs"]
 #[allow(dead_code, reason = "tests use more of it")]

@@ -3,8 +3,8 @@
 use arbitrary::{Arbitrary, Unstructured};
 use std::path::Path;
 use tachometer_fuzz::{
-    api_parameters, config, exposition, facade_names, family_key, histogram, http, json, lines, openmetrics,
-    operations, otlp, protobuf, push, push_answer, push_grpc, query, traceparent,
+    api_parameters, config, exposition, facade_names, family_key, histogram, http, json, lines,
+    openmetrics, operations, otlp, protobuf, push, push_answer, push_grpc, query, traceparent,
 };
 
 /// Runs each input of a target.
