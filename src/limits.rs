@@ -26,6 +26,11 @@
 //! | [`MAX_HTTP_FILTERS`] of one scrape | 400 | `tachometer_http_requests_total{code="400"}` |
 //! | [`MAX_HTTP_RENDERS`] different pages at once | further scrapes wait for the next turn | – |
 //! | [`MAX_HTTP_PAGES`] being sent at once | the connections that still read the oldest are closed | `tachometer_http_connections_closed_total{limit="pages"}` |
+//! | [`MAX_HTTP_QUERIES`] calls of the query API at once (features `http` and `promql`, as all of the following) | further ones get 503 `unavailable` | `tachometer_http_requests_total{path="/api/v1",code="503"}` |
+//! | [`MAX_HTTP_FORM_BYTES`] of a call's body | 413, and the connection is closed | `tachometer_http_requests_total{code="413"}` |
+//! | [`MAX_HTTP_PARAMETERS`] of a call | 400 | `tachometer_http_requests_total{code="400"}` |
+//! | [`MAX_HTTP_ANSWER_BYTES`] of a call's answer | 422 | `tachometer_http_requests_total{code="422"}` |
+//! | [`HTTP_QUERY_GRACE`] after a query's time limit | 503 `timeout`, and the connection is closed | `tachometer_http_requests_total{path="/api/v1",code="503"}` |
 //! | [`MAX_QUANTILES`] of an encoder | an error when it is set up | the error |
 //! | [`MAX_INFLUX_KEY_BYTES`], [`MAX_GRAPHITE_PATH_BYTES`] of a series | it goes by its name and a hash of its labels | the tag `collision` |
 //! | [`STATSD_DATAGRAM_BYTES`] of a datagram | a datagram ends at a line; a series too long for one goes by its name and a hash of its labels | the tag `collision` |
@@ -137,6 +142,20 @@ pub const HTTP_LINGER: Duration = Duration::from_secs(1);
 /// How long the HTTP listener leaves new connections waiting when the process has no file
 /// descriptor for them.
 pub const HTTP_ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Threads that evaluate queries for one HTTP listener, beside the one that serves.
+pub const HTTP_QUERY_THREADS: usize = 2;
+/// Calls of the query API that wait, are evaluated or are being sent at once, for one HTTP listener.
+pub const MAX_HTTP_QUERIES: usize = 64;
+/// Bytes of the body of a call of the query API: a query of [`MAX_QUERY_BYTES`], percent-encoded, and room beside it.
+pub const MAX_HTTP_FORM_BYTES: usize = 256 << 10;
+/// Parameters of a call of the query API.
+pub const MAX_HTTP_PARAMETERS: usize = 256;
+/// Bytes of an answer of the query API: [`MAX_QUERY_STEPS`] points each of 50 series.
+pub const MAX_HTTP_ANSWER_BYTES: usize = 16 << 20;
+/// How long after its time limit a query's client still waits for the answer: a source may be slow to say anything at all.
+pub const HTTP_QUERY_GRACE: Duration = Duration::from_secs(30);
+/// The window of `/metrics/aggregated`, unless asked for another one.
+pub const DEFAULT_AGGREGATION_WINDOW: Duration = Duration::from_secs(300);
 /// Quantiles that an encoder shows of each histogram.
 pub const MAX_QUANTILES: usize = 32;
 /// Bytes of a measurement and its tags in the Influx line protocol; InfluxDB takes 65,535.

@@ -3,8 +3,8 @@
 use arbitrary::{Arbitrary, Unstructured};
 use std::path::Path;
 use tachometer_fuzz::{
-    config, exposition, facade_names, family_key, histogram, http, json, lines, openmetrics,
-    operations, otlp, protobuf, push, push_answer, push_grpc, query, traceparent,
+    api_parameters, config, exposition, facade_names, family_key, histogram, http, json, lines,
+    openmetrics, operations, otlp, protobuf, push, push_answer, push_grpc, query, traceparent,
 };
 
 /// Runs each input of a target.
@@ -28,6 +28,7 @@ fn replay<P: for<'a> Arbitrary<'a>>(target: &str, run: impl Fn(&P)) {
 fn every_input_that_was_kept_agrees_with_its_oracle() {
     replay("operations", operations::run);
     replay("histogram", histogram::run);
+    replay("api_parameters", api_parameters::run);
     replay("config", config::run);
     replay("exposition", exposition::run);
     replay("facade_names", facade_names::run);
