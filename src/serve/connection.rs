@@ -94,6 +94,10 @@ enum State {
         response: Response,
         keep: bool,
         scrape: Option<Instant>,
+        #[cfg_attr(
+            not(feature = "promql"),
+            allow(dead_code, reason = "only queries need some of it")
+        )]
         call: bool,
     },
     Closing,

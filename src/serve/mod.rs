@@ -8,7 +8,7 @@
 //! | `/health`, `/health/ready` | 200 while the engine makes snapshots on time and has made one; else 503, and why |
 //! | `/health/live` | 503 if the aggregator's thread died or is late by more than three intervals |
 //! | `/stats` | what the engine costs and holds, as JSON |
-//! | `/api/v1/…`, `/metrics/aggregated` | answers of a [`query::Source`](crate::query::Source), as Prometheus has them: with [`ListenerBuilder::query`], feature `promql` |
+//! | `/api/v1/…`, `/metrics/aggregated` | answers of a `query::Source`, as Prometheus has them: with `ListenerBuilder::query`, feature `promql` |
 //! | `/` | an index, for people |
 //!
 //! An engine that is driven by hand is always on time. Health never waits for the engine; but a gauge's callback that does

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 crate::labels! {
     /// What was asked for. A closed set: clients cannot add series.
+    #[cfg_attr(not(feature = "promql"), allow(dead_code, reason = "only queries need some of it"))]
     pub(super) enum Path("path") {
         Root = "/",
         Metrics = "/metrics",
@@ -24,6 +25,7 @@ crate::labels! {
 
 crate::labels! {
     /// How it was answered.
+    #[cfg_attr(not(feature = "promql"), allow(dead_code, reason = "only queries need some of it"))]
     pub(super) enum Code("code") {
         Ok = "200",
         BadRequest = "400",

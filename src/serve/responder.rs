@@ -111,7 +111,7 @@ impl Responder {
     }
 
     /// As [`Responder::respond`], for a request with a body: a form, where queries are answered
-    /// ([`ListenerBuilder::query`]); elsewhere it is left aside. Queries are evaluated on the calling thread, which may take until
+    /// (`ListenerBuilder::query`); elsewhere it is left aside. Queries are evaluated on the calling thread, which may take until
     /// their time limit. The host bounds the body; past [`MAX_HTTP_FORM_BYTES`](crate::limits::MAX_HTTP_FORM_BYTES) it gets 413.
     pub fn respond_with<'a>(
         &self,
