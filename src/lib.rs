@@ -112,6 +112,8 @@ pub mod facade;
 mod process;
 #[cfg(all(feature = "push", not(tachometer_loom)))]
 pub mod push;
+#[cfg(all(feature = "promql", not(tachometer_loom)))]
+pub mod query;
 #[cfg(not(tachometer_loom))]
 #[allow(unsafe_code)]
 mod record;

@@ -41,6 +41,8 @@
 //! | [`MAX_PUSH_RESPONSE_BYTES`] of a response's body | the rest is not read; the status stands | nowhere: nothing is lost |
 //! | [`MAX_PUSH_MESSAGE_BYTES`] of what a server says about points that it rejects | the rest of the message is cut off | nowhere: the points are counted |
 //! | [`DEFAULT_PUSH_FLUSH_LIMIT`] for the last flush | what is left is dropped, or stays in the spool's file | `tachometer_push_dropped_total{reason="shutdown"}`, and `Flush` |
+//! | [`MAX_QUERY_BYTES`], [`MAX_QUERY_OPERATIONS`], [`MAX_QUERY_DEPTH`], [`MAX_QUERY_REGEXES`], [`MAX_QUERY_REGEX_BYTES`] of a PromQL query (feature `promql`, as all of the following) | it is refused | the error |
+//! | [`DEFAULT_QUERY_TIME_LIMIT`], [`DEFAULT_QUERY_SAMPLES`], [`DEFAULT_QUERY_POINTS`], [`MAX_QUERY_STEPS`], [`MAX_QUERY_SUBSTEPS`] of its evaluation | it ends with an error that says what to ask instead | the error |
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -188,6 +190,26 @@ pub const MAX_PUSH_RESPONSE_HEADERS: usize = 64;
 pub const MAX_PUSH_RESPONSE_BYTES: usize = 64 << 10;
 /// Bytes of what a server says about points that it rejects that are kept for the target's status.
 pub const MAX_PUSH_MESSAGE_BYTES: usize = 1 << 10;
+/// Bytes of a PromQL query.
+pub const MAX_QUERY_BYTES: usize = 64 << 10;
+/// Operators, calls, parentheses and brackets of a PromQL query, outside of selectors.
+pub const MAX_QUERY_OPERATIONS: usize = 1_000;
+/// How deep a PromQL query's expressions may nest: each level takes some of the stack.
+pub const MAX_QUERY_DEPTH: usize = 100;
+/// Bytes of a regular expression of a PromQL query, once compiled.
+pub const MAX_QUERY_REGEX_BYTES: usize = 1 << 20;
+/// Regular expressions in the selectors of a PromQL query.
+pub const MAX_QUERY_REGEXES: usize = 100;
+/// How long the evaluation of a PromQL query may take, unless told otherwise.
+pub const DEFAULT_QUERY_TIME_LIMIT: Duration = Duration::from_secs(30);
+/// Samples that the evaluation of a PromQL query may touch, unless told otherwise. A histogram counts by its buckets.
+pub const DEFAULT_QUERY_SAMPLES: u64 = 50_000_000;
+/// Points that a PromQL query, or a part of it, may result in, unless told otherwise.
+pub const DEFAULT_QUERY_POINTS: u64 = 5_000_000;
+/// Steps of a PromQL range query, as Prometheus has it.
+pub const MAX_QUERY_STEPS: u64 = 11_000;
+/// Steps of a subquery: a day by the second.
+pub const MAX_QUERY_SUBSTEPS: u64 = 100_000;
 /// Generations a shard must have been idle before its cells are no longer read at each cut.
 pub(crate) const IDLE_CUTS: u32 = if cfg!(tachometer_loom) { 1 } else { 4 };
 /// Cuts of a bank that read only the histograms which say that they changed, before one that reads all of them: so that even
