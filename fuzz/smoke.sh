@@ -59,11 +59,7 @@ smoke() {
 
 failed=0
 targets=("$@")
-<<<<<<< HEAD
-((${#targets[@]})) || targets=(operations histogram exposition family_key facade_names config http json lines openmetrics otlp protobuf push_answer push_grpc push_response push_spool push_url traceparent)
-=======
-((${#targets[@]})) || targets=(operations histogram exposition family_key config http json lines otlp protobuf push_response push_spool push_url query)
->>>>>>> w-promql
+((${#targets[@]})) || targets=(operations histogram exposition family_key facade_names config http json lines openmetrics otlp protobuf push_answer push_grpc push_response push_spool push_url query traceparent)
 for target in "${targets[@]}"; do
     smoke "$target" "$target"
     if [[ $target == operations ]]; then

@@ -17,11 +17,8 @@
 //! | [`push_grpc`] | any bytes as a gRPC answer, and sound ones in pieces, cut or with more behind | what an independent encoder put in |
 //! | [`push::response`] | any bytes, and sound responses in any framing, cut anywhere | what was put in; the same in one piece and in many |
 //! | [`push::spool`] | any payloads, a file of them cut, flipped or grown anywhere | what a map says of the records before the damage |
-<<<<<<< HEAD
 //! | [`traceparent`] | any bytes as that header, and sound ones with a byte changed | what a second reading by its fields gives |
-=======
 //! | [`query`] | any text as a PromQL query | an error, or an answer in time, the same of an instant and of a range query |
->>>>>>> w-promql
 //! | [`push::url`] | any text, and URLs made of parts | those parts; nothing that could end a line; the same when read again |
 //!
 //! `./smoke.sh` runs each for a moment from the inputs in `seeds/`; `cargo fuzz run <target>` (with `RUSTC_BOOTSTRAP=1` on
@@ -42,23 +39,17 @@ pub mod operations;
 pub mod otlp;
 pub mod protobuf;
 pub mod push;
-<<<<<<< HEAD
 pub mod push_answer;
 pub mod push_grpc;
 pub mod traceparent;
-=======
 pub mod query;
->>>>>>> w-promql
 
 #[path = "../../tests/protobuf/decoder.rs"]
 mod decoder;
 mod landmarks;
-<<<<<<< HEAD
 mod metrics_page;
-=======
 #[path = "../../tests/promql/memory.rs"]
 mod memory;
->>>>>>> w-promql
 mod naive;
 #[path = "../../tests/otlp/oracle.rs"]
 #[allow(dead_code, reason = "tests use more of it")]

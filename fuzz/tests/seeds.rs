@@ -3,12 +3,8 @@
 use arbitrary::{Arbitrary, Unstructured};
 use std::path::Path;
 use tachometer_fuzz::{
-<<<<<<< HEAD
     config, exposition, facade_names, family_key, histogram, http, json, lines, openmetrics,
-    operations, otlp, protobuf, push, push_answer, push_grpc, traceparent,
-=======
-    exposition, family_key, histogram, http, json, lines, operations, otlp, protobuf, push, query,
->>>>>>> w-promql
+    operations, otlp, protobuf, push, push_answer, push_grpc, query, traceparent,
 };
 
 /// Runs each input of a target.
@@ -47,9 +43,6 @@ fn every_input_that_was_kept_agrees_with_its_oracle() {
     replay("push_response", push::response);
     replay("push_spool", push::spool);
     replay("push_url", push::url);
-<<<<<<< HEAD
     replay("traceparent", traceparent::run);
-=======
     replay("query", |text: &String| query::run(text));
->>>>>>> w-promql
 }
