@@ -119,10 +119,16 @@ impl Context<'_> {
         for alert in active.values() {
             if matches!(alert.state, alert::AlertState::Pending | alert::AlertState::Firing) {
                 let since = alert.active_at_ms.div_euclid(1_000) as f64;
-                let labels = alert.labels.with(METRIC_NAME, ALERTS);
+                // As there: a label that expanded to nothing stands as its template in these series.
+                let mut base = alert.labels.clone();
+                for (name, template) in &rule.labels {
+                    if base.get(name).is_none() {
+                        base = base.with(name, template.text());
+                    }
+                }
+                let labels = base.with(METRIC_NAME, ALERTS);
                 out.push((labels.with("alertstate", alert.state.as_str()), Sample::Float(1.0)));
-                let labels = alert.labels.with(METRIC_NAME, ALERTS_FOR_STATE);
-                out.push((labels, Sample::Float(since)));
+                out.push((base.with(METRIC_NAME, ALERTS_FOR_STATE), Sample::Float(since)));
             }
         }
         Ok((out, changes))

@@ -53,7 +53,6 @@
 //!
 //! # Where it differs from Prometheus 2.42
 //!
-//! - `keep_firing_for` is here (Prometheus: from 2.43 on; `promtool` 2.42 refuses it).
 //! - A group is evaluated at the caller's times, once in each of its intervals counted from 1970, without an offset of its own.
 //! - A second YAML document in a file is refused; there it is ignored.
 //! - Templates have no `define`, `template`, `block`, `tmpl`, `toTime`, `js` and `call`: files with them are refused. Their
@@ -79,6 +78,16 @@ mod silence;
 mod state;
 mod template;
 mod yaml;
+
+/// Alerts for a Raft node that records [`catalogue::raft`](crate::catalogue::raft), as a rule file: no leader, leader flapping,
+/// follower lag, commit latency, stalled commits, RPC errors, stale data.
+///
+/// ```
+/// use tachometer::rules::{RAFT_RULES, RuleFile};
+/// assert_eq!(RuleFile::parse("raft.yml", RAFT_RULES)?.groups()[0].rules().len(), 11);
+/// # Ok::<(), tachometer::rules::RuleErrors>(())
+/// ```
+pub const RAFT_RULES: &str = include_str!("raft.yml");
 
 pub use alert::{Alert, AlertState, Transition};
 pub use engine::{Evaluation, RuleStatus, Rules};

@@ -22,6 +22,10 @@ groups:
     for: 3m
     labels: {severity: critical, where: '{{ $labels.instance | stripPort }}'}
     annotations: {summary: '{{ $labels.instance }} of {{ $labels.job }} is down: {{ $value }}'}
+  - alert: Kept
+    expr: up == 0
+    for: 1m
+    keep_firing_for: 3m
   - alert: AtOnce
     expr: up == 0
   - alert: Few
@@ -86,6 +90,8 @@ fn written_rules_have_the_transitions_of_prometheus() {
         (17, Resolved),
     ];
     assert_eq!(of("Down", "a:1"), expected);
+    let kept = [(2, Pending), (3, Firing), (11, Resolved), (13, Pending), (14, Firing), (20, Resolved)];
+    assert_eq!(of("Kept", "a:1"), kept);
     assert_eq!(of("Late", ""), [(12, Pending), (17, Firing)]);
 }
 
@@ -129,9 +135,9 @@ fn random_rules_have_the_transitions_of_prometheus() {
         let mut rules = "groups:\n- name: g\n  rules:\n  - {record: r1, expr: max by (x) (a)}\n  - {record: r2, expr: sum(a) + sum(b)}\n".to_owned();
         for index in 0..4 {
             let expression = expressions[random.below(expressions.len() as u64) as usize];
-            let wait = random.below(5);
+            let (wait, keep) = (random.below(5), random.below(4));
             rules += &format!(
-                "  - {{alert: A{index}, expr: '{expression}', for: {wait}m, labels: {{v: '{{{{ if gt $value 1.0 }}}}high{{{{ end }}}}'}}, annotations: {{a: '{{{{ $value }}}} {round}'}}}}\n"
+                "  - {{alert: A{index}, expr: '{expression}', for: {wait}m, keep_firing_for: {keep}m, labels: {{v: '{{{{ if gt $value 1.0 }}}}high{{{{ end }}}}'}}, annotations: {{a: '{{{{ $value }}}} {round}'}}}}\n"
             );
         }
         let transitions =

@@ -3,8 +3,11 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod engine;
+mod files;
 mod life;
 #[path = "../promql/memory.rs"]
 mod memory;
 mod oracle;
+mod raft;
 mod templates;

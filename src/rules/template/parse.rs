@@ -42,6 +42,8 @@ pub(crate) struct Arg {
     pub(crate) fields: Vec<String>,
     pub(crate) at: usize,
     pub(crate) end: usize,
+    /// Where Go's errors say that it is: at the field that follows the first word.
+    pub(crate) place: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -429,7 +431,11 @@ impl<'a> Parser<'a> {
             c => return self.fail(format!("unexpected {c:?} in an action")),
         };
         let mut fields = Vec::new();
+        let mut place = at;
         while self.rest().starts_with('.') && self.rest()[1..].starts_with(is_name_start) {
+            if self.at > at && place == at {
+                place = self.at;
+            }
             self.at += 1;
             let name = self.word();
             self.at += name.len();
@@ -446,7 +452,7 @@ impl<'a> Parser<'a> {
         {
             return self.fail("a constant has no fields");
         }
-        Ok(Arg { kind, fields, at, end: self.at })
+        Ok(Arg { kind, fields, at, end: self.at, place })
     }
 
     fn number(&mut self) -> Result<ArgKind, String> {

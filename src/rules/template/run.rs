@@ -17,6 +17,7 @@ enum Flow {
 
 /// An error with its place.
 pub(crate) struct Failure {
+    place: usize,
     at: usize,
     end: usize,
     reason: String,
@@ -42,12 +43,12 @@ pub(crate) fn run(template: &Template, data: &Data<'_>) -> Result<String, String
     let mut run = Run { data, variables, out: String::new(), steps: 0 };
     match run.items(&template.items, &Value::Root) {
         Ok(_) => Ok(run.out),
-        Err(Failure { at, end, reason }) => {
-            let before = template.text.get(..at).unwrap_or_default();
+        Err(Failure { place, at, end, reason }) => {
+            let before = template.text.get(..place).unwrap_or_default();
             let line = before.matches('\n').count() + 1;
             let column = match before.rfind('\n') {
-                Some(newline) => at - newline - 1,
-                None => at + PREFIX.len(),
+                Some(newline) => place - newline - 1,
+                None => place + PREFIX.len(),
             };
             let (name, node) = (data.name, template.text.get(at..end).unwrap_or_default());
             Err(format!(
@@ -62,7 +63,7 @@ impl Run<'_> {
         self.steps += 1;
         if self.steps > MAX_TEMPLATE_STEPS {
             let reason = format!("the template takes more than {MAX_TEMPLATE_STEPS} steps");
-            return Err(Failure { at, end, reason });
+            return Err(Failure { place: at, at, end, reason });
         }
         Ok(())
     }
@@ -70,7 +71,7 @@ impl Run<'_> {
     fn print(&mut self, text: &str, at: usize) -> Result<(), Failure> {
         if self.out.len() + text.len() > MAX_TEMPLATE_BYTES {
             let reason = format!("the text is longer than {MAX_TEMPLATE_BYTES} bytes");
-            return Err(Failure { at, end: at, reason });
+            return Err(Failure { place: at, at, end: at, reason });
         }
         self.out.push_str(text);
         Ok(())
@@ -142,7 +143,7 @@ impl Run<'_> {
             other => {
                 let reason = format!("range can't iterate over {}", other.plain());
                 let end = pipe.commands.last().map_or(pipe.at, |command| command.end);
-                return Err(Failure { at: pipe.at, end, reason });
+                return Err(Failure { place: pipe.at, at: pipe.at, end, reason });
             }
         };
         if pairs.is_empty() {
@@ -199,7 +200,8 @@ impl Run<'_> {
     ) -> Result<Value, Failure> {
         self.step(command.at, command.end)?;
         let Some((first, rest)) = command.args.split_first() else { return Ok(Value::Nil) };
-        let at_first = |reason: String| Failure { at: first.at, end: first.end, reason };
+        let at_first =
+            |reason: String| Failure { place: first.place, at: first.at, end: first.end, reason };
         let ArgKind::Function(function) = &first.kind else {
             if !rest.is_empty() || last.is_some() {
                 return Err(at_first("can't give argument to non-function".to_owned()));
@@ -250,7 +252,12 @@ impl Run<'_> {
         }
         let value = functions::call(function.name, &args, self.data);
         let value = value.and_then(|value| self.fields(value, &first.fields));
-        value.map_err(|reason| Failure { at: command.at, end: command.end, reason })
+        value.map_err(|reason| Failure {
+            place: command.at,
+            at: command.at,
+            end: command.end,
+            reason,
+        })
     }
 
     fn arg(&mut self, arg: &Arg, dot: &Value) -> Result<Value, Failure> {
@@ -278,7 +285,7 @@ impl Run<'_> {
             }
         };
         let value = self.fields(value, &arg.fields);
-        value.map_err(|reason| Failure { at: arg.at, end: arg.end, reason })
+        value.map_err(|reason| Failure { place: arg.place, at: arg.at, end: arg.end, reason })
     }
 
     fn fields(&self, mut value: Value, fields: &[String]) -> Result<Value, String> {
