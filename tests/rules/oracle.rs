@@ -157,6 +157,8 @@ pub fn judge(
     let test = json!({
         "rule_files": ["rules.yml"],
         "evaluation_interval": "1m",
+        // Without it the order is another each time.
+        "group_eval_order": groups,
         "tests": [{
             "interval": "1m",
             "input_series": series.collect::<Vec<_>>(),
