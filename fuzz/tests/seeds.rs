@@ -4,7 +4,7 @@ use arbitrary::{Arbitrary, Unstructured};
 use std::path::Path;
 use tachometer_fuzz::{
     config, exposition, facade_names, family_key, histogram, http, json, lines, openmetrics,
-    operations, otlp, protobuf, push, push_answer, push_grpc, query, traceparent,
+    operations, otlp, protobuf, push, push_answer, push_grpc, query, rule_file, traceparent,
 };
 
 /// Runs each input of a target.
@@ -45,4 +45,5 @@ fn every_input_that_was_kept_agrees_with_its_oracle() {
     replay("push_url", push::url);
     replay("traceparent", traceparent::run);
     replay("query", |text: &String| query::run(text));
+    replay("rule_file", |text: &String| rule_file::run(text));
 }

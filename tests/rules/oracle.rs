@@ -110,6 +110,7 @@ pub fn judge(
         .flat_map(|group| group.rules().iter().filter(|rule| rule.is_alert()))
         .map(|rule| rule.name().to_owned())
         .collect();
+    let groups: Vec<_> = file.groups().iter().map(|group| group.name().to_owned()).collect();
     let settings =
         RuleSettings { interval: Duration::from_millis(STEP_MS as u64), ..RuleSettings::default() };
     let mut rules = Rules::new([file], settings);
