@@ -1,6 +1,7 @@
 //! Any text as a rule file, and as a template in one: an error that names its line, or rules that can be evaluated.
 //!
-//! The oracle is the engine itself: rules that take up a state that was saved have the same alerts as those that it is of.
+//! The oracle is the engine itself: rules that take up a state that was saved have the same alerts as those that it is
+//! of.
 
 use crate::memory::Memory;
 use std::sync::OnceLock;

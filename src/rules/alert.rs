@@ -1,8 +1,8 @@
 //! The life of an alert, as Prometheus has it.
 //!
-//! For each label set of an alerting rule: inactive → pending, when the expression has it; pending → firing, when it has had it
-//! for `for`; pending → inactive, when it has it no longer; firing → resolved, when it has had it no longer for
-//! `keep_firing_for`. One that resolved is remembered for [`RESOLVED_RETENTION`], and may become pending again.
+//! For each label set of an alerting rule: inactive → pending, when the expression has it; pending → firing, when it
+//! has had it for `for`; pending → inactive, when it has it no longer; firing → resolved, when it has had it no longer
+//! for `keep_firing_for`. One that resolved is remembered for [`RESOLVED_RETENTION`], and may become pending again.
 
 use crate::limits::RESOLVED_RETENTION;
 use crate::query::Labels;

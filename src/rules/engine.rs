@@ -29,8 +29,8 @@ pub struct RuleStatus {
 pub struct Evaluation {
     /// What alerts changed, in the order in which they did.
     pub transitions: Vec<Transition>,
-    /// What was recorded, for a host that keeps it: series, time in milliseconds since 1970, and value, the stale marker
-    /// ([`STALE`]) among them.
+    /// What was recorded, for a host that keeps it: series, time in milliseconds since 1970, and value, the stale
+    /// marker ([`STALE`]) among them.
     pub recorded: Vec<(Labels, i64, Sample)>,
     /// How many groups were due.
     pub groups: usize,
@@ -67,8 +67,8 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Rules of these files, none of which was evaluated yet. To load files again, save the [state](Rules::state) and restore it
-    /// in the new rules.
+    /// Rules of these files, none of which was evaluated yet. To load files again, save the [state](Rules::state) and
+    /// restore it in the new rules.
     pub fn new(files: impl IntoIterator<Item = RuleFile>, settings: RuleSettings) -> Rules {
         let mut groups = Vec::new();
         for file in files {
@@ -80,10 +80,12 @@ impl Rules {
         Rules { groups, silences: Silences::default(), recorded: Recorded::default(), settings }
     }
 
-    /// Evaluates the groups that are due, at `now_ms` milliseconds since 1970, over `source` and what rules recorded before.
+    /// Evaluates the groups that are due, at `now_ms` milliseconds since 1970, over `source` and what rules recorded
+    /// before.
     ///
-    /// A group is due once in each of its intervals, counted from 1970; intervals in which this was not called are left out. A
-    /// rule that fails is counted and keeps its alerts as they were; the others go on.
+    /// A group is due once in each of its intervals, counted from 1970; intervals in which this was not called are left
+    /// out. A rule that fails is counted and keeps its alerts as they were (beyond a limit, they are forgotten, as
+    /// in Prometheus); the others go on.
     pub fn evaluate(&mut self, now_ms: i64, source: &dyn Source) -> Evaluation {
         let Rules { groups, silences, recorded, settings } = self;
         let mut out = Evaluation::default();
@@ -147,7 +149,8 @@ impl Rules {
         out
     }
 
-    /// `source` with what rules recorded, `ALERTS` and `ALERTS_FOR_STATE` among it: what queries of the host should see.
+    /// `source` with what rules recorded, `ALERTS` and `ALERTS_FOR_STATE` among it: what queries of the host should
+    /// see.
     pub fn source<'a>(&'a self, source: &'a dyn Source) -> Overlay<'a> {
         Overlay { recorded: &self.recorded, base: source }
     }
@@ -180,7 +183,8 @@ impl Rules {
     /// Silences alerts; gives the silence's number. Silences that ended are forgotten.
     ///
     /// # Errors
-    /// It ends before it starts, covers every alert, or there are [`MAX_SILENCES`](crate::limits::MAX_SILENCES) already.
+    /// It ends before it starts, covers every alert, or there are [`MAX_SILENCES`](crate::limits::MAX_SILENCES)
+    /// already.
     pub fn silence(&mut self, silence: Silence, now_ms: i64) -> Result<u64, QueryError> {
         self.silences.add(silence, now_ms)
     }

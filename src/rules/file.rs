@@ -67,7 +67,8 @@ impl RuleFile {
     /// Reads a rule file; `name` is what errors call it.
     ///
     /// # Errors
-    /// Each mistake that was found, with file, line, group and rule, and what was expected. Of a text that is no YAML, the first.
+    /// Each mistake that was found, with file, line, group and rule, and what was expected. Of a text that is no YAML,
+    /// the first.
     pub fn parse(name: &str, text: &str) -> Result<RuleFile, RuleErrors> {
         let mut reader = Reader { file: name, group: None, rule: None, errors: Vec::new() };
         let groups = match yaml::read(text) {

@@ -1,10 +1,10 @@
-//! Prometheus rule files inside the process (feature `rules`): recording rules and alerts, over any [`Source`], with the time as an
-//! argument. So alerts work when the node is cut off from its monitoring.
+//! Prometheus rule files inside the process (feature `rules`): recording rules and alerts, over any [`Source`], with
+//! the time as an argument. So alerts work when the node is cut off from its monitoring.
 //!
-//! A [`RuleFile`] is Prometheus's own YAML and runs there unchanged; what `promtool check rules` refuses is refused, with
-//! file, line, group and rule. [`Rules`] evaluates the groups that are due: recording rules first give series to the rules that
-//! follow, alerts go from pending to firing to resolved as Prometheus has them, each failing rule is counted and stops no
-//! other. Nothing is sent anywhere: [`Rules::evaluate`] gives what changed to who called it.
+//! A [`RuleFile`] is Prometheus's own YAML and runs there unchanged; what `promtool check rules` refuses is refused,
+//! with file, line, group and rule. [`Rules`] evaluates the groups that are due: recording rules first give series to
+//! the rules that follow, alerts go from pending to firing to resolved as Prometheus has them, each failing rule is
+//! counted and stops no other. Nothing is sent anywhere: [`Rules::evaluate`] gives what changed to who called it.
 //!
 //! ```
 //! # use std::sync::Arc;
@@ -53,16 +53,18 @@
 //!
 //! # Where it differs from Prometheus 2.42
 //!
-//! - A group is evaluated at the caller's times, once in each of its intervals counted from 1970, without an offset of its own.
+//! - A group is evaluated at the caller's times, once in each of its intervals counted from 1970, without an offset of
+//!   its own.
 //! - A second YAML document in a file is refused; there it is ignored.
-//! - Templates have no `define`, `template`, `block`, `tmpl`, `toTime`, `js` and `call`: files with them are refused. Their
-//!   error texts are Prometheus's, but for those of Go's parsers of numbers and regular expressions.
+//! - Templates have no `define`, `template`, `block`, `tmpl`, `toTime`, `js` and `call`: files with them are refused.
+//!   Their error texts are Prometheus's, but for those of Go's parsers of numbers and regular expressions.
 //! - A pending alert's time while the process was down does not count, whatever is left of its `for`.
 //! - Expressions are those of [`query`](crate::query).
 //!
 //! # Limits
 //!
-//! See [`crate::limits`]: of files, templates, alerts, recorded series, silences; and those of each query, in [`RuleSettings`].
+//! See [`crate::limits`]: of files, templates, alerts, recorded series, silences; and those of each query, in
+//! [`RuleSettings`].
 //!
 //! [`Source`]: crate::query::Source
 
@@ -79,8 +81,8 @@ mod state;
 mod template;
 mod yaml;
 
-/// Alerts for a Raft node that records [`catalogue::raft`](crate::catalogue::raft), as a rule file: no leader, leader flapping,
-/// follower lag, commit latency, stalled commits, RPC errors, stale data.
+/// Alerts for a Raft node that records [`catalogue::raft`](crate::catalogue::raft), as a rule file: no leader, leader
+/// flapping, follower lag, commit latency, stalled commits, RPC errors, stale data.
 ///
 /// ```
 /// use tachometer::rules::{RAFT_RULES, RuleFile};

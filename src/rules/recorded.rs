@@ -53,8 +53,8 @@ pub(crate) struct Recorded {
 }
 
 impl Recorded {
-    /// Takes a sample. One that is not later than the last of its series is dropped, and counted, as is a new series beyond the
-    /// limit.
+    /// Takes a sample. One that is not later than the last of its series is dropped, and counted, as is a new series
+    /// beyond the limit.
     pub(crate) fn append(&mut self, labels: &Labels, time_ms: i64, sample: Sample) {
         let series = match self.series.get(labels) {
             Some(series) => series,
@@ -93,8 +93,8 @@ impl Recorded {
     }
 }
 
-/// What rules recorded, laid over the source that they were evaluated on. Where both have a series of the same labels (a host
-/// that keeps what the rules record), the recorded samples go on from those of the source.
+/// What rules recorded, laid over the source that they were evaluated on. Where both have a series of the same labels
+/// (a host that keeps what the rules record), the recorded samples go on from those of the source.
 #[derive(Clone, Copy)]
 pub struct Overlay<'a> {
     pub(crate) recorded: &'a Recorded,

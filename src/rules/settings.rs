@@ -11,8 +11,8 @@ pub struct RuleSettings {
     pub interval: Duration,
     /// How expressions are evaluated, and what one may cost.
     pub query: Settings,
-    /// How long what rules record is kept for later rules; see [`DEFAULT_RECORDED_RETENTION`]. A rule that looks further back
-    /// needs a host that keeps it: [`Evaluation::recorded`](super::Evaluation::recorded).
+    /// How long what rules record is kept for later rules; see [`DEFAULT_RECORDED_RETENTION`]. A rule that looks
+    /// further back needs a host that keeps it: [`Evaluation::recorded`](super::Evaluation::recorded).
     pub recorded_retention: Duration,
     /// `$externalLabels` of templates.
     pub external_labels: Labels,

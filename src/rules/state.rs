@@ -1,4 +1,5 @@
-//! What survives a restart: alerts and silences, for the host to keep wherever it keeps things, in any format of serde's.
+//! What survives a restart: alerts and silences, for the host to keep wherever it keeps things, in any format of
+//! serde's.
 
 use super::alert::{Alert, AlertState};
 use super::engine::{Rules, RunningGroup};
@@ -105,8 +106,9 @@ impl Rules {
 
     /// Takes up a state that was saved: before the first evaluation after a restart.
     ///
-    /// Alerts that fire go on firing until an evaluation says otherwise. Of those that are pending, the time in between does not
-    /// count as time for which they held. A state older than [`RULE_OUTAGE_TOLERANCE`] gives its silences only.
+    /// Alerts that fire go on firing until an evaluation says otherwise. Of those that are pending, the time in between
+    /// does not count as time for which they held. A state older than [`RULE_OUTAGE_TOLERANCE`] gives its silences
+    /// only.
     pub fn restore(&mut self, state: RulesState, now_ms: i64) -> Restored {
         let mut restored = Restored::default();
         let away = now_ms.saturating_sub(state.saved_at_ms).max(0);

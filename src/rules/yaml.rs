@@ -1,5 +1,5 @@
-//! A YAML document as a tree in which every value knows its line: what errors in rule files need, and what readers into structs
-//! do not give. The events are `saphyr-parser`'s.
+//! A YAML document as a tree in which every value knows its line: what errors in rule files need, and what readers into
+//! structs do not give. The events are `saphyr-parser`'s.
 
 use crate::limits::{MAX_RULE_FILE_BYTES, MAX_RULE_FILE_DEPTH, MAX_RULE_FILE_NODES};
 use saphyr_parser::{Event, Parser, ScalarStyle};

@@ -1,10 +1,11 @@
 //! The templates of rules: what Go's `text/template` is to Prometheus, as far as rules use it.
 //!
-//! Actions: values and pipelines, `if`, `else`, `else if`, `with`, `range` (with `break` and `continue`), variables, comments,
-//! trimmed spaces. Functions: those of Go (`and or not eq ne lt le gt ge len index slice print printf println html urlquery`) and of Prometheus
-//! (`query first value label strvalue sortByLabel humanize humanize1024 humanizeDuration humanizePercentage humanizeTimestamp
-//! title toUpper toLower match reReplaceAll stripPort stripDomain parseDuration args externalURL pathPrefix graphLink
-//! tableLink safeHtml`). Not: `define`, `template`, `block`, `tmpl`, `toTime`, `js`, `call`; a rule file that uses them is refused.
+//! Actions: values and pipelines, `if`, `else`, `else if`, `with`, `range` (with `break` and `continue`), variables,
+//! comments, trimmed spaces. Functions: those of Go (`and or not eq ne lt le gt ge len index slice print printf println
+//! html urlquery`) and of Prometheus (`query first value label strvalue sortByLabel humanize humanize1024
+//! humanizeDuration humanizePercentage humanizeTimestamp title toUpper toLower match reReplaceAll stripPort stripDomain
+//! parseDuration args externalURL pathPrefix graphLink tableLink safeHtml`). Not: `define`, `template`, `block`,
+//! `tmpl`, `toTime`, `js`, `call`; a rule file that uses them is refused.
 
 mod format;
 mod functions;
