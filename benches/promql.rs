@@ -53,7 +53,9 @@ fn instant(c: &mut Criterion) {
     ] {
         let query = Query::parse(text).expect(text);
         let name = format!("instant, 1,000 series: {text}");
-        c.bench_function(&name, |b| b.iter(|| black_box(query.instant(&memory, END, &settings))));
+        c.bench_function(&name, |b| {
+            b.iter(|| black_box(query.instant(&memory, END, &settings).expect(text)))
+        });
     }
     c.bench_function("parse sum by (job) (rate(requests_total[5m]))", |b| {
         b.iter(|| Query::parse(black_box("sum by (job) (rate(requests_total[5m]))")));
@@ -71,7 +73,7 @@ fn range(c: &mut Criterion) {
         let name = format!("an hour at 15 s, 100 series: {text}");
         let times = (END - 3_600_000, END);
         c.bench_function(&name, |b| {
-            b.iter(|| black_box(query.range(&memory, times, 15_000, &settings)))
+            b.iter(|| black_box(query.range(&memory, times, 15_000, &settings).expect(text)))
         });
     }
 }

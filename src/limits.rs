@@ -26,6 +26,11 @@
 //! | [`MAX_HTTP_FILTERS`] of one scrape | 400 | `tachometer_http_requests_total{code="400"}` |
 //! | [`MAX_HTTP_RENDERS`] different pages at once | further scrapes wait for the next turn | – |
 //! | [`MAX_HTTP_PAGES`] being sent at once | the connections that still read the oldest are closed | `tachometer_http_connections_closed_total{limit="pages"}` |
+//! | [`MAX_HTTP_QUERIES`] calls of the query API at once (features `http` and `promql`, as all of the following) | further ones get 503 `unavailable` | `tachometer_http_requests_total{path="/api/v1",code="503"}` |
+//! | [`MAX_HTTP_FORM_BYTES`] of a call's body | 413, and the connection is closed | `tachometer_http_requests_total{code="413"}` |
+//! | [`MAX_HTTP_PARAMETERS`] of a call | 400 | `tachometer_http_requests_total{code="400"}` |
+//! | [`MAX_HTTP_ANSWER_BYTES`] of a call's answer | 422 | `tachometer_http_requests_total{code="422"}` |
+//! | [`HTTP_QUERY_GRACE`] after a query's time limit | 503 `timeout`, and the connection is closed | `tachometer_http_requests_total{path="/api/v1",code="503"}` |
 //! | [`MAX_QUANTILES`] of an encoder | an error when it is set up | the error |
 //! | [`MAX_INFLUX_KEY_BYTES`], [`MAX_GRAPHITE_PATH_BYTES`] of a series | it goes by its name and a hash of its labels | the tag `collision` |
 //! | [`STATSD_DATAGRAM_BYTES`] of a datagram | a datagram ends at a line; a series too long for one goes by its name and a hash of its labels | the tag `collision` |
@@ -142,6 +147,20 @@ pub const HTTP_LINGER: Duration = Duration::from_secs(1);
 /// How long the HTTP listener leaves new connections waiting when the process has no file
 /// descriptor for them.
 pub const HTTP_ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Threads that evaluate queries for one HTTP listener, beside the one that serves.
+pub const HTTP_QUERY_THREADS: usize = 2;
+/// Calls of the query API that wait, are evaluated or are being sent at once, for one HTTP listener.
+pub const MAX_HTTP_QUERIES: usize = 64;
+/// Bytes of the body of a call of the query API: a query of [`MAX_QUERY_BYTES`], percent-encoded, and room beside it.
+pub const MAX_HTTP_FORM_BYTES: usize = 256 << 10;
+/// Parameters of a call of the query API.
+pub const MAX_HTTP_PARAMETERS: usize = 256;
+/// Bytes of an answer of the query API: [`MAX_QUERY_STEPS`] points each of 50 series.
+pub const MAX_HTTP_ANSWER_BYTES: usize = 16 << 20;
+/// How long after its time limit a query's client still waits for the answer: a source may be slow to say anything at all.
+pub const HTTP_QUERY_GRACE: Duration = Duration::from_secs(30);
+/// The window of `/metrics/aggregated`, unless asked for another one.
+pub const DEFAULT_AGGREGATION_WINDOW: Duration = Duration::from_secs(300);
 /// Quantiles that an encoder shows of each histogram.
 pub const MAX_QUANTILES: usize = 32;
 /// Bytes of a measurement and its tags in the Influx line protocol; InfluxDB takes 65,535.
@@ -215,6 +234,27 @@ pub const DEFAULT_QUERY_POINTS: u64 = 5_000_000;
 pub const MAX_QUERY_STEPS: u64 = 11_000;
 /// Steps of a subquery: a day by the second.
 pub const MAX_QUERY_SUBSTEPS: u64 = 100_000;
+/// Tiers of a history unless told otherwise, each with its step and its span.
+pub const DEFAULT_HISTORY_TIERS: [(Duration, Duration); 2] = [
+    (Duration::from_secs(1), Duration::from_secs(15 * 60)),
+    (Duration::from_secs(15), Duration::from_secs(24 * 60 * 60)),
+];
+/// Tiers that a history can have.
+pub const MAX_HISTORY_TIERS: usize = 4;
+/// The shortest step of a history's tier.
+pub const MIN_HISTORY_STEP: Duration = Duration::from_millis(1);
+/// The longest span of a history's tier: ten years.
+pub const MAX_HISTORY_SPAN: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
+/// Bytes that a history may take unless told otherwise.
+pub const DEFAULT_HISTORY_BYTES: usize = 256 << 20;
+/// The smallest bound on a history's bytes.
+pub const MIN_HISTORY_BYTES: usize = 64 << 10;
+/// Rows of one block of a history: generations in the finest tier, steps in the others. A block is packed, and leaves,
+/// as a whole.
+pub const HISTORY_BLOCK_ROWS: usize = 240;
+/// The least number of series whose closed columns a history packs after each generation, and the part of all series
+/// (one in so many) if that is more: a block's packing is over long before the next one closes.
+pub(crate) const HISTORY_PACKED_SERIES: (usize, usize) = (32, 120);
 /// Bytes of a rule file.
 pub const MAX_RULE_FILE_BYTES: usize = 1 << 20;
 /// Values of a rule file's YAML, those that its aliases repeat counted each time.
@@ -241,8 +281,8 @@ pub const RULE_OUTAGE_TOLERANCE: Duration = Duration::from_secs(3_600);
 pub const MAX_SILENCES: usize = 10_000;
 /// Generations a shard must have been idle before its cells are no longer read at each cut.
 pub(crate) const IDLE_CUTS: u32 = if cfg!(tachometer_loom) { 1 } else { 4 };
-/// Cuts of a bank that read only the histograms which say that they changed, before one that reads all of them: so that even
-/// a record outside the guarantees, made in a signal handler that interrupts another, shows in the end.
+/// Cuts of a bank that read only the histograms which say that they changed, before one that reads all of them: so that
+/// even a record outside the guarantees, made in a signal handler that interrupts another, shows in the end.
 pub(crate) const TRUSTED_CUTS: u32 = 64;
 
 const _: () = assert!(ARENA_BYTES < u32::MAX as usize, "block offsets are 32 bits wide");
@@ -276,3 +316,7 @@ const _: () = assert!(
 );
 const _: () =
     assert!(MAX_PUSH_SPOOL_BYTES < u32::MAX as usize, "lengths in a spool's file are 32 bits wide");
+const _: () =
+    assert!(HISTORY_BLOCK_ROWS <= u16::MAX as usize, "rows of a block are counted in 16 bits");
+const _: () =
+    assert!(2 * HISTORY_PACKED_SERIES.1 <= HISTORY_BLOCK_ROWS, "packing keeps up with two tiers");

@@ -12,6 +12,7 @@
 //! | [`facade_names`] | any names, labels and units, through the facades for `metrics` and OpenTelemetry | a page that the strict parser reads, each metric by itself on it with all that it recorded, or counted as refused |
 //! | [`lines`] | any definitions, labels and values | Influx, Graphite, StatsD, CSV and JSON that independent readers read back |
 //! | [`json`] | any bytes as a JSON page or a compressed histogram | an error, or what the `hdrhistogram` crate reads too |
+//! | [`api_parameters`] | any parameters of the query API | JSON that says whether it worked, the same by form and by query; a calendar that counts days |
 //! | [`http`] | any requests, filters, `Accept`s, networks | what a second, naive reading of them asks for |
 //! | [`push_answer`] | any bytes and sound answers of OTLP receivers, any bytes as a remote write request of 2.0 | what was put in |
 //! | [`push_grpc`] | any bytes as a gRPC answer, and sound ones in pieces, cut or with more behind | what an independent encoder put in |
@@ -19,7 +20,7 @@
 //! | [`push::spool`] | any payloads, a file of them cut, flipped or grown anywhere | what a map says of the records before the damage |
 //! | [`traceparent`] | any bytes as that header, and sound ones with a byte changed | what a second reading by its fields gives |
 //! | [`query`] | any text as a PromQL query | an error, or an answer in time, the same of an instant and of a range query |
-//! | [`rule_file`] | any text as a rule file, a template, an alert's labels | an error with its line, or alerts; the same after a restart |
+//! | [`rule_file`] | any text as a rule file, and as a template in one | an error with its line, or alerts; the same when saved and restored |
 //! | [`push::url`] | any text, and URLs made of parts | those parts; nothing that could end a line; the same when read again |
 //!
 //! `./smoke.sh` runs each for a moment from the inputs in `seeds/`; `cargo fuzz run <target>` (with `RUSTC_BOOTSTRAP=1` on
@@ -27,6 +28,7 @@
 //! The targets are libraries' functions, so `cargo test` here runs the seeds, and any input left in `artifacts/`, without
 //! libFuzzer.
 
+pub mod api_parameters;
 pub mod config;
 pub mod exposition;
 pub mod facade_names;

@@ -3,8 +3,9 @@
 use arbitrary::{Arbitrary, Unstructured};
 use std::path::Path;
 use tachometer_fuzz::{
-    config, exposition, facade_names, family_key, histogram, http, json, lines, openmetrics,
-    operations, otlp, protobuf, push, push_answer, push_grpc, query, rule_file, traceparent,
+    api_parameters, config, exposition, facade_names, family_key, histogram, http, json, lines,
+    openmetrics, operations, otlp, protobuf, push, push_answer, push_grpc, query, rule_file,
+    traceparent,
 };
 
 /// Runs each input of a target.
@@ -28,6 +29,7 @@ fn replay<P: for<'a> Arbitrary<'a>>(target: &str, run: impl Fn(&P)) {
 fn every_input_that_was_kept_agrees_with_its_oracle() {
     replay("operations", operations::run);
     replay("histogram", histogram::run);
+    replay("api_parameters", api_parameters::run);
     replay("config", config::run);
     replay("exposition", exposition::run);
     replay("facade_names", facade_names::run);
@@ -43,7 +45,7 @@ fn every_input_that_was_kept_agrees_with_its_oracle() {
     replay("push_response", push::response);
     replay("push_spool", push::spool);
     replay("push_url", push::url);
-    replay("traceparent", traceparent::run);
     replay("query", |text: &String| query::run(text));
     replay("rule_file", |text: &String| rule_file::run(text));
+    replay("traceparent", traceparent::run);
 }

@@ -1,8 +1,8 @@
 //! The engine: a background thread that turns what all threads recorded into a snapshot each interval, and on demand.
 //!
-//! One generation at a time: lock the engine's state, make it (see `generation`), publish it. Whoever asks for a fresh snapshot
-//! makes the generation on the calling thread, or takes one whose cut began after the question, made by somebody else:
-//! questions are coalesced.
+//! One generation at a time: lock the engine's state, make it (see `generation`), publish it. Whoever asks for a fresh
+//! snapshot makes the generation on the calling thread, or takes one whose cut began after the question, made by
+//! somebody else: questions are coalesced.
 
 use super::generation::{Generation, Generations};
 use super::own::OwnMetrics;
@@ -10,6 +10,8 @@ use super::publish::Publisher;
 use super::pulse::Pulse;
 #[cfg(feature = "http")]
 use super::pulse::Vital;
+#[cfg(feature = "history")]
+use super::subscribe::{Subscriber, Subscribers};
 use super::time::{Clock, ManualClock, Moment, SystemClock};
 use crate::limits::{DEFAULT_CUT_TIMEOUT, DEFAULT_INTERVAL, MIN_INTERVAL};
 use crate::record::clock;
@@ -65,6 +67,8 @@ pub(crate) struct Core {
     /// The fork generation that the engine belongs to.
     born: u64,
     publisher: Publisher<Snapshot>,
+    #[cfg(feature = "history")]
+    subscribers: Subscribers,
     making: Mutex<Making>,
     /// Generations whose cut has begun.
     begun: AtomicU64,
@@ -104,8 +108,8 @@ impl Engine {
     /// A snapshot that has every record that happened-before this call.
     ///
     /// Made on the calling thread (some microseconds to milliseconds, with the number of series and shards), unless
-    /// another thread's, begun after this call, can serve. On an engine that was stopped, or that belongs to the parent of
-    /// a forked process, the last snapshot.
+    /// another thread's, begun after this call, can serve. On an engine that was stopped, or that belongs to the parent
+    /// of a forked process, the last snapshot.
     pub fn refresh(&self) -> Arc<Snapshot> {
         self.core.refresh()
     }
@@ -154,7 +158,7 @@ impl Engine {
         self.core.finish()
     }
 
-    #[cfg(any(feature = "http", feature = "push"))]
+    #[cfg(any(feature = "history", feature = "http", feature = "push"))]
     pub(crate) fn core(&self) -> &Arc<Core> {
         &self.core
     }
@@ -241,6 +245,8 @@ impl EngineBuilder {
             pulse: (!manual).then(Pulse::new),
             born: fork::generation(),
             publisher: Publisher::new(Arc::new(Snapshot::none(Moment::default()))),
+            #[cfg(feature = "history")]
+            subscribers: Subscribers::default(),
             making: Mutex::new(Making { generations, made: 0 }),
             begun: AtomicU64::new(0),
             stop: Mutex::default(),
@@ -340,6 +346,21 @@ impl Core {
         self.born != fork::generation()
     }
 
+    /// Shows `subscriber` each generation that begins from now on. `meet` is called before the first of them: with the
+    /// latest one, if there is one, or else with whether series that are new in the first began with this engine.
+    #[cfg(feature = "history")]
+    pub(crate) fn subscribe(
+        &self,
+        subscriber: std::sync::Weak<dyn Subscriber>,
+        meet: impl FnOnce(Option<&Snapshot>, bool),
+    ) {
+        let making = self.lock();
+        let latest = self.publisher.latest();
+        let known = (latest.generation > 0).then_some(&*latest);
+        meet(known, making.generations.base.is_none());
+        self.subscribers.add(subscriber);
+    }
+
     #[cfg(any(feature = "http", feature = "push"))]
     pub(crate) fn latest(&self) -> Arc<Snapshot> {
         self.publisher.latest()
@@ -402,6 +423,8 @@ impl Core {
         let last = self.publisher.latest();
         let Generation { snapshot, cut, panics } = making.generations.next(&*self.clock, &last);
         self.publisher.publish(snapshot.clone());
+        #[cfg(feature = "history")]
+        let panics = panics + self.subscribers.show(&snapshot);
         making.made = number;
         if let Some(own) = &self.own {
             own.record(&cut, began.elapsed(), snapshot.len(), snapshot.rejected.len());

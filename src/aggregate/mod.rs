@@ -11,6 +11,8 @@ pub(crate) mod own;
 pub(crate) mod publish;
 #[cfg(not(tachometer_loom))]
 pub(crate) mod pulse;
+#[cfg(all(feature = "history", not(tachometer_loom)))]
+pub(crate) mod subscribe;
 pub(crate) mod sums;
 #[cfg(not(tachometer_loom))]
 pub(crate) mod time;

@@ -50,14 +50,22 @@ impl Clock for SystemClock {
 /// ```
 #[derive(Clone, Debug)]
 pub struct ManualClock {
-    start: Duration,
+    /// What the wall's clock shows more than the monotonic one.
+    ahead_ns: Arc<AtomicU64>,
     elapsed_ns: Arc<AtomicU64>,
 }
 
 impl ManualClock {
     /// A clock that shows `unix`, the time since 1970-01-01 UTC.
     pub fn at(unix: Duration) -> Self {
-        ManualClock { start: unix, elapsed_ns: Arc::default() }
+        ManualClock { ahead_ns: Arc::new(AtomicU64::new(nanos(unix))), elapsed_ns: Arc::default() }
+    }
+
+    /// Sets the wall's clock alone, backwards too, as an operator or NTP may do. Times up to the year 2554.
+    pub fn set_wall(&self, unix: Duration) {
+        // Relaxed: as in `advance`.
+        let elapsed = self.elapsed_ns.load(Ordering::Relaxed);
+        self.ahead_ns.store(nanos(unix).wrapping_sub(elapsed), Ordering::Relaxed);
     }
 
     /// Moves the clock forward.
@@ -70,7 +78,12 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> Moment {
         // Relaxed: as above.
-        let elapsed = Duration::from_nanos(self.elapsed_ns.load(Ordering::Relaxed));
-        Moment { unix: self.start + elapsed, elapsed }
+        let elapsed = self.elapsed_ns.load(Ordering::Relaxed);
+        let unix = elapsed.wrapping_add(self.ahead_ns.load(Ordering::Relaxed));
+        Moment { unix: Duration::from_nanos(unix), elapsed: Duration::from_nanos(elapsed) }
     }
+}
+
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }

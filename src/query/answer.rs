@@ -4,6 +4,8 @@ use super::distribution::Distribution;
 use super::error::QueryError;
 use super::eval::{Evaluation, too_many_points};
 use super::labels::Labels;
+#[cfg(feature = "http")]
+use super::matcher::Matcher;
 use super::parse;
 use super::plan::{Node, Type};
 use super::select::weight;
@@ -94,6 +96,15 @@ impl Query {
     /// The query as it was written.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The matchers of a query that is a selector and nothing else.
+    #[cfg(feature = "http")]
+    pub(crate) fn matchers(&self) -> Option<&[Matcher]> {
+        match &self.root {
+            Node::Selector(selector) if selector.shift.is_none() => Some(&selector.matchers),
+            _ => None,
+        }
     }
 
     /// What it is at one moment, in milliseconds since 1970.

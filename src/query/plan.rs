@@ -70,6 +70,14 @@ pub(crate) struct Shift {
     pub(crate) at: Option<At>,
 }
 
+impl Shift {
+    /// Whether there is neither.
+    #[cfg(feature = "http")]
+    pub(crate) fn is_none(&self) -> bool {
+        self.offset_ms == 0 && self.at.is_none()
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum At {
     Start,

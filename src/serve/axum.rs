@@ -1,6 +1,7 @@
 //! The endpoints as an axum router. Feature `axum`.
 
 use super::{Answer, ListenerBuilder, Responder};
+use crate::limits::MAX_HTTP_FORM_BYTES;
 use crate::{Engine, Error};
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -10,7 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use std::sync::Arc;
 
 /// The endpoints of a [`Listener`](crate::Listener) as an axum router, to mount in a server of the host's: `/metrics`,
-/// `/health`, `/stats` and `/`. Feature `axum`.
+/// `/health`, `/stats` and `/`; those of queries if the builder has a source for them. Feature `axum`.
 ///
 /// Pages are made where blocking is allowed (`spawn_blocking`), so the server goes on meanwhile. To have it below a path of
 /// its own, where the host needs `/` itself, use [`ListenerBuilder::prefix`] and [`ListenerBuilder::router`] and
@@ -39,11 +40,19 @@ impl ListenerBuilder {
     /// As [`router`]; a setting makes no sense.
     pub fn router(self, engine: &Engine) -> Result<Router, Error> {
         let prefix = self.rules.prefix.clone();
+        #[cfg(feature = "promql")]
+        let has_queries = self.api.is_some();
         let responder = self.responder(engine)?;
         let paths = ["/metrics", "/health", "/health/live", "/health/ready", "/stats"];
         let mut router = Router::new();
         for path in paths {
             router = router.route(&format!("{prefix}{path}"), axum::routing::any(answer));
+        }
+        #[cfg(feature = "promql")]
+        if has_queries {
+            for path in ["/api/v1/{*rest}", "/metrics/aggregated"] {
+                router = router.route(&format!("{prefix}{path}"), axum::routing::any(answer));
+            }
         }
         let index = if prefix.is_empty() { "/" } else { &prefix };
         Ok(router.route(index, axum::routing::any(answer)).with_state(responder))
@@ -52,11 +61,19 @@ impl ListenerBuilder {
 
 /// One request.
 async fn answer(State(responder): State<Responder>, request: Request) -> Response {
-    let (parts, _) = request.into_parts();
+    let (parts, body) = request.into_parts();
+    // Only a query's parameters come in a body; the listener leaves all others unread as well.
+    let is_call = parts.method == "POST" && parts.uri.path().contains("/api/v1/");
+    let body = match is_call {
+        true => axum::body::to_bytes(body, MAX_HTTP_FORM_BYTES).await,
+        false => Ok(Bytes::new()),
+    };
+    let Ok(body) = body else { return StatusCode::PAYLOAD_TOO_LARGE.into_response() };
+    let body = body.to_vec();
     let respond = move || {
         let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
         let headers = parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-        responder.respond(parts.method.as_str(), target, headers)
+        responder.respond_with(parts.method.as_str(), target, headers, body)
     };
     match tokio::task::spawn_blocking(respond).await {
         Ok(answer) => response(answer),

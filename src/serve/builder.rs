@@ -1,5 +1,7 @@
 //! Settings of a listener.
 
+#[cfg(feature = "promql")]
+use super::api::Api;
 use super::line::Socket;
 use super::network::Network;
 use super::request::Rules;
@@ -8,6 +10,8 @@ use super::settings::Limits;
 use super::tls::Tls;
 use super::worker::{Door, Worker};
 use super::{Address, Listener, Responder, refused, responder, unix};
+#[cfg(feature = "promql")]
+use crate::query::{Settings, Source};
 use crate::shard::fork;
 use crate::{Encoder, Engine, Error};
 use std::fmt;
@@ -16,6 +20,8 @@ use std::net::{TcpListener, ToSocketAddrs};
 use std::path::Path;
 #[cfg(feature = "tls")]
 use std::path::PathBuf;
+#[cfg(feature = "promql")]
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -38,6 +44,8 @@ use std::time::Duration;
 pub struct ListenerBuilder {
     pub(super) rules: Rules,
     pub(super) limits: Limits,
+    #[cfg(feature = "promql")]
+    pub(super) api: Option<Arc<Api>>,
     allowed: Vec<Network>,
     socket_mode: u32,
     #[cfg(feature = "tls")]
@@ -51,6 +59,8 @@ impl Default for ListenerBuilder {
         ListenerBuilder {
             rules: Rules::default(),
             limits: Limits::default(),
+            #[cfg(feature = "promql")]
+            api: None,
             allowed: Vec::new(),
             socket_mode: 0o600,
             #[cfg(feature = "tls")]
@@ -88,6 +98,44 @@ impl ListenerBuilder {
         if let Err(error) = self.rules.formats.add(media_type, encoder) {
             self.wrong.get_or_insert(error);
         }
+        self
+    }
+
+    /// Answers PromQL over `source` as Prometheus does: `/api/v1/query` and its like, for Grafana, `promtool query` and
+    /// scripts, and `/metrics/aggregated`; to whoever may read `/metrics`. Feature `promql`.
+    ///
+    /// Each query may take what `settings` say; a client can ask for less. They run on
+    /// [`HTTP_QUERY_THREADS`](crate::limits::HTTP_QUERY_THREADS) threads, so that scrapes never wait for them, and
+    /// [`MAX_HTTP_QUERIES`](crate::limits::MAX_HTTP_QUERIES) of them at once, for each listener. When the listener stops, a query
+    /// that runs ends at its next look at the clock, and then lets `source` go.
+    ///
+    /// ```
+    /// use std::io::{Read, Write};
+    /// use std::sync::Arc;
+    /// use tachometer::query::{Matcher, QueryError, Series, Settings, Source};
+    /// use tachometer::{Engine, Listener, Registry};
+    ///
+    /// struct Nothing;
+    /// impl Source for Nothing {
+    ///     fn select(&self, _: &[Matcher], _: i64, _: i64) -> Result<Vec<Arc<dyn Series>>, QueryError> {
+    ///         Ok(Vec::new())
+    ///     }
+    /// }
+    ///
+    /// let engine = Engine::builder().registry(&Registry::new()).start()?;
+    /// let listener =
+    ///     Listener::builder().query(Arc::new(Nothing), Settings::default()).bind(&engine, "127.0.0.1:0")?;
+    /// let mut client = std::net::TcpStream::connect(listener.local_addr())?;
+    /// client.write_all(b"GET /api/v1/query?query=1%2B1&time=5 HTTP/1.0\r\n\r\n")?;
+    /// let mut answer = String::new();
+    /// client.read_to_string(&mut answer)?;
+    /// assert!(answer.ends_with(r#"{"status":"success","data":{"resultType":"scalar","result":[5,"2"]}}"#));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "promql")]
+    pub fn query(mut self, source: Arc<dyn Source>, settings: Settings) -> Self {
+        self.api = Some(Arc::new(Api::new(source, settings)));
+        self.rules.api = true;
         self
     }
 
@@ -258,13 +306,14 @@ impl ListenerBuilder {
         let limits = self.limits;
         let site = responder::site(engine, self)?;
         let set_up = || {
-            let (worker, waker) = Worker::new(door, site, limits)?;
+            let (worker, waker, stopping) = Worker::new(door, site, limits)?;
             let thread = std::thread::Builder::new().name("tachometer-http".to_owned());
             let thread = Mutex::new(Some(thread.spawn(move || worker.run())?));
-            Ok((waker, thread))
+            Ok((waker, stopping, thread))
         };
-        let (waker, thread) = set_up().map_err(|error| not_started(&address.to_string(), error))?;
-        Ok(Listener { address, waker, thread, born: fork::generation() })
+        let (waker, stopping, thread) =
+            set_up().map_err(|error| not_started(&address.to_string(), error))?;
+        Ok(Listener { address, waker, stopping, thread, born: fork::generation() })
     }
 }
 

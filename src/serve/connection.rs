@@ -4,6 +4,7 @@
 //!
 //! ```text
 //!     Reading ──a whole request──► Asked ──answer()──► Sending ──all sent, keep──► Reading
+//!        │ └──a head, and a form to come──► Form ──all of it──► Asked ──call()──► Evaluating ──deliver()──► Sending
 //!        │                                                │
 //!        └──not a request, too large, too late──► Sending └──all sent, close──► Closing ──► gone
 //! ```
@@ -11,7 +12,8 @@
 //! Each state has a deadline, so a connection that nobody moves ends: `Reading` at the time limit
 //! for a request (a 408 if it was begun), or between requests at the idle limit; `Sending` at the
 //! write limit; `Closing`, where the client has been told and its leftovers are read away so that a
-//! reset does not overtake the response, at the linger limit.
+//! reset does not overtake the response, at the linger limit. `Form` has the deadline of `Reading`. `Evaluating` (a call of
+//! the query API, which other threads answer) has the query's own time limit and some grace; who meets it is told, and closed.
 //!
 //! The stream does not block, and sockets report readiness once: after `Progress::Waiting` the
 //! stream has said `WouldBlock`, and after `Progress::Again` it has not, so the worker must come
@@ -20,8 +22,12 @@
 //!
 //! Time is an argument, and the stream a trait: tests run this without sockets and without waiting.
 
+#[cfg(feature = "promql")]
+use super::api::{Call, too_late};
 use super::own::{Code, Limit, OwnMetrics};
 use super::page::{Key, Page};
+#[cfg(feature = "promql")]
+use super::request::Asks;
 use super::request::{Parsed, Request, parse};
 use super::response::{FINAL, Manner, Response};
 use super::settings::Limits;
@@ -69,8 +75,27 @@ pub(super) struct Connection<S> {
 #[derive(Debug)]
 enum State {
     Reading,
-    Asked { request: Request, since: Instant },
-    Sending { response: Response, keep: bool, scrape: Option<Instant> },
+    Asked {
+        request: Request,
+        since: Instant,
+    },
+    /// A head, and how many bytes of its form are missing.
+    #[cfg(feature = "promql")]
+    Form {
+        request: Request,
+        missing: usize,
+    },
+    /// Somebody else answers.
+    #[cfg(feature = "promql")]
+    Evaluating {
+        request: Request,
+    },
+    Sending {
+        response: Response,
+        keep: bool,
+        scrape: Option<Instant>,
+        call: bool,
+    },
     Closing,
 }
 
@@ -117,6 +142,10 @@ impl<S: Stream> Connection<S> {
         match self.state {
             State::Reading => self.read(now, site),
             State::Asked { .. } => Progress::Asked,
+            #[cfg(feature = "promql")]
+            State::Form { .. } => self.read_form(now, site),
+            #[cfg(feature = "promql")]
+            State::Evaluating { .. } => Progress::Waiting,
             State::Sending { .. } => self.send(now, &site.own),
             State::Closing => self.read_away(),
         }
@@ -137,7 +166,52 @@ impl<S: Stream> Connection<S> {
     /// Answers the request that waits, if one does. There is no page once the engine has ended.
     pub(super) fn answer(&mut self, page: Option<Page>, now: Instant, site: &Site) -> Progress {
         let State::Asked { request, since } = &self.state else { return Progress::Waiting };
-        let since = *since;
+        let (request, since) = (request.clone(), *since);
+        let reply = site.reply(&request, page, now);
+        self.respond(&request, reply, since, now, site)
+    }
+
+    /// The call that waits, if one does, for somebody else to answer, who has until `deadline`.
+    #[cfg(feature = "promql")]
+    pub(super) fn call(&mut self, deadline: Instant) -> Option<Call> {
+        let State::Asked { request, .. } = &mut self.state else { return None };
+        let Asks::Api(call) = &mut request.asks else { return None };
+        let taken = call.clone();
+        call.body = Vec::new();
+        self.state = State::Evaluating { request: request.clone() };
+        self.deadline = deadline;
+        Some(taken)
+    }
+
+    /// Whether a call of this connection is waiting for its answer, or is being sent it.
+    #[cfg(feature = "promql")]
+    pub(super) fn has_call(&self) -> bool {
+        matches!(self.state, State::Evaluating { .. } | State::Sending { call: true, .. })
+    }
+
+    /// Whether a call waits to be answered.
+    #[cfg(feature = "promql")]
+    pub(super) fn asks_call(&self) -> bool {
+        matches!(&self.state, State::Asked { request, .. } if matches!(request.asks, Asks::Api(_)))
+    }
+
+    /// Sends the answer of a call, if one is waited for.
+    #[cfg(feature = "promql")]
+    pub(super) fn deliver(&mut self, reply: Reply, now: Instant, site: &Site) -> Progress {
+        let State::Evaluating { request } = &self.state else { return Progress::Waiting };
+        let request = request.clone();
+        site.own.answered(request.path, reply.code);
+        self.respond(&request, reply, now, now, site)
+    }
+
+    fn respond(
+        &mut self,
+        request: &Request,
+        reply: Reply,
+        since: Instant,
+        now: Instant,
+        site: &Site,
+    ) -> Progress {
         self.answered += 1;
         let spent = request.keep_alive && self.answered == MAX_HTTP_REQUESTS;
         if spent {
@@ -145,9 +219,12 @@ impl<S: Stream> Connection<S> {
         }
         let keep = request.keep_alive && !spent;
         let manner = Manner { bare: request.bare, keep };
-        let reply = site.reply(request, page, now);
         let scrape = matches!(reply.body, Body::Page(_)).then_some(since);
         self.begin(Response::new(reply, manner), keep, scrape, now);
+        #[cfg(feature = "promql")]
+        if let (State::Sending { call, .. }, Asks::Api(_)) = (&mut self.state, &request.asks) {
+            *call = true;
+        }
         self.send(now, &site.own)
     }
 
@@ -161,6 +238,18 @@ impl<S: Stream> Connection<S> {
                 let why = "the request was not complete in time";
                 self.refuse(Code::RequestTimeout, why, now, site);
                 self.send(now, &site.own)
+            }
+            #[cfg(feature = "promql")]
+            State::Form { .. } => {
+                let why = "the request was not complete in time";
+                self.refuse(Code::RequestTimeout, why, now, site);
+                self.send(now, &site.own)
+            }
+            #[cfg(feature = "promql")]
+            State::Evaluating { ref mut request } => {
+                // The answer may still come, and must not meet another call.
+                request.keep_alive = false;
+                self.deliver(too_late(), now, site)
             }
             State::Reading => {
                 site.own.closed(Limit::Idle);
@@ -176,7 +265,7 @@ impl<S: Stream> Connection<S> {
     }
 
     fn begin(&mut self, response: Response, keep: bool, scrape: Option<Instant>, now: Instant) {
-        self.state = State::Sending { response, keep, scrape };
+        self.state = State::Sending { response, keep, scrape, call: false };
         self.deadline = now + HTTP_WRITE_TIMEOUT;
     }
 
@@ -186,7 +275,7 @@ impl<S: Stream> Connection<S> {
     }
 
     fn send(&mut self, now: Instant, own: &OwnMetrics) -> Progress {
-        let State::Sending { response, keep, scrape } = &mut self.state else {
+        let State::Sending { response, keep, scrape, .. } = &mut self.state else {
             return Progress::Again;
         };
         // What a stream that encrypts holds back must have gone before the connection goes on, or ends.
@@ -223,6 +312,16 @@ impl<S: Stream> Connection<S> {
                     self.state = State::Asked { request, since: now };
                     return Progress::Asked;
                 }
+                #[cfg(feature = "promql")]
+                Parsed::Head(mut request, len, form) => {
+                    let here = form.min(self.filled - len);
+                    let Asks::Api(call) = &mut request.asks else { return Progress::Ended };
+                    call.body.extend_from_slice(&self.buffer[len..len + here]);
+                    self.buffer.copy_within(len + here..self.filled, 0);
+                    self.filled -= len + here;
+                    self.state = State::Form { request, missing: form - here };
+                    return self.read_form(now, site);
+                }
                 Parsed::Refused(code, why) => {
                     self.refuse(code, why, now, site);
                     return self.send(now, &site.own);
@@ -241,6 +340,40 @@ impl<S: Stream> Connection<S> {
                         self.deadline = now + self.limits.request_time;
                     }
                     self.filled += len;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Progress::Waiting,
+                Err(_) => return Progress::Ended,
+            }
+        }
+    }
+
+    #[cfg(feature = "promql")]
+    fn read_form(&mut self, now: Instant, site: &Site) -> Progress {
+        loop {
+            let State::Form { request, missing } = &mut self.state else {
+                return Progress::Waiting;
+            };
+            if *missing == 0 {
+                self.state = State::Asked { request: request.clone(), since: now };
+                return Progress::Asked;
+            }
+            // While some is missing, the buffer is empty: all that had come belongs to the form.
+            let most = self.buffer.len().min(*missing);
+            let Asks::Api(call) = &mut request.asks else { return Progress::Ended };
+            match self.stream.read(&mut self.buffer[..most]) {
+                Ok(0) => {
+                    self.refuse(
+                        Code::BadRequest,
+                        "the form ends before its Content-Length",
+                        now,
+                        site,
+                    );
+                    return self.send(now, &site.own);
+                }
+                Ok(len) => {
+                    call.body.extend_from_slice(&self.buffer[..len]);
+                    *missing -= len;
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Progress::Waiting,

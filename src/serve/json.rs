@@ -69,7 +69,7 @@ impl Json {
     }
 }
 
-fn quote(text: &str, out: &mut String) {
+pub(super) fn quote(text: &str, out: &mut String) {
     out.push('"');
     for char in text.chars() {
         let _ = match char {

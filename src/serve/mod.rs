@@ -8,6 +8,7 @@
 //! | `/health`, `/health/ready` | 200 while the engine makes snapshots on time and has made one; else 503, and why |
 //! | `/health/live` | 503 if the aggregator's thread died or is late by more than three intervals |
 //! | `/stats` | what the engine costs and holds, as JSON |
+//! | `/api/v1/…`, `/metrics/aggregated` | answers of a [`query::Source`](crate::query::Source), as Prometheus has them: with [`ListenerBuilder::query`], feature `promql` |
 //! | `/` | an index, for people |
 //!
 //! An engine that is driven by hand is always on time. Health never waits for the engine; but a gauge's callback that does
@@ -29,6 +30,8 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+#[cfg(feature = "promql")]
+mod api;
 mod auth;
 #[cfg(feature = "axum")]
 mod axum;
@@ -67,7 +70,8 @@ use mio::Waker;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError, TryLockError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::thread::JoinHandle;
 use std::{fmt, mem};
 
@@ -138,8 +142,9 @@ impl fmt::Display for Address {
 #[derive(Debug)]
 pub struct Listener {
     address: Address,
-    /// Wakes the worker; being woken means to stop.
-    waker: Waker,
+    /// Wakes the worker, which then looks whether it is to stop.
+    waker: Arc<Waker>,
+    stopping: Arc<AtomicBool>,
     thread: Mutex<Option<JoinHandle<()>>>,
     /// The fork generation that the thread belongs to.
     born: u64,
@@ -198,6 +203,8 @@ impl Listener {
             };
             return mem::forget(thread);
         }
+        // Release, with the acquire in `worker::Worker::run`: what came before stopping is seen by the worker's end.
+        self.stopping.store(true, Ordering::Release);
         // Fails only if the worker, and so the other end, is gone.
         let _ = self.waker.wake();
         // Held while joining, so that whoever stops second also returns after the end.

@@ -14,6 +14,9 @@ crate::labels! {
         /// And what is below it.
         Health = "/health",
         Stats = "/stats",
+        /// And what is below it.
+        Api = "/api/v1",
+        Aggregated = "/metrics/aggregated",
         /// Another path, or a request that could not be read.
         Other = "other",
     }
@@ -29,7 +32,11 @@ crate::labels! {
         MethodNotAllowed = "405",
         NotAcceptable = "406",
         RequestTimeout = "408",
+        LengthRequired = "411",
+        ContentTooLarge = "413",
+        Unprocessable = "422",
         HeaderTooLarge = "431",
+        Internal = "500",
         Unavailable = "503",
     }
 }

@@ -106,14 +106,14 @@ pub(super) fn parse(query: &str) -> Result<Query, String> {
 }
 
 /// A part of the query in an error: quoted, and cut short.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     const SHOWN: usize = 60;
     let start: String = text.chars().take(SHOWN).collect();
     if start.len() < text.len() { format!("{start:?}…") } else { format!("{start:?}") }
 }
 
 /// Percent-decoded, with `+` for a space.
-fn decoded(text: &str) -> Result<String, String> {
+pub(super) fn decoded(text: &str) -> Result<String, String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

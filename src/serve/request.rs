@@ -1,12 +1,19 @@
 //! From a request to what it asks for. Pure functions: bytes and the listener's rules in, an answer to decide on out.
 
 use super::accept;
+#[cfg(feature = "promql")]
+use super::api::{Call, Endpoint};
 use super::auth::Auth;
 use super::formats::Formats;
 use super::own::{Code, Path};
 use super::page::Key;
 use super::query;
+#[cfg(feature = "promql")]
+use crate::limits::MAX_HTTP_FORM_BYTES;
 use crate::limits::MAX_HTTP_HEADERS;
+
+/// What is said to other methods where forms are taken.
+pub(super) const GET_OR_POST: &str = "only GET, HEAD and POST are understood";
 
 /// By what a request is read.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +22,9 @@ pub(super) struct Rules {
     pub(super) prefix: String,
     pub(super) formats: Formats,
     pub(super) auth: Auth,
+    /// Whether queries are answered.
+    #[cfg(feature = "promql")]
+    pub(super) api: bool,
 }
 
 /// A request, as far as the listener cares.
@@ -28,6 +38,22 @@ pub(super) struct Request {
     pub(super) keep_alive: bool,
 }
 
+#[cfg(feature = "promql")]
+impl Request {
+    /// With the body that came with it, if it asks for something that a body can say.
+    pub(super) fn with_body(mut self, body: Vec<u8>) -> Request {
+        if let Asks::Api(call) = &mut self.asks {
+            if body.len() > MAX_HTTP_FORM_BYTES {
+                let why = format!("a form has {MAX_HTTP_FORM_BYTES} bytes at most");
+                self.asks = Asks::Refused(Code::ContentTooLarge, why);
+            } else {
+                call.body = body;
+            }
+        }
+        self
+    }
+}
+
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Asks {
@@ -35,6 +61,8 @@ pub(super) enum Asks {
     Page(Key),
     Health(Probe),
     Stats,
+    #[cfg(feature = "promql")]
+    Api(Call),
     /// Nothing that there is: why.
     Refused(Code, String),
 }
@@ -54,6 +82,9 @@ pub(super) enum Parsed {
     Partial,
     /// A request, and how many bytes it has.
     Whole(Request, usize),
+    /// A request's head, how many bytes it has, and how many of a form that belongs to it come behind.
+    #[cfg(feature = "promql")]
+    Head(Request, usize, usize),
     /// Not a request that can be answered; the connection cannot go on.
     Refused(Code, &'static str),
 }
@@ -74,7 +105,7 @@ pub(super) fn parse(bytes: &[u8], rules: &Rules) -> Parsed {
     let old = request.version == Some(0);
     let mut keep_alive = !old;
     let mut hosts = 0;
-    let mut body = false;
+    let (mut chunked, mut length) = (false, Ok(0));
     for header in request.headers.iter() {
         let is = |name: &str| header.name.eq_ignore_ascii_case(name);
         if is("host") {
@@ -86,9 +117,14 @@ pub(super) fn parse(bytes: &[u8], rules: &Rules) -> Parsed {
             };
             keep_alive = (keep_alive || has(b"keep-alive")) && !has(b"close");
         } else if is("content-length") {
-            body |= header.value.trim_ascii() != b"0";
+            let value = std::str::from_utf8(header.value.trim_ascii()).unwrap_or_default();
+            let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+            // What does not fit is too much as well; two lengths that differ are none.
+            let this =
+                if digits { Ok(value.parse::<usize>().unwrap_or(usize::MAX)) } else { Err(()) };
+            length = if length == Ok(0) || length == this { this } else { Err(()) };
         } else if is("transfer-encoding") {
-            body = true;
+            chunked = true;
         }
     }
     if hosts > 1 || (hosts == 0 && !old) {
@@ -96,9 +132,26 @@ pub(super) fn parse(bytes: &[u8], rules: &Rules) -> Parsed {
     }
     let headers = request.headers.iter().map(|header| (header.name, header.value));
     let (method, target) = (request.method.unwrap_or_default(), request.path.unwrap_or_default());
-    // Nothing here takes a body. Rather than to find where it ends, answer and close.
-    let keep_alive = keep_alive && !body;
-    Parsed::Whole(Request { keep_alive, ..read(method, target, headers, rules) }, len)
+    let request = Request { keep_alive, ..read(method, target, headers, rules) };
+    #[cfg(feature = "promql")]
+    if method == "POST" && matches!(request.asks, Asks::Api(_)) {
+        let refused = |code, why: &str| {
+            let asks = Asks::Refused(code, why.to_owned());
+            Parsed::Whole(Request { asks, keep_alive: false, ..request.clone() }, len)
+        };
+        return match length {
+            _ if chunked => refused(Code::LengthRequired, "a form comes with its Content-Length"),
+            Err(()) => refused(Code::BadRequest, "Content-Length is one number"),
+            Ok(form) if form > MAX_HTTP_FORM_BYTES => refused(
+                Code::ContentTooLarge,
+                &format!("a form has {MAX_HTTP_FORM_BYTES} bytes at most"),
+            ),
+            Ok(form) => Parsed::Head(request, len, form),
+        };
+    }
+    // Nothing else here takes a body. Rather than to find where it ends, answer and close.
+    let keep_alive = keep_alive && !chunked && length == Ok(0);
+    Parsed::Whole(Request { keep_alive, ..request }, len)
 }
 
 /// Reads a request that somebody has taken apart.
@@ -111,7 +164,13 @@ pub(super) fn read<'a>(
     let (place, query) = place(target, &rules.prefix);
     let of = |path| Request { path, asks: Asks::Index, bare: method == "HEAD", keep_alive: false };
     let refused = |path, code, why: String| Request { asks: Asks::Refused(code, why), ..of(path) };
+    #[cfg(feature = "promql")]
+    let endpoint = place.filter(|_| rules.api).and_then(Endpoint::of);
     let path = match place {
+        #[cfg(feature = "promql")]
+        _ if endpoint == Some(Endpoint::Aggregated) => Path::Aggregated,
+        #[cfg(feature = "promql")]
+        _ if endpoint.is_some() => Path::Api,
         Some("" | "/") => Path::Root,
         Some("/metrics") => Path::Metrics,
         Some("/health" | "/health/ready" | "/health/live") => Path::Health,
@@ -127,6 +186,20 @@ pub(super) fn read<'a>(
         let at = &rules.prefix;
         let why = format!("there are {at}/, {at}/metrics, {at}/health and {at}/stats here");
         return refused(path, Code::NotFound, why);
+    }
+    #[cfg(feature = "promql")]
+    if let Some(endpoint) = endpoint {
+        let takes_forms = endpoint.takes_forms();
+        if method != "GET" && method != "HEAD" && (method != "POST" || !takes_forms) {
+            let why = if takes_forms { GET_OR_POST } else { "only GET and HEAD are understood" };
+            return refused(path, Code::MethodNotAllowed, why.to_owned());
+        }
+        let kind = first(headers, "content-type").unwrap_or_default();
+        let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+        let form = kind.eq_ignore_ascii_case(b"application/x-www-form-urlencoded");
+        let has_form = form && method == "POST";
+        let call = Call { endpoint, query: query.to_owned(), has_form, body: Vec::new() };
+        return Request { asks: Asks::Api(call), ..of(path) };
     }
     if method != "GET" && method != "HEAD" {
         let why = "only GET and HEAD are understood".to_owned();

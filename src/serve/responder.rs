@@ -107,10 +107,27 @@ impl Responder {
         target: &str,
         headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
     ) -> Answer {
+        self.respond_with(method, target, headers, Vec::new())
+    }
+
+    /// As [`Responder::respond`], for a request with a body: a form, where queries are answered
+    /// ([`ListenerBuilder::query`]); elsewhere it is left aside. Queries are evaluated on the calling thread, which may take until
+    /// their time limit. The host bounds the body; past [`MAX_HTTP_FORM_BYTES`](crate::limits::MAX_HTTP_FORM_BYTES) it gets 413.
+    pub fn respond_with<'a>(
+        &self,
+        method: &str,
+        target: &str,
+        headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+        body: Vec<u8>,
+    ) -> Answer {
         let headers: Vec<_> = headers.into_iter().collect();
         let site = &self.0.site;
         let began = Instant::now();
         let request = read(method, target, headers.iter().copied(), &site.rules);
+        #[cfg(feature = "promql")]
+        let request = request.with_body(body);
+        #[cfg(not(feature = "promql"))]
+        drop(body);
         let page = self.page(&request);
         let scraped = page.is_some();
         let reply = site.reply(&request, page, Instant::now());
@@ -134,6 +151,10 @@ pub(super) fn site(engine: &Engine, builder: ListenerBuilder) -> Result<Site, Er
     let own = OwnMetrics::register(engine.registry())?;
     let limits = builder.limits.rows();
     let mut site = Site::new(Arc::downgrade(engine.core()), builder.rules, own);
+    #[cfg(feature = "promql")]
+    {
+        site.api = builder.api;
+    }
     site.limits = limits;
     Ok(site)
 }

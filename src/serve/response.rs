@@ -46,6 +46,10 @@ impl Code {
             Code::NotFound => "404 Not Found",
             Code::MethodNotAllowed => "405 Method Not Allowed",
             Code::RequestTimeout => "408 Request Timeout",
+            Code::LengthRequired => "411 Length Required",
+            Code::ContentTooLarge => "413 Content Too Large",
+            Code::Unprocessable => "422 Unprocessable Content",
+            Code::Internal => "500 Internal Server Error",
             Code::HeaderTooLarge => "431 Request Header Fields Too Large",
             Code::Unavailable => "503 Service Unavailable",
         }

@@ -1,9 +1,11 @@
 //! Request in, response out: what is answered, without a word about sockets.
 
+#[cfg(feature = "promql")]
+use super::api::Api;
 use super::json::Json;
 use super::own::{Code, OwnMetrics, Path};
 use super::page::{Key, Page};
-use super::request::{Asks, Probe, Request, Rules};
+use super::request::{Asks, GET_OR_POST, Probe, Request, Rules};
 use super::stats;
 use crate::Snapshot;
 use crate::aggregate::engine::Core;
@@ -20,6 +22,8 @@ pub(super) struct Site {
     core: Weak<Core>,
     pub(super) rules: Rules,
     pub(super) own: OwnMetrics,
+    #[cfg(feature = "promql")]
+    pub(super) api: Option<Arc<Api>>,
     /// What the listener's limits are, for `/stats`.
     pub(super) limits: Vec<(&'static str, Json)>,
 }
@@ -53,7 +57,7 @@ impl Reply {
         Reply::text(code, "text/plain; charset=utf-8", format!("{}: {why}\n", code.phrase()))
     }
 
-    fn text(code: Code, content_type: &str, text: String) -> Reply {
+    pub(super) fn text(code: Code, content_type: &str, text: String) -> Reply {
         let headers = vec![
             ("Content-Type", content_type.to_owned()),
             // What is true now need not be so in a moment.
@@ -90,7 +94,14 @@ impl Reply {
 
 impl Site {
     pub(super) fn new(core: Weak<Core>, rules: Rules, own: OwnMetrics) -> Site {
-        Site { core, rules, own, limits: Vec::new() }
+        Site {
+            core,
+            rules,
+            own,
+            #[cfg(feature = "promql")]
+            api: None,
+            limits: Vec::new(),
+        }
     }
 
     /// The snapshot for pages, and when its cut was made; `None` once the engine has ended. A fresh one has every record
@@ -120,6 +131,14 @@ impl Site {
             },
             Asks::Health(probe) => self.health(*probe),
             Asks::Stats => Reply::json(Code::Ok, &stats::of(self, self.core.upgrade().as_deref())),
+            // Whoever serves many clients on one thread has it answered elsewhere.
+            #[cfg(feature = "promql")]
+            Asks::Api(call) => match &self.api {
+                Some(api) => api.answer_here(call),
+                None => {
+                    Reply::error(Code::NotFound, "nothing is kept here that could be asked for")
+                }
+            },
             Asks::Refused(code, why) => self.refusal(*code, why),
         };
         self.own.answered(request.path, reply.code);
@@ -132,6 +151,7 @@ impl Site {
     fn refusal(&self, code: Code, why: &str) -> Reply {
         let reply = Reply::error(code, why);
         match code {
+            Code::MethodNotAllowed if why == GET_OR_POST => reply.with("Allow", "GET, HEAD, POST"),
             Code::MethodNotAllowed => reply.with("Allow", "GET, HEAD"),
             Code::Unauthorized => {
                 let challenges = self.rules.auth.challenges();

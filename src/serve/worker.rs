@@ -6,6 +6,8 @@
 //! before expiry, so that a client is not blamed for the time that the thread itself took. A
 //! connection takes one step a turn.
 
+#[cfg(feature = "promql")]
+use super::api::{self, pool::Pool};
 use super::connection::{Connection, Progress};
 use super::line::{Line, Socket, Wire};
 use super::network::Network;
@@ -16,14 +18,18 @@ use super::site::Site;
 #[cfg(feature = "tls")]
 use super::tls::Tls;
 use crate::limits::{HTTP_ACCEPT_PAUSE, MAX_HTTP_PAGES, MAX_HTTP_REFUSALS};
+#[cfg(feature = "promql")]
+use crate::limits::{HTTP_IDLE_TIMEOUT, HTTP_QUERY_GRACE, HTTP_QUERY_THREADS, MAX_HTTP_QUERIES};
 use mio::{Events, Poll, Token, Waker};
 use std::collections::{BTreeSet, HashMap};
 use std::io::{self, ErrorKind};
 use std::net::IpAddr;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-const STOP: Token = Token(0);
+/// Somebody else wants the thread to look: to stop, or for answers.
+const WAKE: Token = Token(0);
 const ACCEPT: Token = Token(1);
 const FIRST_CONNECTION: usize = 2;
 
@@ -74,14 +80,28 @@ pub(super) struct Worker {
     pages: Pages,
     site: Site,
     limits: Limits,
+    stopping: Arc<AtomicBool>,
+    /// What answers queries.
+    #[cfg(feature = "promql")]
+    pool: Option<Pool>,
 }
 
 impl Worker {
     /// A worker for a door, and what stops it.
-    pub(super) fn new(mut door: Door, site: Site, limits: Limits) -> io::Result<(Worker, Waker)> {
+    pub(super) fn new(
+        mut door: Door,
+        site: Site,
+        limits: Limits,
+    ) -> io::Result<(Worker, Arc<Waker>, Arc<AtomicBool>)> {
         let poll = Poll::new()?;
-        let waker = Waker::new(poll.registry(), STOP)?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
+        let stopping = Arc::<AtomicBool>::default();
         door.socket.register(poll.registry(), ACCEPT)?;
+        #[cfg(feature = "promql")]
+        let pool = match &site.api {
+            Some(api) => Some(Pool::start(api.clone(), HTTP_QUERY_THREADS, waker.clone())?),
+            None => None,
+        };
         let worker = Worker {
             poll,
             door,
@@ -92,11 +112,14 @@ impl Worker {
             pages: Pages::new(site.rules.formats.clone()),
             site,
             limits,
+            stopping: stopping.clone(),
+            #[cfg(feature = "promql")]
+            pool,
         };
-        Ok((worker, waker))
+        Ok((worker, waker, stopping))
     }
 
-    /// The thread. Returns, and closes everything, when it is woken.
+    /// The thread. Returns, and closes everything, when it is woken to stop.
     pub(super) fn run(mut self) {
         let mut events = Events::with_capacity(1024);
         loop {
@@ -111,7 +134,9 @@ impl Worker {
             let mut ready = std::mem::take(&mut self.again);
             for event in &events {
                 match event.token() {
-                    STOP => return,
+                    // Acquire, with the release in `Listener::stop`.
+                    WAKE if self.stopping.load(Ordering::Acquire) => return,
+                    WAKE => {}
                     ACCEPT => self.accept_at = Some(now),
                     Token(id) => ready.push(id),
                 }
@@ -144,6 +169,8 @@ impl Worker {
                 progress => self.settle(id, progress),
             }
         }
+        #[cfg(feature = "promql")]
+        self.evaluate(&mut asked, now);
         self.answer(asked);
         self.expire(now);
         // Relaxed: for whoever is curious.
@@ -200,6 +227,37 @@ impl Worker {
         self.next += 1;
         self.connections.insert(id, connection);
         Some(id)
+    }
+
+    /// Has others answer the calls of the query API, and sends what they have answered.
+    #[cfg(feature = "promql")]
+    fn evaluate(&mut self, asked: &mut Vec<usize>, now: Instant) {
+        let Some(pool) = &self.pool else { return };
+        let mut settled = Vec::new();
+        for (id, reply) in pool.done() {
+            if let Some(connection) = self.connections.get_mut(&id) {
+                settled.push((id, connection.deliver(reply, now, &self.site)));
+            }
+        }
+        let limit = pool.api().time_limit().saturating_add(HTTP_QUERY_GRACE);
+        let deadline = now.checked_add(limit).unwrap_or(now + HTTP_IDLE_TIMEOUT);
+        let mut calls =
+            self.connections.values().filter(|connection| connection.has_call()).count();
+        asked.retain(|id| {
+            let Some(connection) = self.connections.get_mut(id) else { return false };
+            if !connection.asks_call() {
+                return true;
+            }
+            let Some(call) = connection.call(deadline) else { return false };
+            if calls < MAX_HTTP_QUERIES {
+                calls += 1;
+                pool.submit(*id, call);
+            } else {
+                settled.push((*id, connection.deliver(api::too_many(), now, &self.site)));
+            }
+            false
+        });
+        settled.into_iter().for_each(|(id, progress)| self.settle(id, progress));
     }
 
     /// Answers those who asked, all from one snapshot: a page for each format, coding and filter, up to a turn's worth.

@@ -1,6 +1,6 @@
 //! A histogram as a snapshot has it: sparse HDR buckets with exact count, sum, minimum and maximum.
 
-#[cfg(feature = "json")]
+#[cfg(any(feature = "history", feature = "json"))]
 pub(crate) mod parts;
 
 use crate::Error;

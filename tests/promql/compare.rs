@@ -135,9 +135,11 @@ fn ours(answer: Answer) -> Reply {
     Reply { kind, form, order }
 }
 
-/// Whether two numbers are the same but for rounding: relative 1e-9.
+/// Whether two numbers are the same but for rounding: relative 1e-9; absolute 1e-12 where sums of numbers of usual size come to
+/// nothing, and what is left is rounding.
 pub fn near(a: f64, b: f64) -> bool {
-    (a.is_nan() && b.is_nan()) || a == b || (a - b).abs() <= 1e-9 * a.abs().max(b.abs())
+    let allowed = (1e-9 * a.abs().max(b.abs())).max(1e-12);
+    (a.is_nan() && b.is_nan()) || a == b || (a - b).abs() <= allowed
 }
 
 fn same(a: &Point, b: &Point) -> bool {

@@ -88,6 +88,7 @@ fn known_differences_are_still_there() {
     }
 }
 
+/// `TACHOMETER_PROMQL_QUERIES` says how many; 2,000.
 #[test]
 fn generated_queries_are_answered_as_by_prometheus() {
     if !server::is_here() {
@@ -97,12 +98,18 @@ fn generated_queries_are_answered_as_by_prometheus() {
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     let strategy = generated::vector();
-    let queries = (0..2_000).map(|index| {
+    let count = std::env::var("TACHOMETER_PROMQL_QUERIES").ok();
+    let count = count.map_or(2_000, |count| count.parse().expect("a number of queries"));
+    let queries = (0..count).map(|index| {
         let query = strategy.new_tree(&mut runner).expect("nothing is filtered").current();
         (query, WHENS[index % WHENS.len()])
     });
     let queries: Vec<_> = queries.collect();
     let counts = agree(&queries);
     let points = counts[Agreement::Points as usize];
-    assert!(points > 800, "too little to compare: {counts:?} of {}", queries.len());
+    assert!(
+        points > queries.len() * 2 / 5,
+        "too little to compare: {counts:?} of {}",
+        queries.len()
+    );
 }

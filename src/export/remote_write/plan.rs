@@ -195,6 +195,9 @@ impl Plan {
 
     /// Takes series for some that were there last, so that the next plan says their ends, but for those that are there.
     pub(super) fn owe(&mut self, owed: Vec<Ended>) {
+        if owed.is_empty() {
+            return;
+        }
         let key = |plan: &Plan, at: usize| (plan.series[at].native, plan.rendered(at).to_vec());
         let mut there: HashSet<_> = (0..self.series.len()).map(|at| key(self, at)).collect();
         for Ended { labels, native } in owed {

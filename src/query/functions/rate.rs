@@ -108,6 +108,9 @@ fn regression(samples: &[(i64, f64)], at_ms: i64) -> Option<(f64, f64)> {
         let of = if first.is_infinite() { (f64::NAN, f64::NAN) } else { (0.0, first) };
         return Some(of);
     }
+    if samples.iter().any(|(_, value)| !value.is_finite()) {
+        return Some((f64::NAN, f64::NAN));
+    }
     let [mut x, mut y, mut xy, mut xx] = [Sum::default(); 4];
     for (time_ms, value) in samples {
         let seconds = time_ms.saturating_sub(at_ms) as f64 / 1000.0;

@@ -19,6 +19,7 @@ pub(crate) struct Parts<'a> {
 
 /// The sum of a histogram that is put together.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(feature = "json"), allow(dead_code, reason = "history knows totals only"))]
 pub(crate) enum Sums<'a> {
     /// By octave, in the order of the buckets.
     Octaves(&'a [u128]),
@@ -30,6 +31,7 @@ pub(crate) enum Sums<'a> {
 
 impl HistogramSnapshot {
     /// The exact sum of each octave that has values, ascending.
+    #[cfg(feature = "json")]
     pub(crate) fn octave_sums(&self) -> impl Iterator<Item = u128> + '_ {
         self.blocks.iter().map(|block| block.sum)
     }
@@ -41,6 +43,7 @@ impl HistogramSnapshot {
     }
 
     /// How many octaves have values if these are all buckets.
+    #[cfg(feature = "json")]
     pub(crate) fn octaves_of(precision: Precision, buckets: &[(usize, u64)]) -> usize {
         let octave = |ordinal| place(precision, ordinal).0;
         buckets.chunk_by(|a, b| octave(a.0) == octave(b.0)).count()

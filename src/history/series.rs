@@ -1,0 +1,218 @@
+//! One series of a history: who it is, what it shows now, and its columns in each tier.
+
+use super::column::{ALLOCATION, Chunk, Head, Origin, weight};
+use super::sparse::Gain;
+use crate::registry::layout::{Identity, Labels};
+use crate::{Definition, HistogramSnapshot};
+use std::collections::VecDeque;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+/// What tells series apart, over time: one that expired and came back is the same.
+#[derive(Clone, Debug)]
+pub(super) struct Key {
+    pub(super) definition: Arc<Definition>,
+    pub(super) labels: Labels,
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Key) -> bool {
+        let (mine, theirs) = (&self.definition, &other.definition);
+        let same = Arc::ptr_eq(mine, theirs)
+            || mine.name == theirs.name
+                && (mine.kind, mine.unit, mine.precision)
+                    == (theirs.kind, theirs.unit, theirs.precision);
+        same && (Arc::ptr_eq(&self.labels, &other.labels) || self.labels == other.labels)
+    }
+}
+
+impl Eq for Key {}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.definition.name.hash(state);
+        self.labels.hash(state);
+    }
+}
+
+impl Key {
+    #[cfg(feature = "promql")]
+    pub(super) fn is_histogram(&self) -> bool {
+        self.definition.kind == crate::registry::Kind::Histogram
+    }
+
+    /// Whether the numbers are bits of floats.
+    pub(super) fn is_float(&self) -> bool {
+        self.definition.kind.is_gauge()
+    }
+
+    pub(super) fn label(&self, name: &str) -> Option<&str> {
+        self.labels.iter().find(|label| label.0 == name).map(|label| label.1.as_str())
+    }
+}
+
+/// What a series shows.
+#[derive(Clone, Debug)]
+pub(super) enum Current {
+    Scalar(u64),
+    Histogram(Arc<HistogramSnapshot>),
+}
+
+/// A series' columns in one tier.
+#[derive(Debug)]
+pub(super) struct Track {
+    /// Columns of closed blocks, by time.
+    pub(super) chunks: VecDeque<Chunk>,
+    pub(super) head: Head,
+    /// How many rows the tier had once this one had its last.
+    last_row: u64,
+    /// What its next row begins with, if that is known not to go on from the last.
+    pub(super) broken: Option<Origin>,
+    /// What a histogram had in its last row.
+    mark: Option<Arc<HistogramSnapshot>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Series {
+    pub(super) key: Key,
+    pub(super) identity: Identity,
+    /// Whether the last generation has it.
+    pub(super) live: bool,
+    /// The last generation that had it.
+    pub(super) seen: u64,
+    pub(super) current: Current,
+    pub(super) tracks: Box<[Track]>,
+}
+
+impl Series {
+    pub(super) fn new(key: Key, identity: Identity, origin: Origin, tiers: usize) -> Self {
+        let track = || Track {
+            chunks: VecDeque::new(),
+            head: Head::EMPTY,
+            last_row: 0,
+            broken: Some(origin),
+            mark: None,
+        };
+        let tracks = (0..tiers).map(|_| track()).collect();
+        Series { key, identity, live: false, seen: 0, current: Current::Scalar(0), tracks }
+    }
+
+    /// Whether it is there, and not as another one of the same name and labels.
+    pub(super) fn is(&self, identity: Identity) -> bool {
+        self.live && self.identity == identity
+    }
+
+    /// The series begins anew.
+    pub(super) fn restart(&mut self) {
+        self.tracks.iter_mut().for_each(|track| track.broken = Some(Origin::New));
+    }
+
+    /// Bytes that it takes for as long as history has it.
+    pub(super) fn cost(key: &Key, tiers: usize) -> usize {
+        let labels: usize =
+            key.labels.iter().map(|(name, value)| 48 + name.len() + value.len()).sum();
+        // In the table, in the map, in two lists.
+        let places = size_of::<Option<Series>>() + 2 * size_of::<Key>() + 3 * size_of::<u32>();
+        labels + ALLOCATION * (2 + 2 * key.labels.len()) + 2 * places + tiers * size_of::<Track>()
+    }
+
+    /// Whether history has nothing of it any more.
+    pub(super) fn is_spent(&self) -> bool {
+        !self.live
+            && self.tracks.iter().all(|track| track.chunks.is_empty() && track.head.is_empty())
+    }
+
+    /// Adds the row after `rows` rows of tier `at`, at index `row` of its open block; how many bytes it took more.
+    pub(super) fn push(&mut self, at: usize, rows: u64, row: u16, gain: &mut Gain) -> isize {
+        let track = &mut self.tracks[at];
+        let before = track.heap(at);
+        let goes_on = track.last_row == rows && rows > 0;
+        let mut origin = match track.broken.take() {
+            Some(origin) => origin,
+            None if goes_on => Origin::Continues,
+            None => Origin::New,
+        };
+        track.last_row = rows + 1;
+        match &self.current {
+            Current::Scalar(value) => track.head.push_scalar(row, *value, origin),
+            Current::Histogram(now) => {
+                let mark = track.mark.replace(now.clone());
+                match (origin, &mark) {
+                    (Origin::Continues, Some(mark)) if Arc::ptr_eq(mark, now) => gain.clear(),
+                    (Origin::Continues, Some(mark)) => {
+                        if !gain.set(now, mark) {
+                            origin = Origin::New;
+                        }
+                    }
+                    (Origin::Unknown, _) => gain.clear(),
+                    _ => *gain = Gain::whole(now),
+                }
+                let known = || if origin == Origin::Continues { mark } else { Some(now.clone()) };
+                track.head.push_histogram(row, gain, origin, known);
+            }
+        }
+        self.tracks[at].heap(at) as isize - before as isize
+    }
+}
+
+impl Track {
+    /// Bytes of the open block's column, and of what it is compared with. In the finest tier that is the engine's own.
+    fn heap(&self, tier: usize) -> usize {
+        let mark = self.mark.as_deref().filter(|_| tier > 0);
+        self.head.heap() + mark.map_or(0, weight)
+    }
+
+    /// Bytes of all of it.
+    pub(super) fn bytes(&self, tier: usize) -> usize {
+        let chunks: usize = self.chunks.iter().map(Chunk::heap).sum();
+        self.heap(tier) + chunks + self.chunks.capacity() * size_of::<Chunk>()
+    }
+
+    /// Takes over the column of the block that closes; how many chunks there are more.
+    pub(super) fn close(&mut self, block: u32, rows: usize) -> usize {
+        let Some(chunk) = self.head.close(block) else { return 0 };
+        if self.chunks.back_mut().is_some_and(|last| last.extend(&chunk, [rows; 2])) {
+            return 0;
+        }
+        if self.chunks.len() == self.chunks.capacity() {
+            self.chunks.reserve_exact(1 + self.chunks.len() / 4);
+        }
+        self.chunks.push_back(chunk);
+        1
+    }
+
+    /// Drops what lies before `block`; how many chunks there are fewer.
+    pub(super) fn drop_before(&mut self, block: u32, rows: usize) -> usize {
+        let mut dropped = 0;
+        while self.chunks.front().is_some_and(|chunk| chunk.last < block) {
+            self.chunks.pop_front();
+            dropped += 1;
+        }
+        if let Some(chunk) = self.chunks.front_mut() {
+            chunk.advance(block, rows);
+        }
+        if self.chunks.capacity() > 2 * self.chunks.len() + 4 {
+            self.chunks.shrink_to(self.chunks.len() + 1);
+        }
+        dropped
+    }
+
+    /// Drops all rows; what comes next begins after something that history no longer has. How many chunks there were.
+    pub(super) fn clear(&mut self) -> usize {
+        let dropped = self.chunks.len();
+        self.chunks = VecDeque::new();
+        self.head = Head::EMPTY;
+        self.broken = Some(self.broken.unwrap_or(Origin::Unknown));
+        self.mark = None;
+        dropped
+    }
+
+    /// The column of a block.
+    pub(super) fn column(&self, block: u32, open: u32) -> Option<Chunk> {
+        if block == open {
+            return self.head.view(block);
+        }
+        let at = self.chunks.partition_point(|chunk| chunk.last < block);
+        self.chunks.get(at).filter(|chunk| chunk.first <= block).cloned()
+    }
+}

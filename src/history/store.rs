@@ -1,0 +1,353 @@
+//! The store: all series' columns in all tiers. Generations are appended at one end; at the other, old blocks leave.
+//!
+//! A generation is a row of the finest tier. A row of a coarser tier is the last generation of a step: it is made when
+//! the first generation of another step comes, from what all series showed before that one. Where a series begins anew
+//! in the middle of a step (it expired and came back, a counter fell), the step's row is made early, before that, and
+//! another at its end: so what a series counted before it began anew is in every tier.
+
+use super::axis::Axis;
+use super::column::{Chunk, Origin};
+use super::series::{Current, Key, Series, Track};
+use super::sparse::Gain;
+use super::tier::{Part, Tier};
+use crate::Snapshot;
+use crate::limits::HISTORY_BLOCK_ROWS;
+use crate::registry::Kind;
+use crate::registry::layout::{Identity, Layout};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+/// Stands for a series that was refused.
+const REFUSED: u32 = u32::MAX;
+
+/// How often something happened in a store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) generations: u64,
+    /// Rows of coarser tiers that were made before their step was over.
+    pub(super) early_rows: u64,
+    /// Chunks that left because their tier's span was over.
+    pub(super) aged: u64,
+    /// Chunks that left because all bytes were taken.
+    pub(super) displaced: u64,
+    /// Series that there was no room for.
+    pub(super) refused: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Store {
+    pub(super) tiers: Vec<Tier>,
+    pub(super) series: Vec<Option<Series>>,
+    pub(super) free: Vec<u32>,
+    pub(super) by_key: HashMap<Key, u32, foldhash::fast::RandomState>,
+    /// The layout of the last generation, and which series its scalars and histograms are.
+    layout: Arc<Layout>,
+    scalars: Vec<u32>,
+    histograms: Vec<u32>,
+    /// Series that the last generation does not have, and that some tier has not shown to the end.
+    leaving: Vec<u32>,
+    axis: Axis,
+    /// What came before the series of the first generation. All later ones are new.
+    pub(super) first: Origin,
+    pub(super) max_bytes: usize,
+    /// Bytes of series that they take as long as they are here.
+    pub(super) fixed: usize,
+    /// Bytes of columns.
+    pub(super) columns: usize,
+    pub(super) chunks: usize,
+    /// Which series' closed columns are to be packed: all from an index on.
+    pub(super) packing: VecDeque<usize>,
+    pub(super) counts: Counts,
+    /// Kept for its memory.
+    gain: Gain,
+}
+
+impl Store {
+    /// A store with tiers of these steps and spans, in milliseconds, finest first.
+    pub(super) fn new(tiers: &[(i64, i64)], max_bytes: usize) -> Self {
+        Store {
+            tiers: tiers.iter().map(|&(step, span)| Tier::new(step, span)).collect(),
+            series: Vec::new(),
+            free: Vec::new(),
+            by_key: HashMap::default(),
+            layout: Arc::default(),
+            scalars: Vec::new(),
+            histograms: Vec::new(),
+            leaving: Vec::new(),
+            axis: Axis::default(),
+            first: Origin::New,
+            max_bytes,
+            fixed: 0,
+            columns: 0,
+            chunks: 0,
+            packing: VecDeque::new(),
+            counts: Counts::default(),
+            gain: Gain::default(),
+        }
+    }
+
+    /// Appends a generation. `origin` is what came before series that no generation had yet.
+    pub(super) fn append(&mut self, snapshot: &Snapshot, origin: Origin) {
+        let last = self.axis.last();
+        let time = self.axis.place(snapshot.moment);
+        let found = (snapshot.layout.id != self.layout.id).then(|| self.find(&snapshot.layout));
+        let breaks = found.as_ref().is_some_and(|found| self.begins_anew(&snapshot.layout, found))
+            || self.falls(found.as_deref(), snapshot);
+        for tier in 1..self.tiers.len() {
+            let Some(last) = last else { break };
+            let over = self.tiers[tier].step_of(last) != self.tiers[tier].step_of(time);
+            if self.tiers[tier].shown < self.counts.generations && (over || breaks) {
+                self.counts.early_rows += u64::from(!over);
+                self.push_row(tier, last);
+            }
+        }
+        self.counts.generations += 1;
+        self.first = Origin::New;
+        if let Some(found) = found {
+            self.adopt(&snapshot.layout, found, origin);
+        }
+        self.take(snapshot);
+        self.push_row(0, time);
+        let shown = self.tiers.iter().map(|tier| tier.shown).min().unwrap_or_default();
+        let Store { leaving, series, .. } = self;
+        leaving.retain(|&id| {
+            series[id as usize].as_ref().is_some_and(|series| !series.live && series.seen > shown)
+        });
+        self.let_go(time);
+    }
+
+    /// Which series of ours the series of a layout are.
+    fn find(&self, layout: &Layout) -> Vec<Option<u32>> {
+        let keys = layout.families.iter().flat_map(|family| {
+            family.series.iter().map(|series| Key {
+                definition: family.definition.clone(),
+                labels: series.labels.clone(),
+            })
+        });
+        keys.map(|key| self.by_key.get(&key).copied()).collect()
+    }
+
+    /// Whether a series of a new layout begins anew although a coarser tier has not shown it to the end.
+    fn begins_anew(&self, layout: &Layout, found: &[Option<u32>]) -> bool {
+        let coarser = self.tiers.get(1..).unwrap_or_default();
+        let shown = coarser.iter().map(|tier| tier.shown).min().unwrap_or(u64::MAX);
+        layout.series().zip(found).any(|((_, series), found)| {
+            let known = found.and_then(|id| self.series[id as usize].as_ref());
+            known.is_some_and(|known| !known.is(series.identity()) && known.seen > shown)
+        })
+    }
+
+    /// Whether a counter fell, which an engine's own never do.
+    fn falls(&self, found: Option<&[Option<u32>]>, snapshot: &Snapshot) -> bool {
+        let fell = |id: Option<u32>, value: u64| {
+            let known = id.and_then(|id| self.series.get(id as usize)?.as_ref());
+            known
+                .is_some_and(|known| matches!(known.current, Current::Scalar(last) if value < last))
+        };
+        let mut at = 0;
+        snapshot.layout.series().any(|(definition, series)| {
+            let id = match found {
+                Some(found) => found[at],
+                None if definition.kind == Kind::Histogram => None,
+                None => Some(self.scalars[series.value]),
+            };
+            at += 1;
+            definition.kind == Kind::Counter && fell(id, snapshot.scalars[series.value])
+        })
+    }
+
+    /// Takes over a new layout. The one before is still here, and keeps its identities apart from the new ones.
+    fn adopt(&mut self, layout: &Arc<Layout>, found: Vec<Option<u32>>, origin: Origin) {
+        let before = std::mem::take(&mut self.scalars)
+            .into_iter()
+            .chain(std::mem::take(&mut self.histograms));
+        let before: Vec<u32> = before.filter(|id| *id != REFUSED).collect();
+        for &id in &before {
+            if let Some(series) = &mut self.series[id as usize] {
+                series.live = false;
+            }
+        }
+        let (mut scalars, mut histograms) =
+            (vec![REFUSED; layout.scalars], vec![REFUSED; layout.histograms]);
+        let last = self.counts.generations - 1;
+        let all = layout
+            .families
+            .iter()
+            .flat_map(|family| family.series.iter().map(move |s| (family, s)));
+        for ((family, one), found) in all.zip(found) {
+            let id = match found {
+                Some(id) => id,
+                None => {
+                    let key =
+                        Key { definition: family.definition.clone(), labels: one.labels.clone() };
+                    self.admit(key, one.identity(), origin)
+                }
+            };
+            let list = if family.definition.kind == Kind::Histogram {
+                &mut histograms
+            } else {
+                &mut scalars
+            };
+            list[one.value] = id;
+            let Some(series) = self.series.get_mut(id as usize).and_then(Option::as_mut) else {
+                continue;
+            };
+            if found.is_some() && (series.seen != last || series.identity != one.identity()) {
+                series.restart();
+            }
+            series.identity = one.identity();
+            series.live = true;
+        }
+        let gone = |id: &u32| self.series[*id as usize].as_ref().is_some_and(|series| !series.live);
+        let gone: Vec<u32> = before.into_iter().filter(gone).collect();
+        // What has come back no longer leaves: before this, all tiers have shown what it was.
+        self.leaving
+            .retain(|&id| self.series[id as usize].as_ref().is_some_and(|series| !series.live));
+        self.leaving.extend(gone);
+        (self.scalars, self.histograms, self.layout) = (scalars, histograms, layout.clone());
+    }
+
+    /// A place for a new series.
+    fn admit(&mut self, key: Key, identity: Identity, origin: Origin) -> u32 {
+        let cost = Series::cost(&key, self.tiers.len());
+        // Half of the bytes are for what series were, not for who they are.
+        if self.fixed + cost > self.max_bytes / 2 {
+            self.counts.refused += 1;
+            return REFUSED;
+        }
+        self.fixed += cost;
+        let id = self.free.pop().unwrap_or_else(|| {
+            self.series.push(None);
+            (self.series.len() - 1) as u32
+        });
+        self.by_key.insert(key.clone(), id);
+        self.series[id as usize] = Some(Series::new(key, identity, origin, self.tiers.len()));
+        id
+    }
+
+    /// What all series show now.
+    fn take(&mut self, snapshot: &Snapshot) {
+        let generation = self.counts.generations;
+        let Store { scalars, histograms, series, .. } = self;
+        let values = snapshot.scalars.iter().map(|&value| Current::Scalar(value));
+        let distributions = snapshot.histograms.iter().map(|all| Current::Histogram(all.clone()));
+        for (&id, next) in scalars.iter().zip(values).chain(histograms.iter().zip(distributions)) {
+            let Some(series) = series.get_mut(id as usize).and_then(Option::as_mut) else {
+                continue;
+            };
+            if let (Current::Scalar(last), Current::Scalar(next)) = (&series.current, &next)
+                && next < last
+                && series.key.definition.kind == Kind::Counter
+                && series.seen > 0
+            {
+                series.restart();
+            }
+            series.current = next;
+            series.seen = generation;
+        }
+    }
+
+    /// Adds a row to a tier, of what all series that it has not shown to the end show now.
+    fn push_row(&mut self, tier: usize, time: i64) {
+        let (rows, shown) = (self.tiers[tier].rows, self.tiers[tier].shown);
+        let row = self.tiers[tier].push(time);
+        let Store { scalars, histograms, leaving, series, gain, columns, .. } = self;
+        for &id in scalars.iter().chain(&*histograms).chain(&*leaving) {
+            let series = series.get_mut(id as usize).and_then(Option::as_mut);
+            if let Some(series) = series.filter(|series| series.seen > shown) {
+                let more = series.push(tier, rows, row, gain);
+                *columns = columns.saturating_add_signed(more);
+            }
+        }
+        self.tiers[tier].shown = self.counts.generations;
+        if self.tiers[tier].is_full() {
+            self.close(tier);
+        }
+    }
+
+    /// Waits for no tier any more to show what has gone.
+    pub(super) fn leave_at_once(&mut self) {
+        for id in std::mem::take(&mut self.leaving) {
+            if let Some(series) = &mut self.series[id as usize] {
+                series.seen = 0;
+            }
+        }
+    }
+
+    fn close(&mut self, tier: usize) {
+        let block = self.tiers[tier].close();
+        for series in self.series.iter_mut().flatten() {
+            let track = &mut series.tracks[tier];
+            if track.head.is_empty() {
+                continue;
+            }
+            let places = |track: &Track| track.chunks.capacity() * size_of::<Chunk>();
+            let before = track.head.heap() + places(track);
+            let closed = track.close(block, HISTORY_BLOCK_ROWS);
+            let chunk = track.chunks.back().filter(|_| closed > 0).map_or(0, Chunk::heap);
+            self.chunks += closed;
+            self.columns = (self.columns + places(track) + chunk).saturating_sub(before);
+        }
+        self.packing.push_back(0);
+    }
+
+    /// The rows of `after` (exclusive) to `to` (inclusive) and the one before them: of the finest tier as far as it
+    /// reaches, and before that of coarser ones. By time.
+    pub(super) fn parts(&self, after: i64, to: i64) -> Vec<Part> {
+        let (mut newest_first, mut to) = (Vec::new(), to);
+        for (at, tier) in self.tiers.iter().enumerate() {
+            let Some(oldest) = tier.oldest() else { continue };
+            let coarser = self.tiers.get(at + 1);
+            if oldest <= after
+                || coarser
+                    .is_none_or(|coarser| coarser.oldest().is_none_or(|first| first >= oldest))
+            {
+                tier.parts(at, after, to, true, &mut newest_first);
+                break;
+            }
+            // Both tiers have this row: up to it the coarser one tells, from there on this one, and nothing is told
+            // twice.
+            let seam = coarser.and_then(|coarser| coarser.row_from(oldest));
+            if seam.is_none_or(|seam| seam < to) {
+                let from = seam.unwrap_or(oldest - 1).max(after);
+                tier.parts(at, from, to, false, &mut newest_first);
+                to = seam.unwrap_or(oldest - 1);
+            }
+        }
+        newest_first.reverse();
+        newest_first
+    }
+
+    /// As [`Store::parts`], of one tier alone: the finest that reaches that far. Its rows are evenly spaced, which
+    /// those who extrapolate need.
+    #[cfg(feature = "promql")]
+    pub(super) fn even_parts(&self, after: i64, to: i64) -> Vec<Part> {
+        let reaching =
+            self.tiers.iter().position(|tier| tier.oldest().is_some_and(|oldest| oldest <= after));
+        let furthest =
+            || (0..self.tiers.len()).min_by_key(|&at| self.tiers[at].oldest().unwrap_or(i64::MAX));
+        let mut newest_first = Vec::new();
+        if let Some(at) = reaching.or_else(furthest) {
+            self.tiers[at].parts(at, after, to, true, &mut newest_first);
+        }
+        newest_first.reverse();
+        newest_first
+    }
+
+    /// The time of the last generation.
+    pub(super) fn now(&self) -> Option<i64> {
+        self.axis.last()
+    }
+
+    /// How often the wall's clock went backwards.
+    pub(super) fn steps_back(&self) -> u64 {
+        self.axis.steps_back
+    }
+
+    /// The times between which rows are kept.
+    pub(super) fn kept(&self) -> Option<(i64, i64)> {
+        let oldest = self.tiers.iter().filter_map(Tier::oldest).min()?;
+        let newest = self.tiers.iter().filter_map(Tier::newest).max()?;
+        Some((oldest, newest))
+    }
+}

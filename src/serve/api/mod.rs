@@ -1,0 +1,434 @@
+//! Prometheus's HTTP API over a [`Source`], so that Grafana, `promtool query` and scripts take this process as their data
+//! source. Features `http` and `promql`.
+//!
+//! | path | parameters | answer |
+//! |---|---|---|
+//! | `/api/v1/query` | `query`, `time`, `timeout`, `lookback_delta` | the query at one moment |
+//! | `/api/v1/query_range` | `query`, `start`, `end`, `step`, `timeout`, `lookback_delta` | the query at steps |
+//! | `/api/v1/series` | `match[]` (at least one), `start`, `end`, `limit` | the series that a selector takes |
+//! | `/api/v1/labels` | `match[]`, `start`, `end`, `limit` | names of labels |
+//! | `/api/v1/label/<name>/values` | `match[]`, `start`, `end`, `limit` | values of a label |
+//! | `/api/v1/metadata` | `metric`, `limit` | type, help and unit of metrics |
+//! | `/api/v1/status/buildinfo` | | [`PROMETHEUS_VERSION`], by which clients know what they can ask |
+//! | `/metrics/aggregated` | `window`, `by`, `time` | statistics of each series over a window, as Prometheus text: see [`aggregated`] |
+//!
+//! All take `GET`; those with parameters but the last two `POST` as well, with a form as its body. Times are seconds or RFC
+//! 3339, durations seconds or units. Answers and errors are Prometheus 2.42's, as `tests/http_api` compares with a real one;
+//! what differs:
+//!
+//! - `limit` of series and labels is that of Prometheus 3: what was left out is told in `warnings`.
+//! - `lookback_delta` is that of later versions as well.
+//! - A form that cannot be decoded, a time that is not finite or further than 285,000 years away, and a step below a millisecond
+//!   are `bad_data`; `stats` is not known.
+//! - A range has at most 11,000 points, as the documentation says; theirs takes 11,001.
+//! - No `Access-Control-Allow-Origin` is sent: pages of other origins cannot read here.
+//!
+//! Queries run on [`HTTP_QUERY_THREADS`](crate::limits::HTTP_QUERY_THREADS) threads of their own (`pool`), never on the one that
+//! serves: scrapes and probes are answered meanwhile. The way of a call: `form` and `times` read it, `mod` asks the source,
+//! `write` makes the JSON.
+
+pub(super) mod aggregated;
+mod form;
+pub(super) mod pool;
+mod times;
+mod write;
+
+use super::json::quote;
+use super::own::Code;
+use super::query::shown;
+use super::site::Reply;
+use crate::limits::{MAX_HTTP_QUERIES, MAX_QUERY_STEPS};
+use crate::query::{Matcher, Query, QueryError, Series, Settings, Source};
+use crate::{Clock, Moment};
+use form::Form;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+use write::Text;
+
+/// Of which Prometheus this is the API.
+pub(super) const PROMETHEUS_VERSION: &str = "2.42.0";
+
+/// What is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Endpoint {
+    Query,
+    QueryRange,
+    Series,
+    Labels,
+    LabelValues(String),
+    Metadata,
+    BuildInfo,
+    Aggregated,
+}
+
+impl Endpoint {
+    /// The endpoint of a path.
+    pub(super) fn of(path: &str) -> Option<Endpoint> {
+        if path == "/metrics/aggregated" {
+            return Some(Endpoint::Aggregated);
+        }
+        Some(match path.strip_prefix("/api/v1/")? {
+            "query" => Endpoint::Query,
+            "query_range" => Endpoint::QueryRange,
+            "series" => Endpoint::Series,
+            "labels" => Endpoint::Labels,
+            "metadata" => Endpoint::Metadata,
+            "status/buildinfo" => Endpoint::BuildInfo,
+            rest => {
+                let name = rest.strip_prefix("label/")?.strip_suffix("/values")?;
+                Endpoint::LabelValues(name.to_owned())
+            }
+        })
+    }
+
+    /// Whether it can be called with `POST`.
+    pub(super) fn takes_forms(&self) -> bool {
+        use Endpoint::{Labels, Query, QueryRange, Series};
+        matches!(self, Query | QueryRange | Series | Labels)
+    }
+}
+
+/// A call, as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Call {
+    pub(super) endpoint: Endpoint,
+    /// What stands behind the `?`.
+    pub(super) query: String,
+    /// Whether the body is a form; another one's content is left aside.
+    pub(super) has_form: bool,
+    pub(super) body: Vec<u8>,
+}
+
+/// Why there is no answer, in Prometheus's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Failure {
+    kind: &'static str,
+    why: String,
+}
+
+impl Failure {
+    fn bad_data(why: impl Into<String>) -> Failure {
+        Failure { kind: "bad_data", why: why.into() }
+    }
+
+    fn parameter(name: &str, why: impl fmt::Display) -> Failure {
+        Failure::bad_data(format!("invalid parameter \"{name}\": {why}"))
+    }
+}
+
+impl From<QueryError> for Failure {
+    fn from(error: QueryError) -> Failure {
+        Failure { kind: error.kind(), why: error.to_string() }
+    }
+}
+
+/// The `data` of an answer, as JSON, and whether a limit cut it short.
+type Data = Result<(String, bool), Failure>;
+
+/// What answers calls.
+pub(super) struct Api {
+    source: Arc<dyn Source>,
+    settings: Settings,
+    /// Calls that are being answered on callers' threads.
+    direct: AtomicUsize,
+}
+
+impl fmt::Debug for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Api").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Api {
+    pub(super) fn new(source: Arc<dyn Source>, settings: Settings) -> Api {
+        Api { source, settings, direct: AtomicUsize::new(0) }
+    }
+
+    /// How long an evaluation may take.
+    pub(super) fn time_limit(&self) -> Duration {
+        self.settings.time_limit
+    }
+
+    /// Answers on the caller's own thread, unless too many others do.
+    pub(super) fn answer_here(&self, call: &Call) -> Reply {
+        // Relaxed: a count of callers, which publishes nothing.
+        let others = self.direct.fetch_add(1, Ordering::Relaxed);
+        let reply =
+            if others < MAX_HTTP_QUERIES { self.answer(call, &Arc::default()) } else { too_many() };
+        self.direct.fetch_sub(1, Ordering::Relaxed);
+        reply
+    }
+
+    /// Answers; soon with an error once `stop` is set.
+    pub(super) fn answer(&self, call: &Call, stop: &Arc<AtomicBool>) -> Reply {
+        let body = if call.has_form { &call.body[..] } else { &[] };
+        let form = Form::read(body, &call.query);
+        let form =
+            form.map_err(|why| Failure::bad_data(format!("error parsing form values: {why}")));
+        let clock = AskedClock {
+            clock: self.settings.clock.clone(),
+            stop: stop.clone(),
+            asked: AtomicBool::new(false),
+        };
+        let settings = Settings { clock: Arc::new(clock), ..self.settings.clone() };
+        if call.endpoint == Endpoint::Aggregated {
+            let page =
+                form.and_then(|form| aggregated::page(&*self.source, settings, self.now(), &form));
+            return match page {
+                Ok(page) => Reply::text(Code::Ok, crate::TextEncoder::CONTENT_TYPE, page),
+                Err(failure) => failed(&failure),
+            };
+        }
+        let data = form.and_then(|form| match &call.endpoint {
+            Endpoint::Query => self.instant(settings, &form),
+            Endpoint::QueryRange => self.range(settings, &form),
+            Endpoint::Series => self.series(&form),
+            Endpoint::Labels => self.labels(None, &form),
+            Endpoint::LabelValues(name) => self.labels(Some(name), &form),
+            Endpoint::Metadata => self.metadata(&form),
+            Endpoint::BuildInfo | Endpoint::Aggregated => Ok((build_info(), false)),
+        });
+        match data {
+            Ok((mut data, cut)) => {
+                data.insert_str(0, "{\"status\":\"success\",\"data\":");
+                if cut {
+                    data.push_str(",\"warnings\":[\"results truncated due to limit\"]");
+                }
+                data.push('}');
+                Reply::text(Code::Ok, "application/json", data)
+            }
+            Err(failure) => failed(&failure),
+        }
+    }
+
+    fn now(&self) -> i64 {
+        i64::try_from(self.settings.clock.now().unix.as_millis()).unwrap_or(times::LATEST_MS)
+    }
+
+    fn instant(&self, mut settings: Settings, form: &Form) -> Data {
+        let time = time(form, "time")?.unwrap_or_else(|| self.now());
+        bounds(&mut settings, form)?;
+        let query = query(form)?;
+        let answer = query.instant(&*self.source, time, &settings)?;
+        Ok((write::answer(&answer)?, false))
+    }
+
+    fn range(&self, mut settings: Settings, form: &Form) -> Data {
+        let wanted =
+            |name| time(form, name)?.ok_or_else(|| Failure::parameter(name, "it is not given"));
+        let (start, end) = (wanted("start")?, wanted("end")?);
+        if end < start {
+            return Err(Failure::parameter("end", "end timestamp must not be before start time"));
+        }
+        let step = form.first("step").unwrap_or_default();
+        let step = times::duration(step).map_err(|why| Failure::parameter("step", why))?;
+        let step_ms = step / 1_000_000;
+        if step_ms <= 0 {
+            let why = "zero or negative query resolution step widths are not accepted, nor those below a millisecond. \
+                       Try a positive integer";
+            return Err(Failure::parameter("step", why));
+        }
+        if (end - start) / step_ms >= MAX_QUERY_STEPS as i64 {
+            return Err(Failure::bad_data(format!(
+                "exceeded maximum resolution of {MAX_QUERY_STEPS} points per timeseries. Try decreasing the query \
+                 resolution (?step=XX)"
+            )));
+        }
+        bounds(&mut settings, form)?;
+        let query = query(form)?;
+        let answer = query.range(&*self.source, (start, end), step_ms, &settings)?;
+        Ok((write::answer(&answer)?, false))
+    }
+
+    fn series(&self, form: &Form) -> Data {
+        let (matchers, between) = selection(form)?;
+        if matchers.is_empty() {
+            return Err(Failure::bad_data("no match[] parameter provided"));
+        }
+        let limit = limit(form)?;
+        let mut all: Vec<Arc<dyn Series>> = Vec::new();
+        for matchers in &matchers {
+            all.extend(self.source.select(matchers, between.0, between.1)?);
+        }
+        all.sort_by(|a, b| a.labels().cmp(b.labels()));
+        all.dedup_by(|a, b| a.labels() == b.labels());
+        let mut out = Text(String::new());
+        out.list(all.iter().take(limit), |out, series| {
+            write::labels(&mut out.0, series.labels());
+            Ok(())
+        })?;
+        Ok((out.0, all.len() > limit))
+    }
+
+    /// Names of labels, or values of one.
+    fn labels(&self, of: Option<&str>, form: &Form) -> Data {
+        if let Some(name) = of.filter(|name| !is_label_name(name)) {
+            return Err(Failure::bad_data(format!("invalid label name: {}", shown(name))));
+        }
+        let (mut matchers, (from, to)) = selection(form)?;
+        let limit = limit(form)?;
+        if matchers.is_empty() {
+            matchers.push(Vec::new());
+        }
+        let mut all = BTreeSet::new();
+        for matchers in &matchers {
+            all.extend(match of {
+                None => self.source.label_names(matchers, from, to)?,
+                Some(name) => self.source.label_values(name, matchers, from, to)?,
+            });
+        }
+        let mut out = Text(String::new());
+        out.list(all.iter().take(limit), |out, name| {
+            quote(name, &mut out.0);
+            Ok(())
+        })?;
+        Ok((out.0, all.len() > limit))
+    }
+
+    fn metadata(&self, form: &Form) -> Data {
+        let limit = form.first("limit").map(str::parse::<i64>).transpose();
+        let limit = limit.map_err(|_| Failure::bad_data("limit must be a number"))?;
+        let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+        let mut all = self.source.metadata(form.first("metric"));
+        all.sort();
+        let mut metrics = all.chunk_by(|a, b| a.metric == b.metric);
+        let shown: usize = metrics.by_ref().take(limit).map(<[_]>::len).sum();
+        Ok((write::metadata(&all[..shown])?, false))
+    }
+}
+
+/// What all clients are told once more of them ask than are served.
+pub(super) fn too_many() -> Reply {
+    let why = format!(
+        "{MAX_HTTP_QUERIES} calls wait, are evaluated or are being sent already; try again later"
+    );
+    failed(&Failure { kind: "unavailable", why }).with("Retry-After", "1")
+}
+
+/// What a client is told whose query does not end.
+pub(super) fn too_late() -> Reply {
+    let why =
+        "the series were not read in time; ask for fewer of them or a shorter time".to_owned();
+    failed(&Failure { kind: "timeout", why })
+}
+
+/// What a client is told whose query found a bug.
+fn panicked() -> Reply {
+    let why = "the evaluation panicked; the panic is in the process's error output".to_owned();
+    failed(&Failure { kind: "internal", why })
+}
+
+fn failed(failure: &Failure) -> Reply {
+    let code = match failure.kind {
+        "bad_data" => Code::BadRequest,
+        "execution" => Code::Unprocessable,
+        "internal" => Code::Internal,
+        _ => Code::Unavailable,
+    };
+    let mut out = "{\"status\":\"error\",\"errorType\":".to_owned();
+    quote(failure.kind, &mut out);
+    out.push_str(",\"error\":");
+    quote(&failure.why, &mut out);
+    out.push('}');
+    Reply::text(code, "application/json", out)
+}
+
+fn build_info() -> String {
+    format!(
+        "{{\"version\":\"{PROMETHEUS_VERSION}\",\"revision\":\"tachometer {}\",\"branch\":\"\",\"buildUser\":\"\",\
+         \"buildDate\":\"\",\"goVersion\":\"\"}}",
+        env!("CARGO_PKG_VERSION")
+    )
+}
+
+fn time(form: &Form, name: &str) -> Result<Option<i64>, Failure> {
+    let time = form.first(name).map(times::time).transpose();
+    time.map_err(|why| Failure::parameter(name, why))
+}
+
+fn query(form: &Form) -> Result<Query, Failure> {
+    let text = form.first("query").unwrap_or_default();
+    // Whatever is wrong with the text itself is the client's to mend.
+    Query::parse(text).map_err(|error| Failure::parameter("query", error))
+}
+
+/// What the client says about the evaluation itself: it can ask for less time, not for more.
+fn bounds(settings: &mut Settings, form: &Form) -> Result<(), Failure> {
+    if let Some(text) = form.first("timeout") {
+        let ns = times::duration(text).map_err(|why| Failure::parameter("timeout", why))?;
+        let limit = Duration::from_nanos(u64::try_from(ns).unwrap_or(0));
+        if limit.is_zero() {
+            return Err(QueryError::TimedOut { limit_ms: 0 }.into());
+        }
+        settings.time_limit = settings.time_limit.min(limit);
+    }
+    if let Some(text) = form.first("lookback_delta") {
+        let ns = times::duration(text);
+        let ns = ns.map_err(|why| {
+            Failure::bad_data(format!("error parsing lookback delta duration: {why}"))
+        })?;
+        if ns > 0 {
+            settings.lookback = Duration::from_nanos(ns.unsigned_abs());
+        }
+    }
+    Ok(())
+}
+
+/// The selectors of a call, and the time for which it asks.
+type Selection = (Vec<Vec<Matcher>>, (i64, i64));
+
+fn selection(form: &Form) -> Result<Selection, Failure> {
+    let start = time(form, "start")?.unwrap_or(times::EARLIEST_MS);
+    let end = time(form, "end")?.unwrap_or(times::LATEST_MS);
+    let matchers = form.all("match[]").map(|text| {
+        let refused = |why: String| Failure::parameter("match[]", why);
+        let query = Query::parse(text).map_err(|error| refused(error.to_string()))?;
+        let parentheses = text.trim_start().starts_with('(');
+        let matchers = query.matchers().filter(|_| !parentheses);
+        let matchers =
+            matchers.ok_or_else(|| refused(format!("{} is no selector", shown(text))))?;
+        if matchers.iter().all(|matcher| matcher.matches_value("")) {
+            return Err(refused("match[] must contain at least one non-empty matcher".to_owned()));
+        }
+        Ok(matchers.to_vec())
+    });
+    Ok((matchers.collect::<Result<_, _>>()?, (start, end)))
+}
+
+/// How many results are wanted at most.
+fn limit(form: &Form) -> Result<usize, Failure> {
+    match form.first("limit").map(str::parse::<usize>) {
+        None | Some(Ok(0)) => Ok(usize::MAX),
+        Some(Ok(limit)) => Ok(limit),
+        Some(Err(_)) => {
+            Err(Failure::parameter("limit", "limit must be a number that is not negative"))
+        }
+    }
+}
+
+fn is_label_name(name: &str) -> bool {
+    let first = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+    first && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// A clock by which an evaluation's time is up as soon as it is to stop.
+#[derive(Debug)]
+struct AskedClock {
+    clock: Arc<dyn Clock>,
+    stop: Arc<AtomicBool>,
+    /// Whether the evaluation has begun: its first look says when.
+    asked: AtomicBool,
+}
+
+impl Clock for AskedClock {
+    fn now(&self) -> Moment {
+        let now = self.clock.now();
+        // Relaxed: only one thread evaluates, and the flag to stop publishes nothing else.
+        let begun = self.asked.swap(true, Ordering::Relaxed);
+        let stopped = begun && self.stop.load(Ordering::Relaxed);
+        Moment { elapsed: if stopped { Duration::MAX } else { now.elapsed }, ..now }
+    }
+}

@@ -1,0 +1,303 @@
+//! Windows against a naive store that keeps what was recorded in every generation: random hosts, whose series come, go
+//! and come back, whose clocks step, and which stand still for a while.
+
+use crate::common::by_hand_with;
+use crate::common::random::Random;
+use proptest::prelude::*;
+use std::collections::HashMap;
+use std::time::Duration;
+use tachometer::history::Window;
+use tachometer::{Counter, Engine, Family, Gauge, Histogram, History, ManualClock, Registry};
+
+const START: u64 = 1_700_000_000_000;
+const KEYS: [&str; 3] = ["a", "b", "c"];
+
+/// Some generations that are alike.
+#[derive(Clone, Copy, Debug)]
+struct Phase {
+    generations: usize,
+    /// Milliseconds from one to the next.
+    pace: u64,
+    /// Records in each, at most.
+    records: u64,
+    /// What is done to the clocks first.
+    clock: Event,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    None,
+    /// The process stands still for so many milliseconds.
+    Gap(u64),
+    /// The wall's clock is set so many milliseconds ahead.
+    Wall(i64),
+}
+
+fn phase() -> impl Strategy<Value = Phase> {
+    let event = prop_oneof![
+        4 => Just(Event::None),
+        1 => (1_000u64..200_000).prop_map(Event::Gap),
+        1 => (-50_000i64..50_000).prop_map(Event::Wall),
+    ];
+    let pace = prop_oneof![3 => Just(1_000u64), 1 => Just(0), 1 => 1u64..3_000, 1 => Just(7_000)];
+    (1usize..350, pace, 0u64..6, event).prop_map(|(generations, pace, records, clock)| Phase {
+        generations,
+        pace,
+        records,
+        clock,
+    })
+}
+
+/// What one generation recorded.
+#[derive(Debug, Default)]
+struct Recorded {
+    time: u64,
+    counts: HashMap<&'static str, u64>,
+    values: HashMap<&'static str, Vec<u64>>,
+    level: f64,
+}
+
+struct Host {
+    clock: ManualClock,
+    engine: Engine,
+    plain: Counter,
+    keyed: Family<Counter, 1>,
+    size: Histogram,
+    keyed_size: Family<Histogram, 1>,
+    level: Gauge,
+    all: Vec<Recorded>,
+    /// The model's own clocks.
+    wall: u64,
+    last_wall: u64,
+}
+
+impl Host {
+    fn new() -> Self {
+        let (registry, clock) = (Registry::new(), ManualClock::at(Duration::from_millis(START)));
+        let metric =
+            |name: &str| registry.metric(name, "Of a model.").expire_after(Duration::from_secs(5));
+        Host {
+            plain: registry.counter("plain_total", "Of a model.").unwrap(),
+            keyed: metric("keyed_total").family(["key"]).unwrap(),
+            size: registry.histogram("size", "Of a model.").unwrap(),
+            keyed_size: metric("keyed_size").family(["key"]).unwrap(),
+            level: registry.gauge("level", "Of a model.").unwrap(),
+            engine: by_hand_with(&registry, &clock),
+            clock,
+            all: Vec::new(),
+            wall: START,
+            last_wall: START,
+        }
+    }
+
+    fn run(&mut self, phase: Phase, random: &mut Random) {
+        match phase.clock {
+            Event::None => {}
+            Event::Gap(millis) => {
+                self.clock.advance(Duration::from_millis(millis));
+                self.wall += millis;
+            }
+            Event::Wall(by) => {
+                self.wall = self.wall.saturating_add_signed(by);
+                self.clock.set_wall(Duration::from_millis(self.wall));
+            }
+        }
+        let mut passed = if let Event::Gap(millis) = phase.clock { millis } else { 0 };
+        for _ in 0..phase.generations {
+            let mut now = Recorded::default();
+            for _ in 0..random.below(phase.records + 1) {
+                let key = KEYS[random.below(3) as usize];
+                let value = random.below(1 << 40) >> random.below(40);
+                match random.below(4) {
+                    0 => {
+                        self.plain.add(value);
+                        *now.counts.entry("").or_default() += value;
+                    }
+                    1 => {
+                        self.keyed.at([key]).add(value);
+                        *now.counts.entry(key).or_default() += value;
+                    }
+                    2 => {
+                        self.size.record(value);
+                        now.values.entry("").or_default().push(value);
+                    }
+                    _ => {
+                        self.keyed_size.at([key]).record(value);
+                        now.values.entry(key).or_default().push(value);
+                    }
+                }
+            }
+            now.level = random.below(1_000) as f64 / 10.0;
+            self.level.set(now.level);
+            self.clock.advance(Duration::from_millis(phase.pace));
+            self.wall += phase.pace;
+            passed += phase.pace;
+            self.engine.refresh();
+            // Never backwards, and at the pace of the monotonic clock where the wall is behind.
+            let last = self.all.last().map(|last| last.time);
+            now.time = match last {
+                Some(last) if self.wall <= last => last + passed.max(1),
+                _ => self.wall,
+            };
+            (self.last_wall, passed) = (self.wall, 0);
+            self.all.push(now);
+        }
+    }
+
+    fn between(&self, from: u64, to: u64) -> impl Iterator<Item = &Recorded> {
+        self.all.iter().filter(move |one| from < one.time && one.time <= to)
+    }
+
+    fn counted(&self, key: &str, from: u64, to: u64) -> u64 {
+        self.between(from, to).filter_map(|one| one.counts.get(key)).sum()
+    }
+
+    fn values(&self, key: &str, from: u64, to: u64) -> Vec<u64> {
+        let mut all: Vec<u64> = self
+            .between(from, to)
+            .filter_map(|one| one.values.get(key))
+            .flatten()
+            .copied()
+            .collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// From when on values may count: from the window's bound; or, if history does not reach back to the window's
+    /// beginning, also from a generation of the step that the bound ends, as a series that begins in it counts from
+    /// zero.
+    fn beginnings(&self, low: u64, from: u64) -> impl Iterator<Item = u64> {
+        let step = self.between(low.saturating_sub(60_001), low).map(|one| one.time - 1);
+        std::iter::once(low).chain(step.filter(move |_| low > from))
+    }
+
+    /// All that history says of the time after `from` up to `to`; `exact` if its bounds are known.
+    fn check(
+        &self,
+        history: &History,
+        from: u64,
+        to: u64,
+        exact: bool,
+    ) -> Result<(), TestCaseError> {
+        let millis = Duration::from_millis;
+        let ask = |name: &str, labels: &[(&str, &str)]| {
+            history.between(name, labels, millis(from), millis(to)).ok()
+        };
+        let rows = self.all.iter().map(|one| one.time);
+        let known = (
+            rows.clone().filter(|time| *time <= from).max(),
+            rows.filter(|time| *time <= to).max(),
+        );
+        for key in ["", "a", "b", "c"] {
+            let labels = [("key", key)];
+            let labels: &[_] = if key.is_empty() { &[] } else { &labels };
+            let (total, size) = if key.is_empty() {
+                ("plain_total", "size")
+            } else {
+                ("keyed_total", "keyed_size")
+            };
+            let bounds = |window: &Window| {
+                let (low, high) = window.bounds();
+                (low.as_millis() as u64, high.as_millis() as u64)
+            };
+            match ask(total, labels) {
+                None if exact => prop_assert_eq!(self.counted(key, known.0.unwrap_or(0), to), 0),
+                None => {}
+                Some(window) => {
+                    let (low, high) = bounds(&window);
+                    if exact {
+                        prop_assert_eq!((Some(low), Some(high)), (known.0, known.1));
+                    }
+                    let rose = window.increase().unwrap();
+                    let right =
+                        self.beginnings(low, from).any(|low| rose == self.counted(key, low, high));
+                    prop_assert!(right, "{rose}, not {} of {key:?}", self.counted(key, low, high));
+                }
+            }
+            match ask(size, labels) {
+                None if exact => {
+                    prop_assert!(self.values(key, known.0.unwrap_or(0), to).is_empty())
+                }
+                None => {}
+                Some(window) => {
+                    let (low, high) = bounds(&window);
+                    let histogram = window.histogram().unwrap();
+                    let sum = |values: &[u64]| {
+                        values.iter().map(|&value| u128::from(value)).sum::<u128>()
+                    };
+                    let right = |values: &Vec<u64>| {
+                        (histogram.count(), histogram.sum()) == (values.len() as u64, sum(values))
+                    };
+                    let truth = self
+                        .beginnings(low, from)
+                        .map(|low| self.values(key, low, high))
+                        .find(right);
+                    let Some(truth) = truth else {
+                        let truth = self.values(key, low, high);
+                        return Err(TestCaseError::fail(format!(
+                            "{histogram:?}, not {truth:?} of {key:?}"
+                        )));
+                    };
+                    for q in [0.0, 0.25, 0.5, 0.99, 1.0] {
+                        let rank = (q * truth.len() as f64).ceil().max(1.0) as usize;
+                        let near = truth.get(rank - 1).zip(histogram.quantile(q));
+                        if let Some((&truth, found)) = near {
+                            prop_assert!(
+                                found.abs_diff(truth) as f64 <= 0.008 * truth as f64,
+                                "{found}, not {truth}"
+                            );
+                        } else {
+                            prop_assert!(truth.is_empty() && histogram.is_empty());
+                        }
+                    }
+                }
+            }
+        }
+        if let Some(window) = ask("level", &[]) {
+            let level = |time: Duration| {
+                let time = time.as_millis() as u64;
+                self.all.iter().find(|one| one.time == time).map(|one| one.level)
+            };
+            let points = window.series().next().unwrap().points();
+            prop_assert!(points.is_sorted_by_key(|point| point.0));
+            prop_assert!(points.iter().all(|(time, value)| *value == level(*time)), "{points:?}");
+            if exact {
+                prop_assert_eq!(points.len(), self.between(from, to).count());
+            }
+        }
+        Ok(())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn windows_have_what_was_recorded(
+        phases in proptest::collection::vec(phase(), 1..12),
+        seed in any::<u64>(),
+        max_bytes in prop_oneof![Just(64usize << 10), Just(96 << 10), Just(256 << 20)],
+        asked in proptest::collection::vec((0.0f64..1.1, 0.0f64..1.0), 40),
+    ) {
+        let mut host = Host::new();
+        let span = |seconds| Duration::from_secs(seconds);
+        let builder = History::builder().max_bytes(max_bytes);
+        let history = builder.tier(span(1), span(120)).tier(span(15), span(900)).tier(span(60), span(7200));
+        let history = history.start(&host.engine).unwrap();
+        let mut random = Random::new(seed);
+        let roomy = max_bytes > 1 << 20;
+        for phase in phases {
+            host.run(phase, &mut random);
+            prop_assert!(history.bytes() <= max_bytes, "{} bytes", history.bytes());
+            let (first, last) = (host.all[0].time, host.all[host.all.len() - 1].time);
+            host.check(&history, 0, last, false)?;
+            for (back, part) in &asked {
+                let from = last - ((last - first) as f64 * back).min(last as f64) as u64;
+                let to = from + ((last - from.min(last)) as f64 * part) as u64;
+                let recent = roomy && from >= first && last - from <= 120_000;
+                host.check(&history, from, to, recent)?;
+                host.check(&history, from, last, recent)?;
+            }
+        }
+    }
+}
