@@ -121,6 +121,8 @@ pub mod query;
 mod record;
 #[cfg(not(tachometer_loom))]
 mod registry;
+#[cfg(all(feature = "rules", not(tachometer_loom)))]
+pub mod rules;
 #[cfg(all(any(feature = "config", feature = "http", feature = "push"), not(tachometer_loom)))]
 mod secret;
 #[cfg(all(feature = "http", not(tachometer_loom)))]

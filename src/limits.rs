@@ -48,6 +48,11 @@
 //! | [`DEFAULT_PUSH_FLUSH_LIMIT`] for the last flush | what is left is dropped, or stays in the spool's file | `tachometer_push_dropped_total{reason="shutdown"}`, and `Flush` |
 //! | [`MAX_QUERY_BYTES`], [`MAX_QUERY_OPERATIONS`], [`MAX_QUERY_DEPTH`], [`MAX_QUERY_REGEXES`], [`MAX_QUERY_REGEX_BYTES`] of a PromQL query (feature `promql`, as all of the following) | it is refused | the error |
 //! | [`DEFAULT_QUERY_TIME_LIMIT`], [`DEFAULT_QUERY_SAMPLES`], [`DEFAULT_QUERY_POINTS`], [`MAX_QUERY_STEPS`], [`MAX_QUERY_SUBSTEPS`] of its evaluation | it ends with an error that says what to ask instead | the error |
+//! | [`MAX_RULE_FILE_BYTES`], [`MAX_RULE_FILE_NODES`], [`MAX_RULE_FILE_DEPTH`], [`MAX_TEMPLATE_DEPTH`] of a rule file (feature `rules`, as all of the following) | it is refused | the error |
+//! | [`MAX_TEMPLATE_BYTES`], [`MAX_TEMPLATE_STEPS`] of a template's expansion | the text is the error, in its place | the text itself |
+//! | [`MAX_RULE_ALERTS`] of one alerting rule | the rule fails, as at its group's `limit`: its alerts are forgotten | `RuleStatus::failures` |
+//! | [`MAX_RECORDED_SERIES`] of all rules together | further series are not kept for later rules; the caller still gets them | `Rules::dropped` |
+//! | [`MAX_SILENCES`] | a further one is refused | the error |
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -250,6 +255,30 @@ pub const HISTORY_BLOCK_ROWS: usize = 240;
 /// The least number of series whose closed columns a history packs after each generation, and the part of all series
 /// (one in so many) if that is more: a block's packing is over long before the next one closes.
 pub(crate) const HISTORY_PACKED_SERIES: (usize, usize) = (32, 120);
+/// Bytes of a rule file.
+pub const MAX_RULE_FILE_BYTES: usize = 1 << 20;
+/// Values of a rule file's YAML, those that its aliases repeat counted each time.
+pub const MAX_RULE_FILE_NODES: usize = 100_000;
+/// How deep a rule file's YAML may nest; rules need six levels.
+pub const MAX_RULE_FILE_DEPTH: usize = 32;
+/// How deep actions and parentheses of a template may nest.
+pub const MAX_TEMPLATE_DEPTH: usize = 32;
+/// Bytes that a template may expand to.
+pub const MAX_TEMPLATE_BYTES: usize = 64 << 10;
+/// Actions, arguments and turns of `range` in one expansion of a template.
+pub const MAX_TEMPLATE_STEPS: usize = 100_000;
+/// Alerts that one rule may have, pending and firing, whatever its group's `limit` says.
+pub const MAX_RULE_ALERTS: usize = 10_000;
+/// Series that rules record, `ALERTS` and `ALERTS_FOR_STATE` among them, that are kept for later rules.
+pub const MAX_RECORDED_SERIES: usize = 100_000;
+/// How long what rules record is kept for later rules, unless told otherwise.
+pub const DEFAULT_RECORDED_RETENTION: Duration = Duration::from_secs(3_600);
+/// How long an alert that resolved is remembered, as Prometheus has it.
+pub const RESOLVED_RETENTION: Duration = Duration::from_secs(900);
+/// After how long without an evaluation the alerts of a saved state are no longer taken up, as Prometheus has it.
+pub const RULE_OUTAGE_TOLERANCE: Duration = Duration::from_secs(3_600);
+/// Silences at a time.
+pub const MAX_SILENCES: usize = 10_000;
 /// Generations a shard must have been idle before its cells are no longer read at each cut.
 pub(crate) const IDLE_CUTS: u32 = if cfg!(tachometer_loom) { 1 } else { 4 };
 /// Cuts of a bank that read only the histograms which say that they changed, before one that reads all of them: so that

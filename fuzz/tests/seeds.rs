@@ -4,7 +4,8 @@ use arbitrary::{Arbitrary, Unstructured};
 use std::path::Path;
 use tachometer_fuzz::{
     api_parameters, config, exposition, facade_names, family_key, histogram, http, json, lines,
-    openmetrics, operations, otlp, protobuf, push, push_answer, push_grpc, query, traceparent,
+    openmetrics, operations, otlp, protobuf, push, push_answer, push_grpc, query, rule_file,
+    traceparent,
 };
 
 /// Runs each input of a target.
@@ -45,5 +46,6 @@ fn every_input_that_was_kept_agrees_with_its_oracle() {
     replay("push_spool", push::spool);
     replay("push_url", push::url);
     replay("query", |text: &String| query::run(text));
+    replay("rule_file", |text: &String| rule_file::run(text));
     replay("traceparent", traceparent::run);
 }

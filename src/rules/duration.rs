@@ -1,0 +1,72 @@
+//! Durations as Prometheus writes them: `5m`, `1h30m`, `1d12h`.
+
+use std::time::Duration;
+
+/// Units from the longest to the shortest, each at most once and in this order, with their milliseconds.
+const UNITS: [(&str, u64); 7] = [
+    ("y", 365 * 86_400_000),
+    ("w", 7 * 86_400_000),
+    ("d", 86_400_000),
+    ("h", 3_600_000),
+    ("m", 60_000),
+    ("s", 1_000),
+    ("ms", 1),
+];
+/// The longest that Go's durations can say, in milliseconds.
+const LONGEST: u64 = i64::MAX as u64 / 1_000_000;
+
+/// Reads a duration.
+pub(crate) fn parse(text: &str) -> Result<Duration, String> {
+    let expected = || format!("{text:?} is no duration: write one like 30s, 5m or 1h30m");
+    match text {
+        "" => return Err("an empty duration: write one like 30s, 5m or 1h30m".to_owned()),
+        "0" => return Ok(Duration::ZERO),
+        _ => {}
+    }
+    let (mut rest, mut units, mut total) = (text, &UNITS[..], 0u64);
+    while !rest.is_empty() {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let after = &rest[digits..];
+        let letters = after.bytes().take_while(u8::is_ascii_lowercase).count();
+        let unit = units.iter().position(|(unit, _)| *unit == &after[..letters]);
+        let (Some(unit), true) = (unit, digits > 0) else { return Err(expected()) };
+        let number = rest[..digits].parse::<u64>().ok();
+        let millis = number.and_then(|number| number.checked_mul(units[unit].1));
+        total = millis
+            .and_then(|millis| total.checked_add(millis))
+            .filter(|total| *total <= LONGEST)
+            .ok_or_else(|| format!("{text:?} is too long: at most 292 years"))?;
+        units = &units[unit + 1..];
+        rest = &after[letters..];
+    }
+    Ok(Duration::from_millis(total))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read() {
+        for (text, millis) in
+            [("0", 0), ("5m", 300_000), ("1h30m", 5_400_000), ("1d1ms", 86_400_001)]
+        {
+            assert_eq!(parse(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for bad in [
+            "",
+            "5",
+            "m",
+            "5m1h",
+            "5m5m",
+            "-5m",
+            "5M",
+            "5 m",
+            "300y",
+            "99999999999999999999s",
+            "5é",
+        ] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+}
