@@ -12,7 +12,7 @@ pub(super) struct Trust {
     ca: Option<PathBuf>,
     identity: Option<(PathBuf, PathBuf)>,
     /// Files are left unread: only the settings are looked at.
-    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "no file is read without TLS"))]
+    #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "no file is read without TLS"))]
     pub(super) unread: bool,
 }
 

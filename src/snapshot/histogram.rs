@@ -217,7 +217,7 @@ impl HistogramSnapshot {
     }
 
     /// The buckets that have counts, by ordinal: 0 is that of the value zero, and each octave's follow the last's.
-    #[cfg(feature = "json")]
+    #[cfg(any(feature = "history", feature = "json"))]
     pub(crate) fn ordinals(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
         let shape = self.precision.shape();
         self.blocks.iter().flat_map(move |&block| {
