@@ -24,10 +24,10 @@ use std::time::Duration;
 /// [`Family::at`] looks the values up in a table of the calling thread: no lock and no allocation on a hit, about ten
 /// nanoseconds. A caller that can keep the handle of one series ([`Family::handle`]) pays nothing.
 ///
-/// A family has a limit of series ([`DEFAULT_FAMILY_LIMIT`] unless set). Values past it, and values longer than
-/// [`MAX_LABEL_VALUE_BYTES`](crate::limits::MAX_LABEL_VALUE_BYTES), go to one series labelled `overflow="true"`, whose
-/// records `tachometer_overflow_series_records_total` counts. With [`Family::expire_after`], series that nobody records
-/// in and nobody holds a handle of disappear; they start from zero when they come back.
+/// A family has a limit of series ([`DEFAULT_FAMILY_LIMIT`](crate::limits::DEFAULT_FAMILY_LIMIT) unless set). Values past
+/// it, and values longer than [`MAX_LABEL_VALUE_BYTES`](crate::limits::MAX_LABEL_VALUE_BYTES), go to one series labelled
+/// `overflow="true"`, whose records `tachometer_overflow_series_records_total` counts. With [`Family::expire_after`], series
+/// that nobody records in and nobody holds a handle of disappear; they start from zero when they come back.
 ///
 /// ```
 /// use tachometer::{Counter, Family};
