@@ -198,6 +198,36 @@ impl Tenancy {
     }
 }
 
+/// A slot that can be taken back from a handle that is kept.
+#[derive(Debug)]
+pub struct Lease(tenancy::Lease);
+
+impl Lease {
+    /// A lease of `slot`.
+    pub fn new(slot: usize) -> Self {
+        Lease(tenancy::Lease::new(slot))
+    }
+
+    /// Adds to the slot inside `entry`; `false` if it was taken back, and nothing was added.
+    pub fn add(&self, entry: &Entry<'_>, n: u64) -> bool {
+        let slot = self.0.slot();
+        if slot != 0 {
+            entry.add(slot, n);
+        }
+        slot != 0
+    }
+
+    /// Takes the slot back.
+    pub fn revoke(&self) {
+        self.0.revoke();
+    }
+
+    /// Gives a slot.
+    pub fn renew(&self, slot: usize) {
+        self.0.renew(slot);
+    }
+}
+
 /// The process's cutter.
 #[derive(Debug)]
 pub struct Aggregator {

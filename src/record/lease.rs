@@ -1,45 +1,14 @@
-//! A place that can be taken back while handles of it exist.
-//!
-//! The handle looks at its slot inside the entry, after the announcement. The aggregator takes the slot back by a zero; once
-//! a cut that began afterwards is complete, nobody writes the slot any more, and that cut has everything that was ever
-//! recorded there: the argument of [`crate::shard::tenancy`], with the slot itself in the place of a version.
+//! Recording at a place that can be taken back while handles of it exist: [`crate::shard::tenancy`] says why nothing is lost.
 
 use super::gauge::GaugeRef;
 use crate::shard::layout::Shape;
 use crate::shard::local::{Access, Record, enter_slow, fast, finish};
+pub(crate) use crate::shard::tenancy::Lease;
 use crate::shard::{DOMAIN, entry, octave};
-use crate::sync::{AtomicUsize, Ordering, bump};
+use crate::sync::bump;
 use std::marker::PhantomData;
 
-/// See the module. Zero: taken back.
-#[derive(Debug)]
-pub(crate) struct Lease(AtomicUsize);
-
 impl Lease {
-    pub(crate) fn new(slot: usize) -> Self {
-        Lease(AtomicUsize::new(slot))
-    }
-
-    /// The slot, for the entry that the caller is in.
-    #[inline(always)]
-    fn slot(&self) -> usize {
-        // Relaxed: ordered after the announcement by the asymmetric barrier that `entry::enter` contains; what stands at
-        // the slot is published by the epoch.
-        self.0.load(Ordering::Relaxed)
-    }
-
-    /// Takes the slot back. Before a cut, whose completion ends the last record there.
-    pub(crate) fn revoke(&self) {
-        // Relaxed: ordered before the cut's loads of the state words by its heavy barrier.
-        self.0.store(0, Ordering::Relaxed);
-    }
-
-    /// Gives a slot: the one that was taken back but never given up, or a fresh one.
-    pub(crate) fn renew(&self, slot: usize) {
-        // Relaxed: as in `slot`.
-        self.0.store(slot, Ordering::Relaxed);
-    }
-
     /// Adds to a sharded scalar; `false` if the slot was taken back, and nothing was added.
     #[inline(always)]
     pub(crate) fn add(&self, n: u64) -> bool {

@@ -8,7 +8,12 @@
 //! version, then cut (flip, heavy barrier, wait). A record whose load missed the raise had announced itself before the
 //! barrier, so the cut waits for it: once a cut that began after the raise is complete, nobody writes the slot any more,
 //! and that cut has everything that was ever recorded there. Only then are both banks zeroed and the slot given out.
+//!
+//! A [`Lease`] is the same for one slot in a handle that is kept: the slot itself stands in the place of the version, and
+//! zero in the place of the raise. Whoever finds the zero asks, under a lock, for the slot back or for another.
 
+#[cfg(any(feature = "metrics", tachometer_loom))]
+use crate::sync::AtomicUsize;
 use crate::sync::weaken::{Site, is_weak};
 use crate::sync::{AtomicU64, Ordering};
 
@@ -45,5 +50,39 @@ impl Tenancy {
     pub(crate) fn revoke(&self) {
         // Relaxed: ordered before the cut's loads of the state words by its heavy barrier.
         self.0.store(self.0.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+}
+
+/// A slot that can be taken back while a handle has it. Zero: taken back.
+#[cfg(any(feature = "metrics", tachometer_loom))]
+#[derive(Debug)]
+pub(crate) struct Lease(AtomicUsize);
+
+#[cfg(any(feature = "metrics", tachometer_loom))]
+impl Lease {
+    pub(crate) fn new(slot: usize) -> Self {
+        Lease(AtomicUsize::new(slot))
+    }
+
+    /// The slot, for the entry that the caller is in.
+    #[inline(always)]
+    pub(crate) fn slot(&self) -> usize {
+        // Relaxed: ordered after the announcement by the asymmetric barrier that `entry::enter` contains; what stands at
+        // the slot is published by the epoch.
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Takes the slot back. Before a cut, whose completion ends the last record there.
+    pub(crate) fn revoke(&self) {
+        if !is_weak(Site::Lease) {
+            // Relaxed: ordered before the cut's loads of the state words by its heavy barrier.
+            self.0.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Gives a slot: the one that was taken back but never given up, or a fresh one.
+    pub(crate) fn renew(&self, slot: usize) {
+        // Relaxed: as in `slot`.
+        self.0.store(slot, Ordering::Relaxed);
     }
 }

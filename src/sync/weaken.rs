@@ -31,6 +31,8 @@ pub enum Site {
     GuestLeave,
     /// The check of a series' tenancy inside the entry (`shard::tenancy`).
     Tenancy,
+    /// The zero by which a slot is taken back from a handle that is kept (`shard::tenancy`).
+    Lease,
     /// The swap of a snapshot (`aggregate::publish`).
     Publish,
     /// The pass through the lock between a publication and its bell (`aggregate::publish`).

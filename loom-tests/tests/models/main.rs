@@ -9,6 +9,7 @@ mod guests;
 mod hand_over;
 mod idle;
 mod incomplete;
+mod lease;
 mod octave;
 mod publish;
 mod register;
