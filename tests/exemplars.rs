@@ -48,34 +48,37 @@ fn values_of(now: &Snapshot, name: &str) -> Vec<u64> {
     exemplars_of(now, name).iter().map(|exemplar| exemplar.value).collect()
 }
 
+/// In a process of its own: another test's cut between two records would take the first one.
 #[test]
 fn the_last_of_each_factor_of_two_is_kept() {
-    let registry = Registry::new();
-    let clock = ManualClock::at(START);
-    let engine = by_hand_with(&registry, &clock);
-    let histogram = registry.histogram("values", "Values.").unwrap();
-    assert!(exemplars_of(&engine.refresh(), "values").is_empty());
-    for value in [0, 1, 2, 3, 1_000, 700, 513, u64::MAX] {
-        record(&histogram, value, 0);
-    }
-    histogram.record(100);
-    let now = engine.refresh();
-    assert_eq!(values_of(&now, "values"), [1, 3, 513, u64::MAX]);
-    assert_eq!(now.histogram("values").unwrap().count(), 9);
-    for exemplar in exemplars_of(&now, "values") {
-        check_whole(exemplar);
-        assert_eq!(exemplar.unix_time, START);
-    }
-    // They stay, with the time at which they were found, until others take their place.
-    clock.advance(Duration::from_secs(5));
-    let later = engine.refresh();
-    assert_eq!(exemplars_of(&later, "values"), exemplars_of(&now, "values"));
-    record(&histogram, 600, 7);
-    let later = engine.refresh();
-    assert_eq!(values_of(&later, "values"), [1, 3, 600, u64::MAX]);
-    assert_eq!(exemplars_of(&later, "values")[2].unix_time, START + Duration::from_secs(5));
-    assert_eq!(exemplars_of(&later, "values")[3], exemplars_of(&now, "values")[3]);
-    assert_eq!(values_of(&now, "values"), [1, 3, 513, u64::MAX], "a snapshot does not change");
+    own_process("the_last_of_each_factor_of_two_is_kept", || {
+        let registry = Registry::new();
+        let clock = ManualClock::at(START);
+        let engine = by_hand_with(&registry, &clock);
+        let histogram = registry.histogram("values", "Values.").unwrap();
+        assert!(exemplars_of(&engine.refresh(), "values").is_empty());
+        for value in [0, 1, 2, 3, 1_000, 700, 513, u64::MAX] {
+            record(&histogram, value, 0);
+        }
+        histogram.record(100);
+        let now = engine.refresh();
+        assert_eq!(values_of(&now, "values"), [1, 3, 513, u64::MAX]);
+        assert_eq!(now.histogram("values").unwrap().count(), 9);
+        for exemplar in exemplars_of(&now, "values") {
+            check_whole(exemplar);
+            assert_eq!(exemplar.unix_time, START);
+        }
+        // They stay, with the time at which they were found, until others take their place.
+        clock.advance(Duration::from_secs(5));
+        let later = engine.refresh();
+        assert_eq!(exemplars_of(&later, "values"), exemplars_of(&now, "values"));
+        record(&histogram, 600, 7);
+        let later = engine.refresh();
+        assert_eq!(values_of(&later, "values"), [1, 3, 600, u64::MAX]);
+        assert_eq!(exemplars_of(&later, "values")[2].unix_time, START + Duration::from_secs(5));
+        assert_eq!(exemplars_of(&later, "values")[3], exemplars_of(&now, "values")[3]);
+        assert_eq!(values_of(&now, "values"), [1, 3, 513, u64::MAX], "a snapshot does not change");
+    });
 }
 
 #[test]
@@ -140,26 +143,30 @@ fn every_way_to_record_takes_exemplars() {
     }
 }
 
+/// In a process of its own: another test's cut between a thread's two records would take the first one.
 #[test]
 fn of_several_threads_the_largest_value_stays() {
-    let registry = Registry::new();
-    let engine = by_hand(&registry);
-    let histogram = registry.histogram("values", "Values.").unwrap();
-    // All alive at once, so that each has a shard of its own.
-    let all_recorded = Barrier::new(8);
-    std::thread::scope(|scope| {
-        for thread in 0..8 {
-            let (histogram, all_recorded) = (&histogram, &all_recorded);
-            scope.spawn(move || {
-                record(histogram, 2_000, thread);
-                record(histogram, 1_100 + thread, thread);
-                all_recorded.wait();
-            });
-        }
+    own_process("of_several_threads_the_largest_value_stays", || {
+        let registry = Registry::new();
+        let engine = by_hand(&registry);
+        let histogram = registry.histogram("values", "Values.").unwrap();
+        // All alive at once, so that each has a shard of its own.
+        let all_recorded = Barrier::new(8);
+        std::thread::scope(|scope| {
+            for thread in 0..8 {
+                let (histogram, all_recorded) = (&histogram, &all_recorded);
+                scope.spawn(move || {
+                    record(histogram, 2_000, thread);
+                    record(histogram, 1_100 + thread, thread);
+                    all_recorded.wait();
+                });
+            }
+        });
+        let now = engine.refresh();
+        let last = "each thread's last, and of these the largest";
+        assert_eq!(values_of(&now, "values"), [1_107], "{last}");
+        assert_eq!(now.histogram("values").unwrap().count(), 16);
     });
-    let now = engine.refresh();
-    assert_eq!(values_of(&now, "values"), [1_107], "each thread's last, and of these the largest");
-    assert_eq!(now.histogram("values").unwrap().count(), 16);
 }
 
 /// Threads record without a pause, some of them short-lived, while snapshots are taken: nothing is torn or made up.
