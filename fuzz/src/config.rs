@@ -245,10 +245,19 @@ fn hides(shown: &str) {
     assert!(!shown.contains(SECRET), "{shown}");
 }
 
+/// Whether what was meant for a secret became the value of a label.
+fn labelled(config: &Config) -> bool {
+    let targets = config.targets.values();
+    let of_targets = targets.flat_map(|target| target.grouping.iter().chain(&target.resource));
+    config.engine.labels.iter().chain(of_targets).any(|(_, value)| value.contains(SECRET))
+}
+
 /// Runs one input.
 pub fn run(plan: &Plan) {
     let text: String = plan.lines.iter().map(|line| line.written() + "\n").collect();
     match Config::parse(&text) {
+        // Labels are shown, whatever their names are.
+        Ok(config) if labelled(&config) => return,
         Ok(config) => {
             let written = toml::to_string(&config).expect("what was read can be written");
             for shown in [&written, &config.description(), &format!("{config:?}")] {
@@ -256,8 +265,9 @@ pub fn run(plan: &Plan) {
             }
             let again = Config::parse(&written).expect(&written);
             assert_eq!(toml::to_string(&again).expect("as before"), written);
-            if !text.contains(SECRET) && !text.contains('?') && !text.contains('@') {
-                assert_eq!(again, config, "nothing was left out");
+            // Secrets are left out, and neither is shown; of URLs, what follows a question mark or stands before an @.
+            if !text.contains('?') && !text.contains('@') {
+                assert_eq!(format!("{again:?}"), format!("{config:?}"), "nothing was left out");
             }
         }
         Err(error) => {

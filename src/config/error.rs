@@ -72,11 +72,14 @@ impl ConfigError {
     }
 }
 
-/// `message`, without the value that it quotes if there may be a secret at `path`.
+/// `message`, without the value that it quotes if there may be a secret at `path`, or seems to have been meant for one.
 pub(super) fn hidden(path: &[String], message: &str) -> String {
     let message = message.trim_end();
-    let quotes = message.starts_with("invalid ");
-    if !quotes || !keys::schema().at(path).is_some_and(Node::holds_secrets) {
+    let schema = keys::schema();
+    // By its name too: one may have been written under the wrong table, where any key may stand.
+    let secret = schema.at(path).is_some_and(Node::holds_secrets)
+        || path.iter().any(|key| schema.names_secrets(key));
+    if !message.starts_with("invalid ") || !secret {
         return message.to_owned();
     }
     match message.rfind(", expected ") {

@@ -65,6 +65,17 @@ impl Node {
         }
     }
 
+    /// Whether secrets stand somewhere at a key of this name.
+    pub(super) fn names_secrets(&self, name: &str) -> bool {
+        match self {
+            Node::Table(keys) => keys.iter().any(|(key, inner)| {
+                (*key == name && inner.holds_secrets()) || inner.names_secrets(name)
+            }),
+            Node::Map(inner) | Node::List(inner) => inner.names_secrets(name),
+            Node::Secret | Node::Value => false,
+        }
+    }
+
     /// Every key, with those around it: `engine.interval`; `*` for one of the operator's choice.
     #[cfg(test)]
     pub(super) fn paths(&self) -> Vec<String> {

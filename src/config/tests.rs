@@ -98,5 +98,25 @@ fn the_structures_say_where_secrets_stand() {
         assert_eq!(at(path), Some(false), "{path}");
     }
     assert_eq!(at("listener.adress"), None);
+    assert!(schema().names_secrets("password") && schema().names_secrets("headers"));
+    assert!(!schema().names_secrets("job") && !schema().names_secrets("raft_*"));
     assert!(schema().has("bearer_token") && !schema().has("hunter2"));
+}
+
+#[test]
+fn a_secret_under_the_wrong_table_is_not_shown() {
+    for (text, key) in [
+        ("[recording.precision]\npassword = \"hunter2\"", "`password`"),
+        ("[recording.precision]\ntoken = [\"hunter2\"]", "`token`"),
+        ("[recording]\nprecision = { headers = { x = \"hunter2\" } }", "`headers`"),
+        ("[recording.precision]\nurl = \"http://me:hunter2@h\"", "`url`"),
+        ("[engine]\nlabels = { password = 1234567 }", "`password`"),
+        ("[engine]\npassword = \"hunter2\"", "`password`"),
+        ("password = \"hunter2\"", "`password`"),
+    ] {
+        let error = Config::parse(text).unwrap_err();
+        assert!(error.to_string().contains(key), "{error}");
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+        assert!(!error.reason.contains("1234567"), "{error}");
+    }
 }
