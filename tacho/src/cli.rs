@@ -9,7 +9,7 @@ use tachometer::Registry;
 use crate::bench::BenchArgs;
 use crate::listen::Listen;
 use crate::raft::config::{ClusterConfig, LogKind};
-use crate::raft::kills;
+use crate::raft::{isolation, kills};
 
 /// A real Raft cluster under load, and what metrics show of it.
 #[derive(Debug, Parser)]
@@ -72,6 +72,12 @@ pub struct RaftArgs {
     #[arg(long, value_name = "DURATION", value_parser = kill_interval)]
     pub kill_leader_every: Option<Duration>,
 
+    /// Cut a follower off from its peers for this long, leave all in peace for as long, and so on
+    /// [without a duration: 20s].
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "20s")]
+    #[arg(value_parser = isolation)]
+    pub isolate_follower: Option<Duration>,
+
     /// Take a snapshot on every node at this interval, besides those that the log's size calls for.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub snapshot_every: Option<Duration>,
@@ -91,7 +97,7 @@ pub struct RaftArgs {
     pub no_metrics: bool,
 
     /// Run with and without metrics in turn and show what metrics cost.
-    #[arg(long, conflicts_with_all = ["no_metrics", "kill_leader_every", "snapshot_every"])]
+    #[arg(long, conflicts_with_all = ["no_metrics", "kill_leader_every", "isolate_follower", "snapshot_every"])]
     pub compare: bool,
 
     /// Rounds of --compare; each runs four legs: with, without, without, with.
@@ -118,6 +124,7 @@ impl RaftArgs {
             folder: None,
             duration: Some(leg),
             kill_leader_every: None,
+            isolate_follower: None,
             snapshot_every: None,
             listen: Some(Listen::Off),
             config: None,
@@ -165,6 +172,15 @@ fn kill_interval(text: &str) -> Result<Duration, String> {
     Ok(interval)
 }
 
+fn isolation(text: &str) -> Result<Duration, String> {
+    let span = duration(text)?;
+    if span < isolation::SHORTEST {
+        let shortest = humantime::format_duration(isolation::SHORTEST);
+        return Err(format!("so short a loss of peers shows nothing: give {shortest} or more"));
+    }
+    Ok(span)
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -200,6 +216,8 @@ mod tests {
             "tacho --for 0s",
             "tacho --for soon",
             "tacho --kill-leader-every 1s",
+            "tacho --isolate-follower 10ms",
+            "tacho --compare --isolate-follower",
             "tacho --listen nowhere",
             "tacho --compare --no-metrics",
             "tacho --rounds 2",

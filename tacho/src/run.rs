@@ -16,7 +16,7 @@ use crate::live::{Display, Reading};
 use crate::monitor::Monitor;
 use crate::raft::cluster::Cluster;
 use crate::raft::config::{ClusterConfig, NODES};
-use crate::raft::kills;
+use crate::raft::{isolation, kills};
 use crate::raft::load::{Load, Totals};
 use crate::raft::probe::SnapshotTrigger;
 use crate::report;
@@ -88,6 +88,10 @@ fn disturb(
     if let Some(interval) = args.kill_leader_every {
         let (cluster, timeline) = (cluster.clone(), timeline.clone());
         tasks.spawn(kills::kill_leaders(cluster, interval, timeline, stopped.clone()));
+    }
+    if let Some(span) = args.isolate_follower {
+        let (cluster, timeline) = (cluster.clone(), timeline.clone());
+        tasks.spawn(isolation::isolate_followers(cluster, span, timeline, stopped.clone()));
     }
     if let Some(interval) = args.snapshot_every {
         tasks.spawn(take_snapshots(cluster.clone(), interval, stopped.clone()));

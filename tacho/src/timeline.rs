@@ -12,7 +12,7 @@ use crate::text::as_seconds;
 const MOMENTS_KEPT: usize = 1_000;
 
 /// Something worth telling.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Happening {
     LeaderKilled {
@@ -26,6 +26,38 @@ pub enum Happening {
     NodeRestarted {
         node: u64,
     },
+    /// Its peers cannot be reached from there, nor it from them.
+    FollowerIsolated {
+        node: u64,
+    },
+    FollowerBack {
+        node: u64,
+    },
+    Alert(Notice),
+}
+
+/// What an alert became.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Notice {
+    /// `firing` or `resolved`.
+    pub state: &'static str,
+    pub name: String,
+    /// Empty if its rule has none.
+    pub severity: String,
+    /// The labels that tell it from others of its rule, as `node="2"`.
+    pub labels: String,
+    pub summary: String,
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { state, name, severity, labels, summary } = self;
+        write!(f, "alert {state}: {name}{{{labels}}}")?;
+        for more in [severity, summary].into_iter().filter(|more| !more.is_empty()) {
+            write!(f, ", {more}")?;
+        }
+        Ok(())
+    }
 }
 
 impl fmt::Display for Happening {
@@ -36,12 +68,17 @@ impl fmt::Display for Happening {
                 write!(f, "node {node} leads, {} ms after the loss", took.as_millis())
             }
             Self::NodeRestarted { node } => write!(f, "node {node} is back"),
+            Self::FollowerIsolated { node } => {
+                write!(f, "node {node}, a follower, was cut off from its peers")
+            }
+            Self::FollowerBack { node } => write!(f, "node {node} has its peers back"),
+            Self::Alert(notice) => notice.fmt(f),
         }
     }
 }
 
 /// A happening and its time since the run began.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Moment {
     #[serde(serialize_with = "as_seconds")]
     pub at: Duration,

@@ -18,6 +18,7 @@ pub mod cluster;
 pub mod config;
 pub mod elections;
 pub mod handles;
+pub mod isolation;
 pub mod kills;
 pub mod load;
 pub mod log;
