@@ -168,10 +168,23 @@ impl ListenerConfig {
     /// # Errors
     /// As [`ListenerConfig::builder`] and [`ListenerBuilder::bind`].
     pub fn bind(&self, engine: &Engine) -> Result<Option<Listener>, Error> {
+        self.bind_with(engine, |builder| builder)
+    }
+
+    /// As [`ListenerConfig::bind`], with what `more` adds to the builder: what cannot be configured, as the source of
+    /// queries.
+    ///
+    /// # Errors
+    /// As [`ListenerConfig::bind`].
+    pub fn bind_with(
+        &self,
+        engine: &Engine,
+        more: impl FnOnce(ListenerBuilder) -> ListenerBuilder,
+    ) -> Result<Option<Listener>, Error> {
         if !self.enabled {
             return Ok(None);
         }
-        let builder = self.builder()?;
+        let builder = more(self.builder()?);
         let bound = match self.socket() {
             Some(path) => builder.bind_unix(engine, path),
             None => builder.bind(engine, self.address.as_str()),

@@ -92,6 +92,11 @@ pub struct RaftArgs {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
+    /// Files of Prometheus rules that are evaluated every second, or `off` [default: those for Raft
+    /// that come with tachometer].
+    #[arg(long, value_name = "FILE")]
+    pub rules: Vec<PathBuf>,
+
     /// Measure nothing and serve nothing.
     #[arg(long)]
     pub no_metrics: bool,
@@ -128,6 +133,7 @@ impl RaftArgs {
             snapshot_every: None,
             listen: Some(Listen::Off),
             config: None,
+            rules: Vec::new(),
             no_metrics: false,
             compare: true,
             rounds,

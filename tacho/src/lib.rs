@@ -3,6 +3,7 @@
 //! `run` and `compare` are the two things the `raft` command does; `raft` is the cluster itself; `bench` measures the
 //! engine alone. `monitor` is the engine that measures a run; `report` turns its last snapshot into figures.
 
+pub mod alerts;
 pub mod bench;
 pub mod cli;
 pub mod clock;

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use anyhow::Context;
 use tachometer::config::ListenerConfig;
-use tachometer::serve::Address;
+use tachometer::serve::{Address, ListenerBuilder};
 use tachometer::{Engine, Error, Listener};
 
 /// An address, or nowhere.
@@ -49,9 +49,13 @@ impl Listen {
     }
 }
 
-/// Serves `engine` as `settings` say; `None` when nothing is to be served.
-pub fn serve(settings: &ListenerConfig, engine: &Engine) -> anyhow::Result<Option<Listener>> {
-    match settings.bind(engine) {
+/// Serves `engine` as `settings` say, and what `more` adds; `None` when nothing is to be served.
+pub fn serve(
+    settings: &ListenerConfig,
+    engine: &Engine,
+    more: impl FnOnce(ListenerBuilder) -> ListenerBuilder,
+) -> anyhow::Result<Option<Listener>> {
+    match settings.bind_with(engine, more) {
         Err(error @ Error::Io { .. }) => Err(error).with_context(|| {
             format!(
                 "metrics cannot be served at {}; choose another address with \
@@ -92,7 +96,7 @@ mod tests {
         let engine = Engine::builder().registry(&registry).start().unwrap();
         let listen = Listen::At(taken.local_addr().unwrap());
         let settings = listen.instead_of(&ListenerConfig::default());
-        let error = serve(&settings, &engine).unwrap_err();
+        let error = serve(&settings, &engine, |builder| builder).unwrap_err();
         assert!(error.to_string().contains("--listen off"), "{error}");
     }
 }

@@ -9,8 +9,11 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use tachometer::config::Config;
 use tachometer::push::PusherBuilder;
-use tachometer::{Engine, Listener, Pusher, Registry, Snapshot};
+use tachometer::query::Settings;
+use tachometer::rules::{RuleFile, RuleManager};
+use tachometer::{Engine, History, Listener, Pusher, Registry, Snapshot};
 
+use crate::alerts::{self, Alerts};
 use crate::listen::{self, Listen};
 use crate::report;
 use crate::summary::{Distribution, Fact};
@@ -23,6 +26,9 @@ const AGGREGATOR: &str = "tachometer";
 pub struct Monitor {
     registry: Registry,
     engine: Engine,
+    history: History,
+    rules: RuleManager,
+    alerts: Arc<Alerts>,
     listener: Option<Listener>,
     /// Where the page is.
     page: Option<String>,
@@ -40,11 +46,16 @@ pub struct Measured {
 impl Monitor {
     /// Starts the engine, and serves it where `listen` says.
     pub fn start(listen: Listen) -> anyhow::Result<Self> {
-        Self::configured(&Config::default(), Some(listen))
+        Self::configured(&Config::default(), Some(listen), alerts::rule_files(&[])?)
     }
 
-    /// Starts the engine as `config` says, and serves it where `listen` says, or else `config`.
-    pub fn configured(config: &Config, listen: Option<Listen>) -> anyhow::Result<Self> {
+    /// Starts the engine as `config` says, keeps its history, evaluates `rules` over that, and serves all of it where
+    /// `listen` says, or else `config`.
+    pub fn configured(
+        config: &Config,
+        listen: Option<Listen>,
+        rules: Vec<RuleFile>,
+    ) -> anyhow::Result<Self> {
         config.process.apply().context("[process] cannot be applied")?;
         let registry = Registry::new();
         config.recording.apply(&registry).context("[recording] cannot be applied")?;
@@ -53,13 +64,23 @@ impl Monitor {
             builder = builder.label("cluster", "tacho");
         }
         let engine = builder.start().context("the engine cannot be started")?;
+        let history = History::builder().start(&engine).context("no history can be kept")?;
+        let alerts = Arc::new(Alerts::default());
+        let rules = RuleManager::builder()
+            .files(rules)
+            .observer(alerts.clone())
+            .start(&engine, &history)
+            .context("the rules cannot be evaluated")?;
         let settings = listen.map(|listen| listen.instead_of(&config.listener));
         let settings = settings.as_ref().unwrap_or(&config.listener);
-        let listener = listen::serve(settings, &engine)?;
+        let listener = listen::serve(settings, &engine, |builder| {
+            builder.query(rules.source(), Settings::default()).rules(&rules)
+        })?;
         let page = listener.as_ref().map(|listener| listen::page(settings, listener));
         let pusher = config.pusher(&engine)?.map(PusherBuilder::start).transpose();
         let pusher = pusher.context("metrics cannot be pushed")?;
-        Ok(Self { registry, engine, listener, page, pusher, started: Instant::now() })
+        let started = Instant::now();
+        Ok(Self { registry, engine, history, rules, alerts, listener, page, pusher, started })
     }
 
     /// Where nodes register what they measure.
@@ -75,6 +96,11 @@ impl Monitor {
     /// The address on which the page is served, if it is.
     pub fn address(&self) -> Option<SocketAddr> {
         self.listener.as_ref().map(Listener::local_addr)
+    }
+
+    /// What alerts became.
+    pub fn alerts(&self) -> &Alerts {
+        &self.alerts
     }
 
     /// The latest of the snapshots that come every second.

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
+use crate::alerts;
 use crate::cli::RaftArgs;
 use crate::live::{Display, Reading};
 use crate::monitor::Monitor;
@@ -22,7 +23,7 @@ use crate::raft::probe::SnapshotTrigger;
 use crate::report;
 use crate::summary::Summary;
 use crate::text::rate;
-use crate::timeline::Timeline;
+use crate::timeline::{Happening, Timeline};
 
 /// How often the line is refreshed.
 const REFRESH: Duration = Duration::from_secs(1);
@@ -36,7 +37,8 @@ pub async fn run(args: &RaftArgs) -> anyhow::Result<Summary> {
         Some(file) => Config::load(file)?,
         None => Config::parse_with("", std::env::vars_os())?.0,
     };
-    let monitor = metrics.then(|| Monitor::configured(&config, args.listen)).transpose()?;
+    let rules = alerts::rule_files(&args.rules)?;
+    let monitor = metrics.then(|| Monitor::configured(&config, args.listen, rules)).transpose()?;
     if let Some(page) = monitor.as_ref().and_then(Monitor::page) {
         eprintln!("metrics at {page}");
     }
@@ -63,6 +65,7 @@ pub async fn run(args: &RaftArgs) -> anyhow::Result<Summary> {
     if totals.acknowledged == 0 {
         bail!("no write was acknowledged in {duration:.1?}; give the run more time with --for");
     }
+    tell_alerts(monitor.as_ref(), &timeline);
     let measured = monitor.map(Monitor::finish).unwrap_or_default();
     let (events, events_not_kept) = (timeline.since(0), timeline.not_kept());
     Ok(Summary {
@@ -150,6 +153,12 @@ async fn watch_run(
     result
 }
 
+/// Puts on the timeline what alerts became since the last time.
+fn tell_alerts(monitor: Option<&Monitor>, timeline: &Timeline) {
+    let notices = monitor.map(|monitor| monitor.alerts().take()).unwrap_or_default();
+    notices.into_iter().for_each(|notice| timeline.add(Happening::Alert(notice)));
+}
+
 /// What has been shown so far.
 struct Line<'a> {
     monitor: Option<&'a Monitor>,
@@ -186,6 +195,7 @@ impl<'a> Line<'a> {
         timeline: &Timeline,
     ) {
         let (totals, elapsed) = (load.totals(), timeline.elapsed());
+        tell_alerts(self.monitor, timeline);
         let moments = timeline.since(self.moments);
         let written = totals.acknowledged - self.totals.acknowledged;
         let reading = Reading {
