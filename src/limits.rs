@@ -279,6 +279,22 @@ pub const RESOLVED_RETENTION: Duration = Duration::from_secs(900);
 pub const RULE_OUTAGE_TOLERANCE: Duration = Duration::from_secs(3_600);
 /// Silences at a time.
 pub const MAX_SILENCES: usize = 10_000;
+/// Intervals without a generation after which rules are evaluated all the same, at the clock's time.
+pub const RULE_OVERDUE_INTERVALS: u32 = 3;
+/// How often the state of rules is written while alerts change.
+pub const RULE_STATE_PERIOD: Duration = Duration::from_secs(1);
+/// How often it is written while alerts are pending or fire and nothing changes: it says how long the process was away.
+pub const RULE_STATE_REFRESH: Duration = Duration::from_secs(15);
+/// Bytes of a file with the state of rules.
+pub const MAX_RULE_STATE_BYTES: usize = 64 << 20;
+/// Changes of alerts that are kept for streams of events that come back, or read slowly.
+pub const MAX_RULE_EVENTS: usize = 1_024;
+/// Streams of events at once, of one listener or router.
+pub const MAX_HTTP_EVENT_STREAMS: usize = 64;
+/// Bytes that a stream of events is given at a time; one more event may begin below it.
+pub const HTTP_EVENT_BATCH_BYTES: usize = 64 << 10;
+/// After how long without an event a stream has a comment, so that both ends see that the other is there.
+pub const HTTP_EVENT_HEARTBEAT: Duration = Duration::from_secs(15);
 /// Generations a shard must have been idle before its cells are no longer read at each cut.
 pub(crate) const IDLE_CUTS: u32 = if cfg!(tachometer_loom) { 1 } else { 4 };
 /// Cuts of a bank that read only the histograms which say that they changed, before one that reads all of them: so that

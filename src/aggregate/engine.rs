@@ -60,7 +60,7 @@ pub struct EngineBuilder {
 pub(crate) struct Core {
     registry: Registry,
     interval: Duration,
-    clock: Box<dyn Clock>,
+    clock: Arc<dyn Clock>,
     own: Option<OwnMetrics>,
     /// How the thread does; `None` for an engine that is driven by hand.
     pulse: Option<Pulse>,
@@ -225,9 +225,9 @@ impl EngineBuilder {
         let base = self.registry.inner.claim_engine(fork::generation())?;
         // From here on, dropping the core gives the registry free again.
         let manual = self.clock.is_some();
-        let clock: Box<dyn Clock> = match self.clock {
-            Some(clock) => Box::new(clock),
-            None => Box::new(SystemClock::new()),
+        let clock: Arc<dyn Clock> = match self.clock {
+            Some(clock) => Arc::new(clock),
+            None => Arc::new(SystemClock::new()),
         };
         let generations = Generations {
             registry: self.registry.clone(),
@@ -359,6 +359,24 @@ impl Core {
         let known = (latest.generation > 0).then_some(&*latest);
         meet(known, making.generations.base.is_none());
         self.subscribers.add(subscriber);
+    }
+
+    /// Whether `subscriber` is shown the generations.
+    #[cfg(all(feature = "history", feature = "rules"))]
+    pub(crate) fn shows(&self, subscriber: *const ()) -> bool {
+        self.subscribers.has(subscriber)
+    }
+
+    /// Where it takes the time from.
+    #[cfg(all(feature = "history", feature = "rules"))]
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// Whether it has no thread: generations are made by those who ask for them.
+    #[cfg(all(feature = "history", feature = "rules"))]
+    pub(crate) fn is_by_hand(&self) -> bool {
+        self.pulse.is_none()
     }
 
     #[cfg(any(feature = "http", feature = "push"))]

@@ -1,4 +1,5 @@
-//! Those who want each generation, in order, none left out: called by whoever made it, right after it was published.
+//! Those who want each generation, in order, none left out: called by whoever made it, right after it was published, one
+//! after the other as they subscribed: who came later finds that those before him have seen it.
 
 use crate::Snapshot;
 use std::fmt;
@@ -24,6 +25,13 @@ impl fmt::Debug for Subscribers {
 impl Subscribers {
     pub(super) fn add(&self, subscriber: Weak<dyn Subscriber>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(subscriber);
+    }
+
+    /// Whether this one is among them.
+    #[cfg(feature = "rules")]
+    pub(super) fn has(&self, subscriber: *const ()) -> bool {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().any(|one| std::ptr::addr_eq(one.as_ptr(), subscriber))
     }
 
     /// Shows all of them a generation; how many panicked.

@@ -149,6 +149,18 @@ impl History {
         self.read(name, labels, millis(from), millis(to))
     }
 
+    /// The time of the last generation; `None` before the first.
+    #[cfg(feature = "rules")]
+    pub(crate) fn now_ms(&self) -> Option<i64> {
+        self.shared.lock().now()
+    }
+
+    /// Whether it keeps this engine's generations.
+    #[cfg(feature = "rules")]
+    pub(crate) fn is_of(&self, core: &crate::aggregate::engine::Core) -> bool {
+        core.shows(Arc::as_ptr(&self.shared).cast())
+    }
+
     fn lock_now(&self) -> i64 {
         self.shared.lock().now().unwrap_or_default()
     }

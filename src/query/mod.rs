@@ -123,6 +123,8 @@ pub use distribution::{Bucket, Distribution};
 pub use error::QueryError;
 #[cfg(feature = "http")]
 pub(crate) use functions::number::quantile;
+#[cfg(feature = "rules")]
+pub(crate) use parse::formatted;
 pub use labels::{Label, Labels, METRIC_NAME};
 pub use matcher::{MatchOp, Matcher};
 pub use settings::Settings;

@@ -31,6 +31,15 @@ pub(crate) fn parse(text: &str) -> Result<Node, QueryError> {
     lower(&parsed, 0)
 }
 
+/// A query as Prometheus's API shows rules' expressions: with one blank here and none there, whatever it was written like.
+/// `None` if the parser does not take it.
+#[cfg(feature = "rules")]
+pub(crate) fn formatted(text: &str) -> Option<String> {
+    let text = scan::prepare(text).ok()?;
+    know_old_names();
+    catch_unwind(|| Some(parser::parse(&text).ok()?.to_string())).ok().flatten()
+}
+
 /// Prometheus 3 calls it `double_exponential_smoothing`, and so does the parser, which would refuse the old name.
 fn know_old_names() {
     static ONCE: Once = Once::new();

@@ -4,10 +4,13 @@ use super::alert::{Alert, AlertState, Transition};
 use super::evaluate::{Context, millis};
 use super::file::{Group, RuleFile};
 use super::recorded::{Overlay, Recorded};
+use super::replace::Left;
 use super::settings::RuleSettings;
 use super::silence::{Silence, Silences};
 use crate::query::{Labels, QueryError, STALE, Sample, Source};
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// What became of a rule so far.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -22,6 +25,8 @@ pub struct RuleStatus {
     pub last_ms: Option<i64>,
     /// How many series it recorded then.
     pub series: usize,
+    /// How long that took, by the clock of [`RuleSettings::query`].
+    pub duration: Duration,
 }
 
 /// What one evaluation of all that was due resulted in.
@@ -43,18 +48,46 @@ pub struct Evaluation {
 pub(crate) struct Running {
     pub(crate) alerts: BTreeMap<Labels, Alert>,
     /// What it recorded the last time, to end what it no longer records.
-    previous: HashSet<Labels>,
-    status: RuleStatus,
+    pub(crate) previous: HashSet<Labels>,
+    pub(crate) status: RuleStatus,
 }
 
 /// A group, and the state of its rules.
 #[derive(Debug)]
 pub(crate) struct RunningGroup {
     pub(crate) file: String,
-    pub(crate) group: Group,
+    pub(crate) group: Arc<Group>,
     pub(crate) rules: Vec<Running>,
     /// Which of the intervals since 1970 it was last evaluated in.
     slot: Option<i64>,
+    /// When it was evaluated last, and how long that took.
+    last: Option<(i64, Duration)>,
+}
+
+impl RunningGroup {
+    /// The groups of files, none of which was evaluated yet.
+    pub(crate) fn of(files: impl IntoIterator<Item = RuleFile>) -> Vec<RunningGroup> {
+        let mut groups = Vec::new();
+        for file in files {
+            for group in file.groups {
+                let rules = group.rules.iter().map(|_| Running::default()).collect();
+                let (file, group) = (file.name.clone(), Arc::new(group));
+                groups.push(RunningGroup { file, group, rules, slot: None, last: None });
+            }
+        }
+        groups
+    }
+
+    /// When it was evaluated last, and how long that took.
+    #[cfg(all(feature = "history", feature = "http"))]
+    pub(crate) fn last(&self) -> Option<(i64, Duration)> {
+        self.last
+    }
+
+    /// Takes over when the one before was evaluated.
+    pub(crate) fn follow(&mut self, before: &RunningGroup) {
+        (self.slot, self.last) = (before.slot, before.last);
+    }
 }
 
 /// Rules of any number of files, evaluated when the host says so. See the [module](super).
@@ -63,21 +96,19 @@ pub struct Rules {
     pub(crate) groups: Vec<RunningGroup>,
     pub(crate) silences: Silences,
     recorded: Recorded,
-    settings: RuleSettings,
+    pub(crate) settings: RuleSettings,
+    /// What rules left behind that are no longer there.
+    pub(crate) left: Left,
+    /// Evaluations of all rules, those that are no longer there among them.
+    pub(crate) evaluations: u64,
 }
 
 impl Rules {
-    /// Rules of these files, none of which was evaluated yet. To load files again, save the [state](Rules::state) and
-    /// restore it in the new rules.
+    /// Rules of these files, none of which was evaluated yet. To load files again: [`Rules::replace`].
     pub fn new(files: impl IntoIterator<Item = RuleFile>, settings: RuleSettings) -> Rules {
-        let mut groups = Vec::new();
-        for file in files {
-            for group in file.groups {
-                let rules = group.rules.iter().map(|_| Running::default()).collect();
-                groups.push(RunningGroup { file: file.name.clone(), group, rules, slot: None });
-            }
-        }
-        Rules { groups, silences: Silences::default(), recorded: Recorded::default(), settings }
+        let groups = RunningGroup::of(files);
+        let (silences, recorded) = (Silences::default(), Recorded::default());
+        Rules { groups, silences, recorded, settings, left: Left::default(), evaluations: 0 }
     }
 
     /// Evaluates the groups that are due, at `now_ms` milliseconds since 1970, over `source` and what rules recorded
@@ -87,25 +118,43 @@ impl Rules {
     /// out. A rule that fails is counted and keeps its alerts as they were (beyond a limit, they are forgotten, as
     /// in Prometheus); the others go on.
     pub fn evaluate(&mut self, now_ms: i64, source: &dyn Source) -> Evaluation {
-        let Rules { groups, silences, recorded, settings } = self;
+        self.evaluate_each(Duration::ZERO, now_ms, source)
+    }
+
+    /// As [`Rules::evaluate`], for a caller who comes each `tick`: groups with an interval no longer than that are due each
+    /// time. He may come a little late, or have slept over the border of an interval.
+    pub(crate) fn evaluate_each(
+        &mut self,
+        tick: Duration,
+        now_ms: i64,
+        source: &dyn Source,
+    ) -> Evaluation {
+        let Rules { groups, silences, recorded, settings, left, evaluations } = self;
         let mut out = Evaluation::default();
-        for running in groups {
+        left.report(now_ms, silences, &mut out);
+        let clock = settings.query.clock.clone();
+        let elapsed = || clock.now().elapsed;
+        for running in &mut *groups {
             let interval = running.group.interval.unwrap_or(settings.interval);
             let slot = Some(now_ms.div_euclid(millis(interval).max(1)));
-            if running.slot == slot {
+            if running.slot == slot && interval > tick {
                 continue;
             }
             running.slot = slot;
             out.groups += 1;
+            let group_began = elapsed();
             for (rule, state) in running.group.rules.iter().zip(&mut running.rules) {
                 let limit = running.group.limit;
                 let overlay = Overlay { recorded, base: source };
                 let context = Context { source: &overlay, settings, now_ms, limit };
+                let began = elapsed();
                 let result = match rule.is_alert() {
                     true => context.alert(rule, &mut state.alerts),
                     false => context.record(rule).map(|samples| (samples, Vec::new())),
                 };
+                state.status.duration = elapsed().saturating_sub(began);
                 state.status.evaluations += 1;
+                *evaluations += 1;
                 state.status.last_ms = Some(now_ms);
                 let (samples, changes) = match result {
                     Ok(result) => result,
@@ -144,6 +193,11 @@ impl Rules {
                 }
                 state.previous = current;
             }
+            running.last = Some((now_ms, elapsed().saturating_sub(group_began)));
+        }
+        for labels in left.ended(groups) {
+            recorded.end(&labels, now_ms);
+            out.recorded.push((labels, now_ms, Sample::Float(STALE)));
         }
         recorded.expire(now_ms.saturating_sub(millis(settings.recorded_retention)));
         out
@@ -153,6 +207,12 @@ impl Rules {
     /// see.
     pub fn source<'a>(&'a self, source: &'a dyn Source) -> Overlay<'a> {
         Overlay { recorded: &self.recorded, base: source }
+    }
+
+    /// What rules recorded; the same, whatever is evaluated from now on.
+    #[cfg(feature = "history")]
+    pub(crate) fn recorded(&self) -> Recorded {
+        self.recorded.clone()
     }
 
     /// All alerts: pending, firing, and those that resolved lately; each with its group and rule.
@@ -169,7 +229,7 @@ impl Rules {
     pub fn status(&self) -> impl Iterator<Item = (&str, &Group, Vec<&RuleStatus>)> {
         self.groups.iter().map(|running| {
             let rules = running.rules.iter().map(|state| &state.status).collect();
-            (running.file.as_str(), &running.group, rules)
+            (running.file.as_str(), &*running.group, rules)
         })
     }
 

@@ -4,7 +4,7 @@ use super::duration;
 use super::error::{RuleError, RuleErrors};
 use super::template::Template;
 use super::yaml::{self, Kind, Node};
-use crate::query::{METRIC_NAME, Query};
+use crate::query::{METRIC_NAME, Query, formatted};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -52,6 +52,9 @@ pub struct Group {
 pub struct Rule {
     pub(crate) name: String,
     pub(crate) query: Query,
+    /// The expression as Prometheus's API shows it.
+    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only the HTTP API shows it"))]
+    pub(crate) formatted: String,
     pub(crate) labels: Vec<(String, Template)>,
     pub(crate) kind: RuleKind,
 }
@@ -360,7 +363,8 @@ impl Reader<'_> {
             false => RuleKind::Recording,
         };
         let query = query.filter(|_| self.errors.len() == before)?;
-        Some(Rule { name, query, labels, kind })
+        let formatted = formatted(&expr).unwrap_or(expr);
+        Some(Rule { name, query, formatted, labels, kind })
     }
 
     /// Labels or annotations: line, name and text.

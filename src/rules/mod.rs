@@ -74,12 +74,17 @@ mod engine;
 mod error;
 mod evaluate;
 mod file;
+#[cfg(feature = "history")]
+mod manager;
 mod observer;
 mod recorded;
+mod replace;
 mod settings;
 mod silence;
 mod state;
 mod template;
+#[cfg(all(feature = "history", feature = "http"))]
+pub(crate) mod view;
 mod yaml;
 
 /// Alerts for a Raft node that records [`catalogue::raft`](crate::catalogue::raft), as a rule file: no leader, leader
@@ -96,6 +101,10 @@ pub use alert::{Alert, AlertState, Transition};
 pub use engine::{Evaluation, RuleStatus, Rules};
 pub use error::{RuleError, RuleErrors};
 pub use file::{Group, Rule, RuleFile};
+#[cfg(feature = "history")]
+pub use manager::{RuleManager, RuleManagerBuilder, SavedState};
+#[cfg(all(feature = "history", feature = "http"))]
+pub(crate) use manager::{Follower, Round, Shared};
 pub use observer::RuleObserver;
 pub use recorded::Overlay;
 pub use settings::RuleSettings;

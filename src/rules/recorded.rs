@@ -3,7 +3,7 @@
 use crate::limits::MAX_RECORDED_SERIES;
 use crate::query::{Distribution, Labels, Matcher, QueryError, STALE, Sample, Series, Source};
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// A series that rules record.
 #[derive(Debug)]
@@ -45,17 +45,48 @@ impl Series for RecordedSeries {
     }
 }
 
-/// Series of rules, by labels.
+/// Series of rules, by labels. Copies are the same ones: queries read them while rules are evaluated.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Recorded(Arc<RwLock<Kept>>);
+
 #[derive(Debug, Default)]
-pub(crate) struct Recorded {
+struct Kept {
     series: HashMap<Labels, Arc<RecordedSeries>>,
     dropped: u64,
 }
 
 impl Recorded {
+    fn read(&self) -> RwLockReadGuard<'_, Kept> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Kept> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Takes a sample. One that is not later than the last of its series is dropped, and counted, as is a new series
     /// beyond the limit.
-    pub(crate) fn append(&mut self, labels: &Labels, time_ms: i64, sample: Sample) {
+    pub(crate) fn append(&self, labels: &Labels, time_ms: i64, sample: Sample) {
+        self.write().append(labels, time_ms, sample);
+    }
+
+    /// Says that a series ended.
+    pub(crate) fn end(&self, labels: &Labels, time_ms: i64) {
+        self.append(labels, time_ms, Sample::Float(STALE));
+    }
+
+    /// Lets go of what is older than `oldest_ms`, and of series that have nothing left.
+    pub(crate) fn expire(&self, oldest_ms: i64) {
+        self.write().expire(oldest_ms);
+    }
+
+    pub(crate) fn dropped(&self) -> u64 {
+        self.read().dropped
+    }
+}
+
+impl Kept {
+    fn append(&mut self, labels: &Labels, time_ms: i64, sample: Sample) {
         let series = match self.series.get(labels) {
             Some(series) => series,
             None if self.series.len() >= MAX_RECORDED_SERIES => {
@@ -73,23 +104,13 @@ impl Recorded {
         }
     }
 
-    /// Says that a series ended.
-    pub(crate) fn end(&mut self, labels: &Labels, time_ms: i64) {
-        self.append(labels, time_ms, Sample::Float(STALE));
-    }
-
-    /// Lets go of what is older than `oldest_ms`, and of series that have nothing left.
-    pub(crate) fn expire(&mut self, oldest_ms: i64) {
+    fn expire(&mut self, oldest_ms: i64) {
         self.series.retain(|_, series| {
             let mut samples = series.samples.write().unwrap_or_else(PoisonError::into_inner);
             let old = samples.partition_point(|(time, _)| *time < oldest_ms);
             samples.drain(..old);
             !samples.is_empty()
         });
-    }
-
-    pub(crate) fn dropped(&self) -> u64 {
-        self.dropped
     }
 }
 
@@ -104,7 +125,7 @@ pub struct Overlay<'a> {
 impl std::fmt::Debug for Overlay<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Overlay")
-            .field("series", &self.recorded.series.len())
+            .field("series", &self.recorded.read().series.len())
             .finish_non_exhaustive()
     }
 }
@@ -117,7 +138,8 @@ impl Source for Overlay<'_> {
         to_ms: i64,
     ) -> Result<Vec<Arc<dyn Series>>, QueryError> {
         let below = self.base.select(matchers, from_ms, to_ms)?;
-        let taken = self.recorded.series.values();
+        let kept = self.recorded.read();
+        let taken = kept.series.values();
         let taken = taken.filter(|series| matchers.iter().all(|m| m.matches(&series.labels)));
         let mut recorded: BTreeMap<&Labels, &Arc<RecordedSeries>> =
             taken.map(|series| (&series.labels, series)).collect();
@@ -137,6 +159,36 @@ impl Source for Overlay<'_> {
 
     fn metadata(&self, metric: Option<&str>) -> Vec<crate::query::Metadata> {
         self.base.metadata(metric)
+    }
+}
+
+/// As [`Overlay`], with both for itself.
+#[cfg(feature = "history")]
+pub(crate) struct OwnedOverlay {
+    pub(crate) recorded: Recorded,
+    pub(crate) base: Arc<dyn Source>,
+}
+
+#[cfg(feature = "history")]
+impl OwnedOverlay {
+    fn overlay(&self) -> Overlay<'_> {
+        Overlay { recorded: &self.recorded, base: &*self.base }
+    }
+}
+
+#[cfg(feature = "history")]
+impl Source for OwnedOverlay {
+    fn select(
+        &self,
+        matchers: &[Matcher],
+        from_ms: i64,
+        to_ms: i64,
+    ) -> Result<Vec<Arc<dyn Series>>, QueryError> {
+        self.overlay().select(matchers, from_ms, to_ms)
+    }
+
+    fn metadata(&self, metric: Option<&str>) -> Vec<crate::query::Metadata> {
+        self.overlay().metadata(metric)
     }
 }
 
