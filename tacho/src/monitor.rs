@@ -74,7 +74,7 @@ impl Monitor {
         let settings = listen.map(|listen| listen.instead_of(&config.listener));
         let settings = settings.as_ref().unwrap_or(&config.listener);
         let listener = listen::serve(settings, &engine, |builder| {
-            builder.query(rules.source(), Settings::default()).rules(&rules)
+            builder.query(rules.source(), Settings::default())
         })?;
         let page = listener.as_ref().map(|listener| listen::page(settings, listener));
         let pusher = config.pusher(&engine)?.map(PusherBuilder::start).transpose();
@@ -112,8 +112,11 @@ impl Monitor {
     pub fn finish(self) -> Measured {
         let cost = Cost { processor: aggregator_time(), wall: self.started.elapsed() };
         drop(self.listener);
+        // Before the engine, whose end would look to the rules as if it hung.
+        self.rules.stop();
         let last = self.engine.stop();
         let mut engine = report::facts(&last, cost);
+        engine.extend(report::kept(&self.history, &self.rules));
         if let Some(pusher) = self.pusher {
             // After the engine, so that the last snapshot goes out too.
             engine.extend(report::pushed(&pusher.stop()));

@@ -4,7 +4,8 @@ use std::fs;
 use std::time::Duration;
 
 use tachometer::push::Flush;
-use tachometer::{Snapshot, Unit, Value};
+use tachometer::rules::RuleManager;
+use tachometer::{History, Snapshot, Unit, Value};
 
 use crate::monitor::Cost;
 use crate::summary::{Distribution, Fact};
@@ -79,6 +80,18 @@ pub fn facts(last: &Snapshot, cost: Cost) -> Vec<Fact> {
         facts.push(("process memory", mebibytes(resident)));
     }
     facts.into_iter().map(|(name, value)| Fact { name: name.to_owned(), value }).collect()
+}
+
+/// What the history took, and what its rules did.
+pub fn kept(history: &History, rules: &RuleManager) -> [Fact; 2] {
+    let (bytes, series) = (mebibytes(history.bytes() as u64), grouped(history.series() as u64));
+    let (evaluations, failures) = rules.read(|rules| {
+        let all = rules.status().flat_map(|(_, _, rules)| rules);
+        all.fold((0, 0), |(all, failed), one| (all + one.evaluations, failed + one.failures))
+    });
+    let rules = format!("{} evaluations, {} failed", grouped(evaluations), grouped(failures));
+    let fact = |name: &str, value| Fact { name: name.to_owned(), value };
+    [fact("history", format!("{bytes}, {series} series")), fact("rules", rules)]
 }
 
 /// What became of what was pushed, target by target.

@@ -53,10 +53,10 @@ impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { state, name, severity, labels, summary } = self;
         write!(f, "alert {state}: {name}{{{labels}}}")?;
-        for more in [severity, summary].into_iter().filter(|more| !more.is_empty()) {
-            write!(f, ", {more}")?;
-        }
-        Ok(())
+        // Who reads that it is over has read what it was.
+        let more =
+            [severity, summary].into_iter().filter(|more| *state == "firing" && !more.is_empty());
+        more.into_iter().try_for_each(|more| write!(f, ", {more}"))
     }
 }
 

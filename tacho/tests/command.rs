@@ -91,10 +91,7 @@ fn started<T>(line: &str, wanted: impl Fn(&str) -> Option<T>) -> (Child, T) {
 #[test]
 fn metrics_are_served_while_a_run_goes_on() {
     let line = "--clients 8 --log memory --for 3s --listen 127.0.0.1:0";
-    let (mut child, address) = started(line, |line| {
-        let address = line.strip_prefix("metrics at http://")?.strip_suffix("/metrics")?;
-        Some(address.parse::<SocketAddr>().expect("an address"))
-    });
+    let (mut child, address) = started(line, served);
     // Served before there is a cluster, and all the time that there is one.
     let is_filled = |page: &Page| page.sum("raft_commit_latency_seconds_count") > 0.0;
     let page = loop {
@@ -108,6 +105,66 @@ fn metrics_are_served_while_a_run_goes_on() {
     assert!(Page::scrape(address).sum("tachometer_generations_total") > 0.0);
     assert!(child.wait().expect("it ends").success());
     assert!(TcpStream::connect(address).is_err());
+}
+
+/// The address that a run serves at, from the line in which it says so.
+fn served(line: &str) -> Option<SocketAddr> {
+    let address = line.strip_prefix("metrics at http://")?.strip_suffix("/metrics")?;
+    Some(address.parse().expect("an address"))
+}
+
+#[test]
+fn rules_fire_and_resolve_while_a_follower_is_cut_off() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("rules.yml");
+    let rules = "groups: [{name: test, rules: [{alert: Lonely, \
+                 expr: raft_current_leader < 0 and raft_running == 1, labels: {severity: page}}]}]";
+    std::fs::write(&file, rules).expect("the file is written");
+    let line =
+        "--clients 8 --log memory --for 8s --isolate-follower 2500ms --listen off --json --rules";
+    let mut command = tacho(line);
+    command.arg(&file);
+    let (output, out, err) = output(command);
+    assert!(output.status.success(), "{err}");
+    let summary: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    let events = summary["events"].as_array().expect("events");
+    let first = |wanted: &dyn Fn(&serde_json::Value) -> bool| {
+        let found = events.iter().position(wanted);
+        found.unwrap_or_else(|| panic!("{out}"))
+    };
+    let isolated = first(&|event| event["event"] == "follower_isolated");
+    let node = events[isolated]["node"].to_string();
+    let alert = |event: &serde_json::Value, state: &str| {
+        let here = format!("replica=\"{node}\"");
+        let labels = event["labels"].as_str().unwrap_or_default();
+        event["event"] == "alert" && event["state"] == state && labels.contains(&here)
+    };
+    let firing = first(&|event| alert(event, "firing"));
+    let resolved = first(&|event| alert(event, "resolved"));
+    assert!(isolated < firing && firing < resolved, "{out}");
+    assert_eq!(
+        (&events[firing]["name"], &events[firing]["severity"]),
+        (&"Lonely".into(), &"page".into())
+    );
+    assert!(
+        err.contains("alert firing: Lonely{") && err.contains("alert resolved: Lonely{"),
+        "{err}"
+    );
+}
+
+#[test]
+fn a_wrong_rule_file_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("rules.yml");
+    std::fs::write(&file, "groups:\n- name: x\n  rules:\n  - alert: A\n").expect("it is written");
+    let mut command = tacho("--listen off --rules");
+    command.arg(&file);
+    let (output, _, err) = output(command);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        err.contains("rules.yml") && err.contains("expr") && !err.contains("panicked"),
+        "{err}"
+    );
 }
 
 #[test]
