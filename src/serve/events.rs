@@ -201,6 +201,12 @@ pub(super) struct EventStream {
 }
 
 impl EventStream {
+    /// See [`Events::wake`].
+    #[cfg(feature = "axum")]
+    pub(super) fn wake(&self, sleeper: Weak<dyn Sleeper>) {
+        self.events.wake(sleeper);
+    }
+
     /// Takes what came, up to a batch.
     pub(super) fn take(&mut self, out: &mut Vec<u8>) -> Taken {
         let inner = self.events.lock();
