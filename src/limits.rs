@@ -53,6 +53,13 @@
 //! | [`MAX_RULE_ALERTS`] of one alerting rule | the rule fails, as at its group's `limit`: its alerts are forgotten | `RuleStatus::failures` |
 //! | [`MAX_RECORDED_SERIES`] of all rules together | further series are not kept for later rules; the caller still gets them | `Rules::dropped` |
 //! | [`MAX_SILENCES`] | a further one is refused | the error |
+//! | [`RULE_OVERDUE_INTERVALS`] without a generation (features `rules` and `history`, as all of the following) | rules are evaluated at the clock's time, each interval | `tachometer_rule_overdue_evaluations_total` |
+//! | [`RULE_STATE_PERIOD`], [`RULE_STATE_REFRESH`] between two writes of the rules' state | it is written later | nowhere: nothing is lost while the process runs |
+//! | [`MAX_RULE_STATE_BYTES`] of the rules' state | it is not written; of a file, it is set aside as damaged | `tachometer_rule_state_failures_total` |
+//! | [`MAX_RULE_EVENTS`], [`MAX_RULE_EVENT_BYTES`] that are kept for streams of events (feature `http`, as all of the following) | the oldest go; who wanted them is told how many, or is closed if it reads too slowly | `tachometer_http_connections_closed_total{limit="slow"}` |
+//! | [`MAX_HTTP_EVENT_STREAMS`] at once | further ones get 503 | `tachometer_http_requests_total{path="/api/v1/events",code="503"}` |
+//! | [`HTTP_EVENT_BATCH_BYTES`] for a stream of events at a time | the rest comes when those have gone | nowhere: nothing is lost |
+//! | [`HTTP_EVENT_HEARTBEAT`] without an event | the stream has a comment | nowhere |
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -289,6 +296,8 @@ pub const RULE_STATE_REFRESH: Duration = Duration::from_secs(15);
 pub const MAX_RULE_STATE_BYTES: usize = 64 << 20;
 /// Changes of alerts that are kept for streams of events that come back, or read slowly.
 pub const MAX_RULE_EVENTS: usize = 1_024;
+/// Bytes of changes of alerts that are kept so.
+pub const MAX_RULE_EVENT_BYTES: usize = 4 << 20;
 /// Streams of events at once, of one listener or router.
 pub const MAX_HTTP_EVENT_STREAMS: usize = 64;
 /// Bytes that a stream of events is given at a time; one more event may begin below it.
@@ -301,6 +310,10 @@ pub(crate) const IDLE_CUTS: u32 = if cfg!(tachometer_loom) { 1 } else { 4 };
 /// even a record outside the guarantees, made in a signal handler that interrupts another, shows in the end.
 pub(crate) const TRUSTED_CUTS: u32 = 64;
 
+const _: () = assert!(
+    MAX_HTTP_EVENT_STREAMS < MAX_HTTP_CONNECTIONS,
+    "streams of events leave connections for scrapes"
+);
 const _: () = assert!(ARENA_BYTES < u32::MAX as usize, "block offsets are 32 bits wide");
 const _: () = assert!(SHARED_ARENA_BYTES <= 1 << 32, "block offsets are 32 bits wide");
 const _: () =

@@ -109,4 +109,6 @@ pub use observer::RuleObserver;
 pub use recorded::Overlay;
 pub use settings::RuleSettings;
 pub use silence::Silence;
+#[cfg(all(feature = "history", feature = "http"))]
+pub(crate) use template::rfc3339;
 pub use state::{Restored, RulesState};

@@ -1,5 +1,8 @@
 //! The endpoints as an axum router. Feature `axum`.
 
+#[cfg(all(feature = "history", feature = "rules"))]
+mod events;
+
 use super::{Answer, ListenerBuilder, Responder};
 use crate::limits::MAX_HTTP_FORM_BYTES;
 use crate::{Engine, Error};
@@ -11,7 +14,8 @@ use axum::response::{IntoResponse as _, Response};
 use std::sync::Arc;
 
 /// The endpoints of a [`Listener`](crate::Listener) as an axum router, to mount in a server of the host's: `/metrics`,
-/// `/health`, `/stats` and `/`; those of queries if the builder has a source for them. Feature `axum`.
+/// `/health`, `/stats` and `/`; those of queries if the builder has a source for them, those of rules if it has some. Feature
+/// `axum`.
 ///
 /// Pages are made where blocking is allowed (`spawn_blocking`), so the server goes on meanwhile. To have it below a path of
 /// its own, where the host needs `/` itself, use [`ListenerBuilder::prefix`] and [`ListenerBuilder::router`] and
@@ -42,6 +46,8 @@ impl ListenerBuilder {
         let prefix = self.rules.prefix.clone();
         #[cfg(feature = "promql")]
         let has_queries = self.api.is_some();
+        #[cfg(all(feature = "history", feature = "rules"))]
+        let has_rules = self.rules.alerts;
         let responder = self.responder(engine)?;
         let paths = ["/metrics", "/health", "/health/live", "/health/ready", "/stats"];
         let mut router = Router::new();
@@ -53,6 +59,11 @@ impl ListenerBuilder {
             for path in ["/api/v1/{*rest}", "/metrics/aggregated"] {
                 router = router.route(&format!("{prefix}{path}"), axum::routing::any(answer));
             }
+        }
+        #[cfg(all(feature = "history", feature = "rules"))]
+        if has_rules {
+            let path = format!("{prefix}/api/v1/events");
+            router = router.route(&path, axum::routing::any(events::answer));
         }
         let index = if prefix.is_empty() { "/" } else { &prefix };
         Ok(router.route(index, axum::routing::any(answer)).with_state(responder))

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "promql")]
 use super::api::Api;
+#[cfg(all(feature = "history", feature = "rules"))]
+use super::api::rules::RulesApi;
 use super::line::Socket;
 use super::network::Network;
 use super::request::Rules;
@@ -12,6 +14,8 @@ use super::worker::{Door, Worker};
 use super::{Address, Listener, Responder, refused, responder, unix};
 #[cfg(feature = "promql")]
 use crate::query::{Settings, Source};
+#[cfg(all(feature = "history", feature = "rules"))]
+use crate::rules::RuleManager;
 use crate::shard::fork;
 use crate::{Encoder, Engine, Error};
 use std::fmt;
@@ -134,8 +138,71 @@ impl ListenerBuilder {
     /// ```
     #[cfg(feature = "promql")]
     pub fn query(mut self, source: Arc<dyn Source>, settings: Settings) -> Self {
-        self.api = Some(Arc::new(Api::new(source, settings)));
+        #[cfg_attr(
+            not(all(feature = "history", feature = "rules")),
+            allow(unused_mut, reason = "only rules change it")
+        )]
+        let mut api = Api::new(source, settings);
+        #[cfg(all(feature = "history", feature = "rules"))]
+        {
+            api.rules = self.api.as_ref().and_then(|known| known.rules.clone());
+        }
+        self.api = Some(Arc::new(api));
         self.rules.api = true;
+        self
+    }
+
+    /// Shows rules and their alerts as Prometheus does, at `/api/v1/rules` and `/api/v1/alerts`, and what alerts do as a stream of
+    /// server-sent events at `/api/v1/events`; to whoever may read `/metrics`. Features `rules` and `history`.
+    ///
+    /// The answers are those of the last evaluation: nobody waits for one. For queries that see what rules record, give
+    /// [`RuleManager::source`](crate::rules::RuleManager::source) to [`ListenerBuilder::query`] as well.
+    ///
+    /// # Events
+    ///
+    /// | event | id | data |
+    /// |---|---|---|
+    /// | `alert` | yes | a change: `at`, `group`, `rule`, `from` and `to` (`inactive`, `pending`, `firing`, `resolved`), `silenced`, and the alert's `labels`, `annotations`, `activeAt`, `keepFiringSince` and `value` |
+    /// | `generation` | no | `generation` and `at`, after the rules were evaluated for it; of several that a client has not taken yet, the last |
+    /// | `missed` | no | `missed`: how many changes the client will not get; `null` if nobody knows, as after a restart |
+    ///
+    /// A client that comes back with `Last-Event-ID` is given the changes since, of the last
+    /// [`MAX_RULE_EVENTS`](crate::limits::MAX_RULE_EVENTS). One that comes without is given those from now on: it connects
+    /// first, and then asks for `/api/v1/alerts`. After
+    /// [`HTTP_EVENT_HEARTBEAT`](crate::limits::HTTP_EVENT_HEARTBEAT) without an event there is a comment. There are
+    /// [`MAX_HTTP_EVENT_STREAMS`](crate::limits::MAX_HTTP_EVENT_STREAMS) streams at once. A client that takes nothing for
+    /// [`HTTP_WRITE_TIMEOUT`](crate::limits::HTTP_WRITE_TIMEOUT), or that is further behind than changes are kept, is closed, and
+    /// counted; none ever holds up an evaluation or the listener's thread. A router's streams have no comments.
+    ///
+    /// ```
+    /// use std::io::{BufRead, BufReader, Write};
+    /// use tachometer::rules::{RuleFile, RuleManager};
+    /// use tachometer::{Engine, History, Listener, ManualClock, Registry};
+    /// let clock = ManualClock::at(std::time::Duration::from_secs(1_700_000_000));
+    /// let engine = Engine::builder().registry(&Registry::new()).manual(&clock).start()?;
+    /// let history = History::builder().start(&engine)?;
+    /// let file = RuleFile::parse("a.yml", "groups: [{name: g, rules: [{alert: Always, expr: vector(1)}]}]")?;
+    /// let manager = RuleManager::builder().file(file).start(&engine, &history)?;
+    /// let listener = Listener::builder().rules(&manager).bind(&engine, "127.0.0.1:0")?;
+    ///
+    /// let mut client = std::net::TcpStream::connect(listener.local_addr())?;
+    /// client.write_all(b"GET /api/v1/events HTTP/1.0\r\n\r\n")?;
+    /// let mut lines = BufReader::new(client).lines();
+    /// while !lines.next().unwrap()?.starts_with("retry: ") {} // it listens now
+    /// engine.refresh();
+    /// let data = lines.find(|line| line.as_ref().is_ok_and(|line| line.starts_with("data: "))).unwrap()?;
+    /// assert!(data.contains(r#""from":"inactive","to":"pending""#), "{data}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(all(feature = "history", feature = "rules"))]
+    pub fn rules(mut self, manager: &RuleManager) -> Self {
+        let mut api = match self.api.take() {
+            Some(api) => Api::clone(&api),
+            None => Api::new(manager.source(), Settings::default()),
+        };
+        api.rules = Some(Arc::new(RulesApi::new(manager.shared().clone())));
+        self.api = Some(Arc::new(api));
+        self.rules.alerts = true;
         self
     }
 

@@ -9,11 +9,15 @@
 //!        └──not a request, too large, too late──► Sending └──all sent, close──► Closing ──► gone
 //! ```
 //!
+//! From `Asked` a stream of events leads to `Streaming`, which only the end of the connection ends.
+//!
 //! Each state has a deadline, so a connection that nobody moves ends: `Reading` at the time limit
 //! for a request (a 408 if it was begun), or between requests at the idle limit; `Sending` at the
 //! write limit; `Closing`, where the client has been told and its leftovers are read away so that a
 //! reset does not overtake the response, at the linger limit. `Form` has the deadline of `Reading`. `Evaluating` (a call of
 //! the query API, which other threads answer) has the query's own time limit and some grace; who meets it is told, and closed.
+//! `Streaming` has the write limit while there is something to send, and the time of a heartbeat, which it then sends, while there is
+//! nothing.
 //!
 //! The stream does not block, and sockets report readiness once: after `Progress::Waiting` the
 //! stream has said `WouldBlock`, and after `Progress::Again` it has not, so the worker must come
@@ -24,14 +28,20 @@
 
 #[cfg(feature = "promql")]
 use super::api::{Call, too_late};
+#[cfg(all(feature = "history", feature = "rules"))]
+use super::events::{EventStream, HEARTBEAT, OPENING, Taken};
 use super::own::{Code, Limit, OwnMetrics};
 use super::page::{Key, Page};
 #[cfg(feature = "promql")]
 use super::request::Asks;
 use super::request::{Parsed, Request, parse};
+#[cfg(all(feature = "history", feature = "rules"))]
+use super::response::open_head;
 use super::response::{FINAL, Manner, Response};
 use super::settings::Limits;
 use super::site::{Body, Reply, Site};
+#[cfg(all(feature = "history", feature = "rules"))]
+use crate::limits::HTTP_EVENT_HEARTBEAT;
 use crate::limits::{HTTP_IDLE_TIMEOUT, HTTP_LINGER, HTTP_WRITE_TIMEOUT, MAX_HTTP_REQUESTS};
 use std::io::{ErrorKind, Read, Write};
 use std::time::Instant;
@@ -100,6 +110,13 @@ enum State {
         )]
         call: bool,
     },
+    /// What was taken of the stream, and how much of that was sent; empty once the client has all of it.
+    #[cfg(all(feature = "history", feature = "rules"))]
+    Streaming {
+        events: EventStream,
+        taken: Vec<u8>,
+        sent: usize,
+    },
     Closing,
 }
 
@@ -151,6 +168,8 @@ impl<S: Stream> Connection<S> {
             #[cfg(feature = "promql")]
             State::Evaluating { .. } => Progress::Waiting,
             State::Sending { .. } => self.send(now, &site.own),
+            #[cfg(all(feature = "history", feature = "rules"))]
+            State::Streaming { .. } => self.stream_on(now, &site.own),
             State::Closing => self.read_away(),
         }
     }
@@ -171,8 +190,77 @@ impl<S: Stream> Connection<S> {
     pub(super) fn answer(&mut self, page: Option<Page>, now: Instant, site: &Site) -> Progress {
         let State::Asked { request, since } = &self.state else { return Progress::Waiting };
         let (request, since) = (request.clone(), *since);
+        #[cfg(all(feature = "history", feature = "rules"))]
+        if let Asks::Events(last) = &request.asks
+            && !request.bare
+        {
+            return match site.events(last.as_deref()) {
+                Ok((events, reply)) => self.open(events, &reply, now, &site.own),
+                Err(reply) => self.respond(&request, reply, since, now, site),
+            };
+        }
         let reply = site.reply(&request, page, now);
         self.respond(&request, reply, since, now, site)
+    }
+
+    /// Begins a stream.
+    #[cfg(all(feature = "history", feature = "rules"))]
+    fn open(
+        &mut self,
+        events: EventStream,
+        reply: &Reply,
+        now: Instant,
+        own: &OwnMetrics,
+    ) -> Progress {
+        let mut taken = open_head(reply);
+        taken.extend_from_slice(OPENING);
+        self.state = State::Streaming { events, taken, sent: 0 };
+        self.deadline = now + HTTP_WRITE_TIMEOUT;
+        self.stream_on(now, own)
+    }
+
+    /// Sends events for as long as there are some and the client takes them. What it says meanwhile is not read: a client
+    /// that is gone shows at the next thing that is sent.
+    #[cfg(all(feature = "history", feature = "rules"))]
+    fn stream_on(&mut self, now: Instant, own: &OwnMetrics) -> Progress {
+        let State::Streaming { events, taken, sent } = &mut self.state else {
+            return Progress::Again;
+        };
+        loop {
+            while *sent < taken.len() {
+                match self.stream.write(&taken[*sent..]) {
+                    Ok(0) => return Progress::Ended,
+                    Ok(len) => *sent += len,
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => return Progress::Waiting,
+                    Err(_) => return Progress::Ended,
+                }
+            }
+            match self.stream.flush() {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Progress::Waiting,
+                Err(_) => return Progress::Ended,
+            }
+            taken.clear();
+            *sent = 0;
+            match events.take(taken) {
+                Taken::Events => self.deadline = now + HTTP_WRITE_TIMEOUT,
+                Taken::Nothing => {
+                    self.deadline = now + HTTP_EVENT_HEARTBEAT;
+                    return Progress::Waiting;
+                }
+                Taken::Behind => {
+                    own.closed(Limit::Slow);
+                    return Progress::Ended;
+                }
+            }
+        }
+    }
+
+    /// Whether events are sent to it.
+    #[cfg(all(feature = "history", feature = "rules"))]
+    pub(super) fn streams(&self) -> bool {
+        matches!(self.state, State::Streaming { .. })
     }
 
     /// The call that waits, if one does, for somebody else to answer, who has until `deadline`.
@@ -260,6 +348,17 @@ impl<S: Stream> Connection<S> {
                 Progress::Ended
             }
             State::Sending { .. } => {
+                site.own.closed(Limit::Write);
+                Progress::Ended
+            }
+            #[cfg(all(feature = "history", feature = "rules"))]
+            State::Streaming { ref mut taken, .. } if taken.is_empty() => {
+                taken.extend_from_slice(HEARTBEAT);
+                self.deadline = now + HTTP_WRITE_TIMEOUT;
+                self.stream_on(now, &site.own)
+            }
+            #[cfg(all(feature = "history", feature = "rules"))]
+            State::Streaming { .. } => {
                 site.own.closed(Limit::Write);
                 Progress::Ended
             }

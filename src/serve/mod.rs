@@ -9,6 +9,7 @@
 //! | `/health/live` | 503 if the aggregator's thread died or is late by more than three intervals |
 //! | `/stats` | what the engine costs and holds, as JSON |
 //! | `/api/v1/…`, `/metrics/aggregated` | answers of a `query::Source`, as Prometheus has them: with `ListenerBuilder::query`, feature `promql` |
+//! | `/api/v1/rules`, `/api/v1/alerts`, `/api/v1/events` | rules and their alerts, as Prometheus has them, and a stream of what alerts do: with `ListenerBuilder::rules`, features `rules` and `history` |
 //! | `/` | an index, for people |
 //!
 //! An engine that is driven by hand is always on time. Health never waits for the engine; but a gauge's callback that does
@@ -22,7 +23,7 @@
 //!
 //! The way of a request: `worker` accepts and turns events into work; `line` is a socket, encrypted (`tls`) or not;
 //! `connection` reads, sends and keeps the deadlines of one client; `request` parses, with `accept`, `query` and
-//! `auth`; `site` decides what is answered; `page` encodes with one of the `formats`; `response` writes heads and
+//! `auth`; `site` decides what is answered; `events` is what streams are given; `page` encodes with one of the `formats`; `response` writes heads and
 //! texts; `own` counts all of it. Each turn of the worker first reads what every client sent, and only then takes one
 //! snapshot for all who asked: a hundred scrapes at once cost one cut and one encoding for each format and coding, and each
 //! still gets a cut that began after its request had arrived.
@@ -38,6 +39,8 @@ mod axum;
 mod builder;
 mod coding;
 mod connection;
+#[cfg(all(feature = "history", feature = "rules"))]
+mod events;
 mod formats;
 mod json;
 mod line;

@@ -17,6 +17,8 @@ crate::labels! {
         Stats = "/stats",
         /// And what is below it.
         Api = "/api/v1",
+        /// A stream that began, or could not.
+        Events = "/api/v1/events",
         Aggregated = "/metrics/aggregated",
         /// Another path, or a request that could not be read.
         Other = "other",
@@ -39,12 +41,17 @@ crate::labels! {
         Unprocessable = "422",
         HeaderTooLarge = "431",
         Internal = "500",
+        NotImplemented = "501",
         Unavailable = "503",
     }
 }
 
 crate::labels! {
     /// The limit at which the listener closed a connection.
+    #[cfg_attr(
+        not(all(feature = "history", feature = "rules")),
+        allow(dead_code, reason = "only streams of events need some of it")
+    )]
     pub(super) enum Limit("limit") {
         Idle = "idle",
         Write = "write",
@@ -52,6 +59,8 @@ crate::labels! {
         Requests = "requests",
         /// Its address is not on the list of those that are let in.
         Network = "network",
+        /// It did not take the events that it asked for.
+        Slow = "slow",
     }
 }
 

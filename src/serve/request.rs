@@ -25,6 +25,27 @@ pub(super) struct Rules {
     /// Whether queries are answered.
     #[cfg(feature = "promql")]
     pub(super) api: bool,
+    /// Whether rules are shown.
+    #[cfg(all(feature = "history", feature = "rules"))]
+    pub(super) alerts: bool,
+}
+
+#[cfg(feature = "promql")]
+impl Rules {
+    /// Whether something is answered there.
+    fn has(&self, endpoint: &Endpoint) -> bool {
+        #[cfg(all(feature = "history", feature = "rules"))]
+        if endpoint.is_of_rules() {
+            return self.alerts;
+        }
+        // Clients ask it first, whatever they ask then.
+        #[cfg(all(feature = "history", feature = "rules"))]
+        if *endpoint == Endpoint::BuildInfo {
+            return self.api || self.alerts;
+        }
+        let _ = endpoint;
+        self.api
+    }
 }
 
 /// A request, as far as the listener cares.
@@ -63,6 +84,9 @@ pub(super) enum Asks {
     Stats,
     #[cfg(feature = "promql")]
     Api(Call),
+    /// What comes after the event with this id, or from now on.
+    #[cfg(all(feature = "history", feature = "rules"))]
+    Events(Option<String>),
     /// Nothing that there is: why.
     Refused(Code, String),
 }
@@ -165,7 +189,7 @@ pub(super) fn read<'a>(
     let of = |path| Request { path, asks: Asks::Index, bare: method == "HEAD", keep_alive: false };
     let refused = |path, code, why: String| Request { asks: Asks::Refused(code, why), ..of(path) };
     #[cfg(feature = "promql")]
-    let endpoint = place.filter(|_| rules.api).and_then(Endpoint::of);
+    let endpoint = place.and_then(Endpoint::of).filter(|endpoint| rules.has(endpoint));
     let path = match place {
         #[cfg(feature = "promql")]
         _ if endpoint == Some(Endpoint::Aggregated) => Path::Aggregated,
@@ -175,6 +199,8 @@ pub(super) fn read<'a>(
         Some("/metrics") => Path::Metrics,
         Some("/health" | "/health/ready" | "/health/live") => Path::Health,
         Some("/stats") => Path::Stats,
+        #[cfg(all(feature = "history", feature = "rules"))]
+        Some("/api/v1/events") if rules.alerts => Path::Events,
         _ => Path::Other,
     };
     let open = path == Path::Health && !rules.auth.closed_health;
@@ -209,6 +235,11 @@ pub(super) fn read<'a>(
         Some("/health/live") => Asks::Health(Probe::Live),
         Some("/health" | "/health/ready") => Asks::Health(Probe::Ready),
         Some("/stats") => Asks::Stats,
+        #[cfg(all(feature = "history", feature = "rules"))]
+        Some("/api/v1/events") => {
+            let last = first(headers, "last-event-id").map(String::from_utf8_lossy);
+            Asks::Events(last.filter(|id| !id.is_empty()).map(|id| id.into_owned()))
+        }
         Some("/metrics") => match key(query, headers, rules) {
             Ok(key) => Asks::Page(key),
             Err((code, why)) => Asks::Refused(code, why),

@@ -1,6 +1,10 @@
 //! The endpoints without the sockets: for a host that has an HTTP server of its own.
 
 use super::ListenerBuilder;
+#[cfg(all(feature = "axum", feature = "history", feature = "rules"))]
+use super::events::EventStream;
+#[cfg(all(feature = "axum", feature = "history", feature = "rules"))]
+use super::own::Limit;
 use super::own::OwnMetrics;
 use super::page::{Page, Pages};
 use super::request::{Asks, Request, read};
@@ -135,6 +139,29 @@ impl Responder {
             site.own.scraped(began.elapsed());
         }
         Answer(reply)
+    }
+
+    /// A stream of events, and the head that goes before it; or the answer of who does not get one.
+    #[cfg(all(feature = "axum", feature = "history", feature = "rules"))]
+    pub(super) fn stream<'a>(
+        &self,
+        method: &str,
+        target: &str,
+        headers: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
+    ) -> Result<(EventStream, Answer), Answer> {
+        let site = &self.0.site;
+        let request = read(method, target, headers, &site.rules);
+        let stream = match &request.asks {
+            Asks::Events(last) if !request.bare => site.events(last.as_deref()),
+            _ => Err(site.reply(&request, None, Instant::now())),
+        };
+        stream.map(|(stream, head)| (stream, Answer(head))).map_err(Answer)
+    }
+
+    /// Counts a client that did not take the events that it asked for.
+    #[cfg(all(feature = "axum", feature = "history", feature = "rules"))]
+    pub(super) fn was_slow(&self) {
+        self.0.site.own.closed(Limit::Slow);
     }
 
     fn page(&self, request: &Request) -> Option<Page> {

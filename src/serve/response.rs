@@ -50,6 +50,7 @@ impl Code {
             Code::ContentTooLarge => "413 Content Too Large",
             Code::Unprocessable => "422 Unprocessable Content",
             Code::Internal => "500 Internal Server Error",
+            Code::NotImplemented => "501 Not Implemented",
             Code::HeaderTooLarge => "431 Request Header Fields Too Large",
             Code::Unavailable => "503 Service Unavailable",
         }
@@ -98,15 +99,28 @@ impl Response {
     }
 }
 
-fn head(reply: &Reply, manner: Manner) -> Vec<u8> {
+/// The head of a response whose end is that of the connection.
+#[cfg(all(feature = "history", feature = "rules"))]
+pub(super) fn open_head(reply: &Reply) -> Vec<u8> {
+    let mut head = first_lines(reply);
+    head.push_str("Connection: close\r\n\r\n");
+    head.into_bytes()
+}
+
+fn first_lines(reply: &Reply) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let connection = if manner.keep { "keep-alive" } else { "close" };
-    let len = reply.body.bytes().len();
     let mut head = format!("HTTP/1.1 {}\r\nDate: {}\r\n", reply.code.phrase(), date(now));
     // Writing to a string does not fail.
     for (name, value) in &reply.headers {
         let _ = write!(head, "{name}: {value}\r\n");
     }
+    head
+}
+
+fn head(reply: &Reply, manner: Manner) -> Vec<u8> {
+    let connection = if manner.keep { "keep-alive" } else { "close" };
+    let len = reply.body.bytes().len();
+    let mut head = first_lines(reply);
     let _ = write!(head, "Content-Length: {len}\r\nConnection: {connection}\r\n\r\n");
     head.into_bytes()
 }

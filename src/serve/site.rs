@@ -2,6 +2,8 @@
 
 #[cfg(feature = "promql")]
 use super::api::Api;
+#[cfg(all(feature = "history", feature = "rules"))]
+use super::events::EventStream;
 use super::json::Json;
 use super::own::{Code, OwnMetrics, Path};
 use super::page::{Key, Page};
@@ -139,6 +141,14 @@ impl Site {
                     Reply::error(Code::NotFound, "nothing is kept here that could be asked for")
                 }
             },
+            // Whoever can keep a connection open has streams of his own.
+            #[cfg(all(feature = "history", feature = "rules"))]
+            Asks::Events(_) if request.bare => open_events(),
+            #[cfg(all(feature = "history", feature = "rules"))]
+            Asks::Events(_) => {
+                let why = "events come as a stream, which only a listener or a router has";
+                Reply::error(Code::NotImplemented, why)
+            }
             Asks::Refused(code, why) => self.refusal(*code, why),
         };
         self.own.answered(request.path, reply.code);
@@ -146,6 +156,25 @@ impl Site {
             self.own.tally.pages.fetch_add(1, Ordering::Relaxed);
         }
         reply
+    }
+
+    /// A stream of events, and the head that goes before it; counted. Otherwise the answer.
+    #[cfg(all(feature = "history", feature = "rules"))]
+    pub(super) fn events(&self, last: Option<&str>) -> Result<(EventStream, Reply), Reply> {
+        let rules = self.api.as_ref().and_then(|api| api.rules.as_ref());
+        let stream = rules.and_then(|rules| rules.events.stream(last));
+        let reply = match stream {
+            Some(_) => open_events(),
+            None => {
+                let why = "as many streams of events are open as are served at once";
+                Reply::error(Code::Unavailable, why).with("Retry-After", "1")
+            }
+        };
+        self.own.answered(Path::Events, reply.code);
+        match stream {
+            Some(stream) => Ok((stream, reply)),
+            None => Err(reply),
+        }
     }
 
     fn refusal(&self, code: Code, why: &str) -> Reply {
@@ -251,6 +280,14 @@ impl Site {
         self.own.answered(Path::Other, code);
         Reply::error(code, why)
     }
+}
+
+/// What goes before events.
+#[cfg(all(feature = "history", feature = "rules"))]
+fn open_events() -> Reply {
+    let reply = Reply::text(Code::Ok, "text/event-stream", String::new());
+    // Or a proxy may gather them up.
+    reply.with("X-Accel-Buffering", "no")
 }
 
 /// The latest snapshot of an engine that still makes some, if it has made one.

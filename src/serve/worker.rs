@@ -9,6 +9,8 @@
 #[cfg(feature = "promql")]
 use super::api::{self, pool::Pool};
 use super::connection::{Connection, Progress};
+#[cfg(all(feature = "history", feature = "rules"))]
+use super::events::Sleeper;
 use super::line::{Line, Socket, Wire};
 use super::network::Network;
 use super::own::Limit;
@@ -28,7 +30,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Somebody else wants the thread to look: to stop, or for answers.
+/// Somebody else wants the thread to look: to stop, for answers, or for events.
 const WAKE: Token = Token(0);
 const ACCEPT: Token = Token(1);
 const FIRST_CONNECTION: usize = 2;
@@ -86,6 +88,14 @@ pub(super) struct Worker {
     pool: Option<Pool>,
 }
 
+#[cfg(all(feature = "history", feature = "rules"))]
+impl Sleeper for Waker {
+    fn wake(&self) {
+        // Fails only if the listener is gone.
+        let _ = Waker::wake(self);
+    }
+}
+
 impl Worker {
     /// A worker for a door, and what stops it.
     pub(super) fn new(
@@ -102,6 +112,11 @@ impl Worker {
             Some(api) => Some(Pool::start(api.clone(), HTTP_QUERY_THREADS, waker.clone())?),
             None => None,
         };
+        #[cfg(all(feature = "history", feature = "rules"))]
+        if let Some(rules) = site.api.as_ref().and_then(|api| api.rules.as_ref()) {
+            let sleeper: Arc<dyn Sleeper> = waker.clone();
+            rules.events.wake(Arc::downgrade(&sleeper));
+        }
         let worker = Worker {
             poll,
             door,
@@ -136,6 +151,12 @@ impl Worker {
                 match event.token() {
                     // Acquire, with the release in `Listener::stop`.
                     WAKE if self.stopping.load(Ordering::Acquire) => return,
+                    #[cfg(all(feature = "history", feature = "rules"))]
+                    WAKE => {
+                        let streams = self.connections.iter().filter(|(_, one)| one.streams());
+                        ready.extend(streams.map(|(id, _)| *id));
+                    }
+                    #[cfg(not(all(feature = "history", feature = "rules")))]
                     WAKE => {}
                     ACCEPT => self.accept_at = Some(now),
                     Token(id) => ready.push(id),

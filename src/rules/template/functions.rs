@@ -389,6 +389,17 @@ fn humanize_timestamp(value: f64) -> Result<String, String> {
 
 /// A time in milliseconds since 1970 as Go prints it.
 fn time_text(millis: i64) -> String {
+    let (date, time) = date_and_time(millis);
+    format!("{date} {time} +0000 UTC")
+}
+
+/// A time in milliseconds since 1970 by RFC 3339, with as many digits as it has.
+pub(crate) fn rfc3339(millis: i64) -> String {
+    let (date, time) = date_and_time(millis);
+    format!("{date}T{time}Z")
+}
+
+fn date_and_time(millis: i64) -> (String, String) {
     let (seconds, fraction) = (millis.div_euclid(1_000), millis.rem_euclid(1_000));
     let (days, of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     let (year, month, day) = civil(days);
@@ -397,7 +408,8 @@ fn time_text(millis: i64) -> String {
         fraction => format!(".{}", format!("{fraction:03}").trim_end_matches('0')),
     };
     let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}{fraction} +0000 UTC")
+    let date = format!("{year:04}-{month:02}-{day:02}");
+    (date, format!("{hour:02}:{minute:02}:{second:02}{fraction}"))
 }
 
 /// The date of a day since 1970, by eras of 400 years that begin in March.

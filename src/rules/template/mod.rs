@@ -14,6 +14,8 @@ mod run;
 mod value;
 
 use crate::query::{InstantSample, Labels};
+#[cfg(all(feature = "history", feature = "http"))]
+pub(crate) use functions::rfc3339;
 use parse::Item;
 
 /// A template, parsed.

@@ -9,6 +9,8 @@
 //! | `/api/v1/labels` | `match[]`, `start`, `end`, `limit` | names of labels |
 //! | `/api/v1/label/<name>/values` | `match[]`, `start`, `end`, `limit` | values of a label |
 //! | `/api/v1/metadata` | `metric`, `limit` | type, help and unit of metrics |
+//! | `/api/v1/rules` | `type`, `rule_name[]`, `rule_group[]`, `file[]` | groups, their rules and alerts, as of the last evaluation; with `ListenerBuilder::rules` |
+//! | `/api/v1/alerts` | | the alerts that are pending or fire; likewise |
 //! | `/api/v1/status/buildinfo` | | [`PROMETHEUS_VERSION`], by which clients know what they can ask |
 //! | `/metrics/aggregated` | `window`, `by`, `time` | statistics of each series over a window, as Prometheus text: see [`aggregated`] |
 //!
@@ -21,6 +23,7 @@
 //! - A form that cannot be decoded, a time that is not finite or further than 285,000 years away, and a step below a millisecond
 //!   are `bad_data`; `stats` is not known.
 //! - A range has at most 11,000 points, as the documentation says; theirs takes 11,001.
+//! - The names of rules, groups and files are parameters of Prometheus 3.
 //! - No `Access-Control-Allow-Origin` is sent: pages of other origins cannot read here.
 //!
 //! Queries run on [`HTTP_QUERY_THREADS`](crate::limits::HTTP_QUERY_THREADS) threads of their own (`pool`), never on the one that
@@ -30,6 +33,8 @@
 pub(super) mod aggregated;
 mod form;
 pub(super) mod pool;
+#[cfg(all(feature = "history", feature = "rules"))]
+pub(super) mod rules;
 mod times;
 mod write;
 
@@ -62,6 +67,10 @@ pub(super) enum Endpoint {
     Metadata,
     BuildInfo,
     Aggregated,
+    #[cfg(all(feature = "history", feature = "rules"))]
+    Rules,
+    #[cfg(all(feature = "history", feature = "rules"))]
+    Alerts,
 }
 
 impl Endpoint {
@@ -77,11 +86,21 @@ impl Endpoint {
             "labels" => Endpoint::Labels,
             "metadata" => Endpoint::Metadata,
             "status/buildinfo" => Endpoint::BuildInfo,
+            #[cfg(all(feature = "history", feature = "rules"))]
+            "rules" => Endpoint::Rules,
+            #[cfg(all(feature = "history", feature = "rules"))]
+            "alerts" => Endpoint::Alerts,
             rest => {
                 let name = rest.strip_prefix("label/")?.strip_suffix("/values")?;
                 Endpoint::LabelValues(name.to_owned())
             }
         })
+    }
+
+    /// Whether it shows rules, and not what a source has.
+    #[cfg(all(feature = "history", feature = "rules"))]
+    pub(super) fn is_of_rules(&self) -> bool {
+        matches!(self, Endpoint::Rules | Endpoint::Alerts)
     }
 
     /// Whether it can be called with `POST`.
@@ -128,12 +147,15 @@ impl From<QueryError> for Failure {
 /// The `data` of an answer, as JSON, and whether a limit cut it short.
 type Data = Result<(String, bool), Failure>;
 
-/// What answers calls.
+/// What answers calls. Copies count callers together.
+#[derive(Clone)]
 pub(super) struct Api {
     source: Arc<dyn Source>,
     settings: Settings,
+    #[cfg(all(feature = "history", feature = "rules"))]
+    pub(super) rules: Option<Arc<rules::RulesApi>>,
     /// Calls that are being answered on callers' threads.
-    direct: AtomicUsize,
+    direct: Arc<AtomicUsize>,
 }
 
 impl fmt::Debug for Api {
@@ -144,7 +166,13 @@ impl fmt::Debug for Api {
 
 impl Api {
     pub(super) fn new(source: Arc<dyn Source>, settings: Settings) -> Api {
-        Api { source, settings, direct: AtomicUsize::new(0) }
+        Api {
+            source,
+            settings,
+            #[cfg(all(feature = "history", feature = "rules"))]
+            rules: None,
+            direct: Arc::default(),
+        }
     }
 
     /// How long an evaluation may take.
@@ -189,6 +217,10 @@ impl Api {
             Endpoint::Labels => self.labels(None, &form),
             Endpoint::LabelValues(name) => self.labels(Some(name), &form),
             Endpoint::Metadata => self.metadata(&form),
+            #[cfg(all(feature = "history", feature = "rules"))]
+            Endpoint::Rules => self.shown_rules().and_then(|rules| rules.rules(&form)),
+            #[cfg(all(feature = "history", feature = "rules"))]
+            Endpoint::Alerts => self.shown_rules().and_then(|rules| rules.alerts()),
             Endpoint::BuildInfo | Endpoint::Aggregated => Ok((build_info(), false)),
         });
         match data {
@@ -202,6 +234,12 @@ impl Api {
             }
             Err(failure) => failed(&failure),
         }
+    }
+
+    #[cfg(all(feature = "history", feature = "rules"))]
+    fn shown_rules(&self) -> Result<&rules::RulesApi, Failure> {
+        // There are such calls only where there are rules.
+        self.rules.as_deref().ok_or_else(|| Failure::bad_data("there are no rules here"))
     }
 
     fn now(&self) -> i64 {
