@@ -155,6 +155,10 @@ pub(super) fn site(engine: &Engine, builder: ListenerBuilder) -> Result<Site, Er
     {
         site.api = builder.api;
     }
+    #[cfg(feature = "health")]
+    {
+        site.health = builder.health;
+    }
     site.limits = limits;
     Ok(site)
 }
