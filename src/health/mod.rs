@@ -89,8 +89,8 @@
 //!
 //! # Cost
 //!
-//! An evaluation of rules costs a look at each alert (a millisecond for 10,000 of them), on the thread that evaluates. A question
-//! costs a lock and, if nothing changed since the last one, the numbers that change with time.
+//! An evaluation of rules costs a look at each alert, and an issue for each that is shown, on the thread that evaluates. A
+//! question costs a lock and, if nothing changed since the last one, the numbers that change with time.
 //!
 //! # Limits
 //!
@@ -98,7 +98,8 @@
 //!
 //! # Fork
 //!
-//! A child has neither the engine nor the checks' threads: its health is failing, as its engine was stopped.
+//! A child has neither the engine nor the checks' threads: its health is failing, as its engine was stopped, and `metrics` is all
+//! that it has.
 
 #![forbid(unsafe_code)]
 
@@ -168,6 +169,12 @@ impl Health {
     /// failing as ever.
     pub fn run_checks(&self) {
         self.shared.run_checks();
+    }
+
+    /// The report as it is now, as JSON in one line: what `/health` answers, for a host with an HTTP server of its own. As
+    /// [`HealthReport::to_json`], but what did not change since the last question is not written again.
+    pub fn to_json(&self) -> String {
+        self.shared.answer(true).1
     }
 
     #[cfg(feature = "http")]

@@ -1,5 +1,7 @@
-//! What handles, checks' threads and whoever asks share: one lock, held for microseconds.
+//! What handles, checks' threads and whoever asks share: one lock, held while a report is rolled up and
+//! never while a check or rules run.
 
+use super::METRICS;
 use super::outcome::{Call, CheckOutcome, ask};
 use super::own::OwnMetrics;
 use super::report::{HealthReport, RulesReport, spliced};
@@ -7,9 +9,13 @@ use super::rollup::{Prepared, RollUp};
 use super::standing::millis;
 use super::state::HealthState;
 use super::vitals::Vitals;
+#[cfg(feature = "http")]
+use crate::Engine;
+use crate::Moment;
 use crate::aggregate::engine::Core;
 use crate::aggregate::pulse::Vital;
-use crate::{Engine, Moment};
+use crate::shard::fork;
+use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -33,6 +39,8 @@ pub(super) struct Shared {
     stopping: Condvar,
     /// The monotonic clock's time when the engine was last there.
     last: Mutex<Duration>,
+    /// The fork generation that all of this belongs to.
+    born: u64,
 }
 
 impl Shared {
@@ -56,6 +64,7 @@ impl Shared {
             stop: Mutex::default(),
             stopping: Condvar::new(),
             last: Mutex::new(core.now().elapsed),
+            born: fork::generation(),
         }
     }
 
@@ -63,6 +72,7 @@ impl Shared {
         self.rolled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    #[cfg(feature = "http")]
     pub(super) fn is_of(&self, engine: &Engine) -> bool {
         std::ptr::eq(self.core.as_ptr(), Arc::as_ptr(engine.core()))
     }
@@ -71,25 +81,36 @@ impl Shared {
         self.by_hand
     }
 
+    /// Whether this is a child of the process that it belongs to. A thread that the child does not have may hold the locks.
+    fn is_foreign(&self) -> bool {
+        self.born != fork::generation()
+    }
+
     /// The engine, now. Never called with a lock held: the engine may be dropped here.
     fn vitals(&self) -> Vitals {
         let last = || self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let unix = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        if self.is_foreign() {
+            let now = Moment { unix: unix(), elapsed: Duration::ZERO };
+            return Vitals::gone(now, self.interval);
+        }
         match self.core.upgrade() {
             Some(core) => {
                 let vitals = Vitals::of(&core);
                 *last() = vitals.now.elapsed;
                 vitals
             }
-            None => {
-                let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                Vitals::gone(Moment { unix, elapsed: *last() }, self.interval)
-            }
+            None => Vitals::gone(Moment { unix: unix(), elapsed: *last() }, self.interval),
         }
     }
 
     /// The report as it is now; `onset_ms` is when what changed did so, unless that is now.
     fn prepare(&self, vitals: &Vitals, onset_ms: Option<i64>) -> Arc<Prepared> {
         let onset_ms = onset_ms.unwrap_or_else(|| millis(vitals.now));
+        if self.is_foreign() {
+            let declared = BTreeSet::from([METRICS.to_owned()]);
+            return RollUp::new(declared, Vec::new(), None).prepare(vitals, onset_ms);
+        }
         let mut rolled = self.lock();
         let hung = |rolled: &RollUp| -> u64 {
             let checks = rolled.checks.iter().enumerate();
@@ -144,10 +165,13 @@ impl Shared {
 
     #[cfg(feature = "rules")]
     pub(super) fn evaluated(&self, now_ms: i64, rules: &crate::rules::Rules) {
+        if self.is_foreign() {
+            return;
+        }
         let vitals = self.vitals();
         let declared = self.lock().declared.clone();
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
-        // Without the lock: with thousands of alerts this takes milliseconds.
+        // Without the lock: with thousands of alerts this takes a while.
         let told = super::alerts::read(rules, now_ms, vitals.now.elapsed, &declared, &mut failing);
         let mut rolled = self.lock();
         let before = rolled.told.replace(told);
@@ -214,6 +238,9 @@ impl Shared {
 
     /// Asks each check that has no thread.
     pub(super) fn run_checks(&self) {
+        if self.is_foreign() {
+            return;
+        }
         // A check that has all checks run, and whoever comes while they run, need not wait.
         let Ok(mut calls) = self.calls.try_lock() else { return };
         for (number, call) in calls.iter_mut().enumerate() {

@@ -151,8 +151,8 @@ impl ListenerBuilder {
     /// `/health` has the whole report, with status 200 or, from [`unhealthy_from`](crate::health::HealthBuilder::unhealthy_from)
     /// on, 503; `/health/ready` has a summary, with 503 unless [ready](crate::health::HealthReport::ready). Where credentials are
     /// asked for and [health is not protected](ListenerBuilder::protect_health), `/health` has a summary for whoever brings
-    /// none: what alerts say is for those who may read `/metrics`. An answer costs microseconds: reports are prepared when
-    /// rules or checks say something.
+    /// none: what alerts say is for those who may read `/metrics`. An answer waits for nothing: reports are prepared
+    /// when rules or checks say something.
     #[cfg(feature = "health")]
     pub fn health(mut self, health: &Health) -> Self {
         self.health = Some(health.clone());

@@ -1,5 +1,6 @@
 //! The host's checks: in time, late, hanging, panicking, on threads and by hand; and their series.
 
+use crate::common::forked::{End, in_child};
 use crate::common::loopback::{wait, wait_until};
 use crate::common::{by_hand_with, by_hand_with_own_metrics};
 use crate::stand::{of, whats};
@@ -245,4 +246,64 @@ fn a_timeout_is_counted_by_the_next_generation() {
         if (timeouts, state) == (1, 3.0) { Ok(()) } else { Err(format!("{timeouts}, {state}")) }
     });
     drop(health);
+}
+
+#[test]
+fn a_forked_child_has_no_health_and_waits_for_nobody() {
+    let (_registry, engine) = running();
+    let (_answer, hanging) = gate();
+    let health = Health::builder()
+        .check("a", "hangs", NEVER, NEVER, hanging)
+        .check("a", "rests", NEVER, NEVER, CheckOutcome::healthy)
+        .start(&engine)
+        .unwrap();
+    wait_for_report(&health, |report| of(report, "a").checks[1].state == Some(Healthy));
+    let mut parents = Some((health, engine));
+    let child = in_child(|| {
+        let (health, engine) = parents.take().unwrap();
+        let report = health.report();
+        assert_eq!((report.status, report.engine, report.ready), (Failing, "stopped", false));
+        health.run_checks();
+        // The threads are the parent's.
+        drop((health, engine));
+    });
+    assert_eq!(child, End::Well);
+    let (health, _engine) = parents.take().unwrap();
+    assert_eq!(of(&health.report(), "a").checks[1].state, Some(Healthy));
+}
+
+#[cfg(feature = "history")]
+#[test]
+fn the_history_has_the_health_of_the_past() {
+    use tachometer::History;
+    use tachometer::query::{Answer, Query, Sample, Settings};
+    let registry = Registry::new();
+    let clock = ManualClock::at(Duration::from_secs(1_700_000_000));
+    let builder = Engine::builder().registry(&registry).manual(&clock).own_metrics(true);
+    let engine = builder.cut_timeout(NEVER).start().unwrap();
+    let history = History::builder().start(&engine).unwrap();
+    let mut calls = 0;
+    let health = Health::builder()
+        .check("storage", "disk", NEVER, NEVER, move || {
+            calls += 1;
+            if calls == 3 { CheckOutcome::critical("full") } else { CheckOutcome::healthy() }
+        })
+        .start(&engine)
+        .unwrap();
+    for _ in 0..6 {
+        health.run_checks();
+        engine.refresh();
+        clock.advance(Duration::from_secs(1));
+    }
+    let ask = |text: &str| {
+        let query = Query::parse(text).unwrap();
+        let answer = query.instant(&history, 1_700_000_005_000, &Settings::default()).unwrap();
+        let Answer::Vector(samples) = answer else { panic!("{answer:?}") };
+        samples.iter().map(|sample| sample.value.clone()).collect::<Vec<_>>()
+    };
+    let number = |value: f64| vec![Sample::Float(value)];
+    assert_eq!(ask("max(tachometer_health_state)"), number(0.0));
+    let worst = "max_over_time(tachometer_health_state{component=\"storage\"}[1h])";
+    assert_eq!(ask(worst), number(2.0));
+    assert_eq!(ask("tachometer_health_state{component=\"storage\"} @ 1700000002"), number(2.0));
 }
