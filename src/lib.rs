@@ -108,6 +108,8 @@ mod error;
 mod export;
 #[cfg(not(tachometer_loom))]
 pub mod facade;
+#[cfg(all(feature = "health", not(tachometer_loom)))]
+pub mod health;
 #[cfg(all(feature = "history", not(tachometer_loom)))]
 pub mod history;
 #[cfg(not(tachometer_loom))]
@@ -138,6 +140,8 @@ pub use crate::export::remote_write::{
 };
 #[cfg(all(feature = "json", not(tachometer_loom)))]
 pub use crate::export::{JsonEncoder, JsonFamily, JsonSeries, JsonSnapshot, JsonValue};
+#[cfg(all(feature = "health", not(tachometer_loom)))]
+pub use crate::health::Health;
 #[cfg(all(feature = "history", not(tachometer_loom)))]
 pub use crate::history::History;
 #[cfg(all(feature = "push", not(tachometer_loom)))]

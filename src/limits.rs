@@ -60,6 +60,10 @@
 //! | [`MAX_HTTP_EVENT_STREAMS`] at once | further ones get 503 | `tachometer_http_requests_total{path="/api/v1/events",code="503"}` |
 //! | [`HTTP_EVENT_BATCH_BYTES`] for a stream of events at a time | the rest comes when those have gone | nowhere: nothing is lost |
 //! | [`HTTP_EVENT_HEARTBEAT`] without an event | the stream has a comment | nowhere |
+//! | [`MAX_HEALTH_COMPONENTS`] of a health report (feature `health`, as all of the following) | alerts of further ones count for `other`; a builder's setting is refused | `tachometer_health_left_out{what="components"}`, the report, the error |
+//! | [`MAX_HEALTH_ISSUES`] of each list of a component | the worst and oldest are shown; the others count all the same | `tachometer_health_left_out{what="issues"}`, and the report |
+//! | [`MAX_HEALTH_TEXT_BYTES`] of a text in it | it is cut, and ends with `…` | the text itself |
+//! | [`MAX_HEALTH_CHECKS`], [`MAX_HEALTH_NAME_BYTES`] of a component's or check's name, [`MIN_HEALTH_INTERVAL`] | starting returns an error; an alert's component of a longer name is `other` | the error, the report |
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -304,6 +308,20 @@ pub const MAX_HTTP_EVENT_STREAMS: usize = 64;
 pub const HTTP_EVENT_BATCH_BYTES: usize = 64 << 10;
 /// After how long without an event a stream has a comment, so that both ends see that the other is there.
 pub const HTTP_EVENT_HEARTBEAT: Duration = Duration::from_secs(15);
+/// Components of a health report, `metrics` and `other` among them.
+pub const MAX_HEALTH_COMPONENTS: usize = 64;
+/// Issues that each list of a component has in a health report.
+pub const MAX_HEALTH_ISSUES: usize = 50;
+/// Bytes of a text in a health report: an alert's summary, a label's value, an expression, what a check says.
+pub const MAX_HEALTH_TEXT_BYTES: usize = 1 << 10;
+/// Bytes of the name of a component, or of a check.
+pub const MAX_HEALTH_NAME_BYTES: usize = 128;
+/// Checks of the host. Each has a thread, so that one that hangs holds up no other.
+pub const MAX_HEALTH_CHECKS: usize = 64;
+/// The shortest interval and time limit of a check.
+pub const MIN_HEALTH_INTERVAL: Duration = Duration::from_millis(1);
+/// How long the series of a component stays that nobody names any more.
+pub const HEALTH_SERIES_IDLE: Duration = Duration::from_secs(60);
 /// Generations a shard must have been idle before its cells are no longer read at each cut.
 pub(crate) const IDLE_CUTS: u32 = if cfg!(tachometer_loom) { 1 } else { 4 };
 /// Cuts of a bank that read only the histograms which say that they changed, before one that reads all of them: so that

@@ -8,7 +8,7 @@ use super::generation::{Generation, Generations};
 use super::own::OwnMetrics;
 use super::publish::Publisher;
 use super::pulse::Pulse;
-#[cfg(feature = "http")]
+#[cfg(any(feature = "http", feature = "health"))]
 use super::pulse::Vital;
 #[cfg(feature = "history")]
 use super::subscribe::{Subscriber, Subscribers};
@@ -158,7 +158,7 @@ impl Engine {
         self.core.finish()
     }
 
-    #[cfg(any(feature = "history", feature = "http", feature = "push"))]
+    #[cfg(any(feature = "history", feature = "http", feature = "push", feature = "health"))]
     pub(crate) fn core(&self) -> &Arc<Core> {
         &self.core
     }
@@ -379,12 +379,12 @@ impl Core {
         self.pulse.is_none()
     }
 
-    #[cfg(any(feature = "http", feature = "push"))]
+    #[cfg(any(feature = "http", feature = "push", feature = "health"))]
     pub(crate) fn latest(&self) -> Arc<Snapshot> {
         self.publisher.latest()
     }
 
-    #[cfg(feature = "http")]
+    #[cfg(any(feature = "http", feature = "health"))]
     pub(crate) fn interval(&self) -> Duration {
         self.interval
     }
@@ -395,8 +395,14 @@ impl Core {
         self.clock.now().elapsed.saturating_sub(snapshot.elapsed())
     }
 
+    /// Now, on the engine's clock.
+    #[cfg(feature = "health")]
+    pub(crate) fn now(&self) -> Moment {
+        self.clock.now()
+    }
+
     /// How the engine does. Waits for nothing.
-    #[cfg(feature = "http")]
+    #[cfg(any(feature = "http", feature = "health"))]
     pub(crate) fn vital(&self) -> Vital {
         match &self.pulse {
             _ if self.is_stopped() || self.is_foreign() => Vital::Stopped,

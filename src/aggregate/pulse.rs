@@ -3,12 +3,12 @@
 //! The thread writes, anybody reads, nobody waits.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-#[cfg(feature = "http")]
+#[cfg(any(feature = "http", feature = "health"))]
 use std::time::Duration;
 use std::time::Instant;
 
 /// Intervals by which the aggregator may be late before it counts as ill.
-#[cfg(feature = "http")]
+#[cfg(any(feature = "http", feature = "health"))]
 pub(crate) const LATE_INTERVALS: u32 = 3;
 
 /// What the thread leaves behind at each of its generations.
@@ -22,7 +22,7 @@ pub(crate) struct Pulse {
 }
 
 /// How an engine does.
-#[cfg(feature = "http")]
+#[cfg(any(feature = "http", feature = "health"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Vital {
     Running,
@@ -34,6 +34,40 @@ pub(crate) enum Vital {
     Died,
     /// It was stopped, or belongs to the parent of this process.
     Stopped,
+}
+
+#[cfg(any(feature = "http", feature = "health"))]
+impl Vital {
+    /// In a word or two.
+    pub(crate) fn state(self) -> &'static str {
+        match self {
+            Vital::Running => "running",
+            Vital::ByHand => "by hand",
+            Vital::Late(_) => "late",
+            Vital::Died => "died",
+            Vital::Stopped => "stopped",
+        }
+    }
+
+    /// What is wrong, at this interval; `None` if nothing is.
+    pub(crate) fn why(self, interval: Duration) -> Option<String> {
+        match self {
+            Vital::Running | Vital::ByHand => None,
+            Vital::Late(by) => {
+                let (by, seconds) = (by.as_secs_f64(), interval.as_secs_f64());
+                Some(format!(
+                    "the aggregator is {by:.3} s late at an interval of {seconds:.3} s: a gauge's callback that does \
+                     not return, or a machine without processor time"
+                ))
+            }
+            Vital::Died => {
+                let why =
+                    "the aggregator's thread panicked; the panic is in the process's error output";
+                Some(why.to_owned())
+            }
+            Vital::Stopped => Some("the metrics engine of this process was stopped".to_owned()),
+        }
+    }
 }
 
 /// Notices on the aggregator's thread when that ends by a panic.
@@ -55,7 +89,7 @@ impl Pulse {
         self.beat_ns.store(self.began.elapsed().as_nanos() as u64, Ordering::Relaxed);
     }
 
-    #[cfg(feature = "http")]
+    #[cfg(any(feature = "http", feature = "health"))]
     pub(crate) fn vital(&self, interval: Duration) -> Vital {
         // Relaxed: nothing else is read by them.
         if self.died.load(Ordering::Relaxed) {
@@ -79,7 +113,7 @@ impl Drop for Watch<'_> {
     }
 }
 
-#[cfg(all(test, feature = "http"))]
+#[cfg(all(test, any(feature = "http", feature = "health")))]
 mod tests {
     use super::*;
 

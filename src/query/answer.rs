@@ -107,6 +107,13 @@ impl Query {
         }
     }
 
+    /// What its values are compared with, if it is a comparison with a number: the operator as the values stand to the number,
+    /// and that number. Of `a > 5 and b` it is `a`'s, whose values the query has. None of `> bool`, whose values are 0 and 1.
+    #[cfg(all(feature = "health", feature = "rules"))]
+    pub(crate) fn threshold(&self) -> Option<(&'static str, f64)> {
+        self.root.threshold()
+    }
+
     /// What it is at one moment, in milliseconds since 1970.
     ///
     /// # Errors

@@ -56,6 +56,31 @@ impl Node {
     }
 }
 
+#[cfg(all(feature = "health", feature = "rules"))]
+impl Node {
+    pub(crate) fn threshold(&self) -> Option<(&'static str, f64)> {
+        let Node::Binary(binary) = self else { return None };
+        let Binary { op, lhs, rhs, return_bool, .. } = &**binary;
+        if matches!(op, Op::And | Op::Unless) {
+            return lhs.threshold();
+        }
+        let (right, left) = op.comparison().filter(|_| !return_bool)?;
+        match (lhs.number(), rhs.number()) {
+            (None, Some(number)) => Some((right, number)),
+            (Some(number), None) => Some((left, number)),
+            _ => None,
+        }
+    }
+
+    fn number(&self) -> Option<f64> {
+        match self {
+            Node::Number(number) => Some(*number),
+            Node::Negate(inner) => inner.number().map(|number| -number),
+            _ => None,
+        }
+    }
+}
+
 /// Which series, and when.
 #[derive(Clone, Debug)]
 pub(crate) struct Selector {
@@ -129,6 +154,20 @@ impl Op {
         matches!(self, Equal | NotEqual | Greater | Less | GreaterEqual | LessEqual)
     }
 
+    /// A comparison as it is written, and as it is once both sides have changed places.
+    #[cfg(all(feature = "health", feature = "rules"))]
+    fn comparison(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Op::Equal => Some(("==", "==")),
+            Op::NotEqual => Some(("!=", "!=")),
+            Op::Greater => Some((">", "<")),
+            Op::Less => Some(("<", ">")),
+            Op::GreaterEqual => Some((">=", "<=")),
+            Op::LessEqual => Some(("<=", ">=")),
+            _ => None,
+        }
+    }
+
     pub(crate) fn is_set(self) -> bool {
         matches!(self, Op::And | Op::Or | Op::Unless)
     }
@@ -183,4 +222,24 @@ pub(crate) enum AggregateOp {
     Topk,
     Bottomk,
     CountValues,
+}
+
+#[cfg(all(test, feature = "health", feature = "rules"))]
+mod tests {
+    use crate::query::Query;
+
+    #[test]
+    fn the_threshold_is_what_values_are_compared_with() {
+        let of = |text: &str| Query::parse(text).unwrap().threshold();
+        assert_eq!(of("a > 0.25"), Some((">", 0.25)));
+        assert_eq!(of("(sum(rate(a[1m]))) <= -5"), Some(("<=", -5.0)));
+        assert_eq!(of("5 < a"), Some((">", 5.0)), "the values are above five");
+        assert_eq!(of("a == 0 and on() b > 3"), Some(("==", 0.0)));
+        assert_eq!(of("a != 1 unless b"), Some(("!=", 1.0)));
+        for text in
+            ["a", "a > b", "a > bool 5", "a > 1 or b > 2", "a + 5", "1 > bool 2", "absent(a)"]
+        {
+            assert_eq!(of(text), None, "{text}");
+        }
+    }
 }

@@ -12,6 +12,8 @@ use super::settings::Limits;
 use super::tls::Tls;
 use super::worker::{Door, Worker};
 use super::{Address, Listener, Responder, refused, responder, unix};
+#[cfg(feature = "health")]
+use crate::health::Health;
 #[cfg(feature = "promql")]
 use crate::query::{Settings, Source};
 #[cfg(all(feature = "history", feature = "rules"))]
@@ -50,6 +52,8 @@ pub struct ListenerBuilder {
     pub(super) limits: Limits,
     #[cfg(feature = "promql")]
     pub(super) api: Option<Arc<Api>>,
+    #[cfg(feature = "health")]
+    pub(super) health: Option<Health>,
     allowed: Vec<Network>,
     socket_mode: u32,
     #[cfg(feature = "tls")]
@@ -65,6 +69,8 @@ impl Default for ListenerBuilder {
             limits: Limits::default(),
             #[cfg(feature = "promql")]
             api: None,
+            #[cfg(feature = "health")]
+            health: None,
             allowed: Vec::new(),
             socket_mode: 0o600,
             #[cfg(feature = "tls")]
@@ -203,6 +209,20 @@ impl ListenerBuilder {
         api.rules = Some(Arc::new(RulesApi::new(manager.shared().clone())));
         self.api = Some(Arc::new(api));
         self.rules.alerts = true;
+        self
+    }
+
+    /// Answers `/health` and `/health/ready` by the components' health, as [`Health`] has it; `/health/live` stays about the
+    /// aggregator alone. Feature `health`.
+    ///
+    /// `/health` has the whole report, with status 200 or, from [`unhealthy_from`](crate::health::HealthBuilder::unhealthy_from)
+    /// on, 503; `/health/ready` has a summary, with 503 unless [ready](crate::health::HealthReport::ready). Where credentials are
+    /// asked for and [health is not protected](ListenerBuilder::protect_health), `/health` has a summary for whoever brings
+    /// none: what alerts say is for those who may read `/metrics`. An answer waits for nothing: reports are prepared
+    /// when rules or checks say something.
+    #[cfg(feature = "health")]
+    pub fn health(mut self, health: &Health) -> Self {
+        self.health = Some(health.clone());
         self
     }
 
@@ -349,6 +369,11 @@ impl ListenerBuilder {
             return Err(Error::NotRunning(
                 "a listener would have nothing to serve; start an engine, then bind the listener",
             ));
+        }
+        #[cfg(feature = "health")]
+        if self.health.as_ref().is_some_and(|health| !health.is_of(engine)) {
+            let reason = "it is the health of another engine than the listener's".to_owned();
+            return Err(Error::InvalidSetting { setting: "health", reason });
         }
         Ok(())
     }

@@ -7,6 +7,7 @@
 //! | `/metrics?name[]=a&label[peer]=b` | only metrics of these names, and series with these labels; each may be repeated |
 //! | `/health`, `/health/ready` | 200 while the engine makes snapshots on time and has made one; else 503, and why |
 //! | `/health/live` | 503 if the aggregator's thread died or is late by more than three intervals |
+//! | `/health`, `/health/ready`, with `ListenerBuilder::health` (feature `health`) | the health of all components as JSON, or a summary of it; 503 when it is critical or failing, or the node is not ready |
 //! | `/stats` | what the engine costs and holds, as JSON |
 //! | `/api/v1/…`, `/metrics/aggregated` | answers of a `query::Source`, as Prometheus has them: with `ListenerBuilder::query`, feature `promql` |
 //! | `/api/v1/rules`, `/api/v1/alerts`, `/api/v1/events` | rules and their alerts, as Prometheus has them, and a stream of what alerts do: with `ListenerBuilder::rules`, features `rules` and `history` |

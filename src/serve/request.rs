@@ -94,7 +94,11 @@ pub(super) enum Asks {
 /// Which of the questions after the health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Probe {
-    /// `/health`, and `/health/ready`.
+    /// `/health`, of whoever may read the rest.
+    Report,
+    /// `/health`, of whoever may not, and learns no more than whether all is well.
+    Summary,
+    /// `/health/ready`.
     Ready,
     /// `/health/live`.
     Live,
@@ -204,7 +208,8 @@ pub(super) fn read<'a>(
         _ => Path::Other,
     };
     let open = path == Path::Health && !rules.auth.closed_health;
-    if !open && !rules.auth.lets_in(first(headers.clone(), "authorization")) {
+    let known = rules.auth.lets_in(first(headers.clone(), "authorization"));
+    if !open && !known {
         let why = "user and password, or a token, are asked for here";
         return refused(path, Code::Unauthorized, why.to_owned());
     }
@@ -233,7 +238,9 @@ pub(super) fn read<'a>(
     }
     let asks = match place {
         Some("/health/live") => Asks::Health(Probe::Live),
-        Some("/health" | "/health/ready") => Asks::Health(Probe::Ready),
+        Some("/health/ready") => Asks::Health(Probe::Ready),
+        Some("/health") if known => Asks::Health(Probe::Report),
+        Some("/health") => Asks::Health(Probe::Summary),
         Some("/stats") => Asks::Stats,
         #[cfg(all(feature = "history", feature = "rules"))]
         Some("/api/v1/events") => {

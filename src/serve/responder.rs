@@ -182,6 +182,10 @@ pub(super) fn site(engine: &Engine, builder: ListenerBuilder) -> Result<Site, Er
     {
         site.api = builder.api;
     }
+    #[cfg(feature = "health")]
+    {
+        site.health = builder.health;
+    }
     site.limits = limits;
     Ok(site)
 }

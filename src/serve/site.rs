@@ -12,6 +12,8 @@ use super::stats;
 use crate::Snapshot;
 use crate::aggregate::engine::Core;
 use crate::aggregate::pulse::Vital;
+#[cfg(feature = "health")]
+use crate::health::Health;
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -26,6 +28,8 @@ pub(super) struct Site {
     pub(super) own: OwnMetrics,
     #[cfg(feature = "promql")]
     pub(super) api: Option<Arc<Api>>,
+    #[cfg(feature = "health")]
+    pub(super) health: Option<Health>,
     /// What the listener's limits are, for `/stats`.
     pub(super) limits: Vec<(&'static str, Json)>,
 }
@@ -102,6 +106,8 @@ impl Site {
             own,
             #[cfg(feature = "promql")]
             api: None,
+            #[cfg(feature = "health")]
+            health: None,
             limits: Vec::new(),
         }
     }
@@ -217,37 +223,28 @@ impl Site {
     }
 
     fn health(&self, probe: Probe) -> Reply {
+        #[cfg(feature = "health")]
+        if let Some(health) = self.health.as_ref().filter(|_| probe != Probe::Live) {
+            let (report, json) = health.answer(probe == Probe::Report);
+            let well = if probe == Probe::Ready { report.ready } else { report.ok };
+            let code = if well { Code::Ok } else { Code::Unavailable };
+            return Reply::text(code, "application/json", json + "\n");
+        }
         let core = self.core.upgrade();
         let vital = core.as_deref().map_or(Vital::Stopped, Core::vital);
         let latest = core.as_deref().map(Core::latest);
         let none_yet = latest.as_ref().is_none_or(|snapshot| snapshot.generation() == 0);
         let interval = core.as_deref().map(Core::interval);
-        let seconds = interval.unwrap_or_default().as_secs_f64();
+        let why = vital.why(interval.unwrap_or_default());
         // Who stopped the engine on purpose has no ill process, only nothing to show any more.
         let (well, state, why) = match vital {
             Vital::Running if none_yet => {
                 let why = "the first interval is not over yet".to_owned();
                 (probe == Probe::Live, "starting", Some(why))
             }
-            Vital::Running => (true, "running", None),
-            Vital::ByHand => (true, "by hand", None),
-            Vital::Late(by) => {
-                let by = by.as_secs_f64();
-                let why = format!(
-                    "the aggregator is {by:.3} s late at an interval of {seconds:.3} s: a gauge's callback that does \
-                     not return, or a machine without processor time"
-                );
-                (false, "late", Some(why))
-            }
-            Vital::Died => {
-                let why =
-                    "the aggregator's thread panicked; the panic is in the process's error output";
-                (false, "died", Some(why.to_owned()))
-            }
-            Vital::Stopped => {
-                let why = "the metrics engine of this process was stopped".to_owned();
-                (probe == Probe::Live, "stopped", Some(why))
-            }
+            Vital::Running | Vital::ByHand => (true, vital.state(), None),
+            Vital::Late(_) | Vital::Died => (false, vital.state(), why),
+            Vital::Stopped => (probe == Probe::Live, vital.state(), why),
         };
         let code = if well { Code::Ok } else { Code::Unavailable };
         let shown = latest.as_ref().filter(|_| !none_yet);

@@ -7,7 +7,6 @@ use super::json::Json;
 use super::site::Site;
 use crate::aggregate::engine::Core;
 use crate::aggregate::generation::shared_value;
-use crate::aggregate::pulse::Vital;
 use crate::shard::layout::{OVERFLOW_RECORDS, OVERFLOW_SERIES};
 use crate::shard::{DOMAIN, domain};
 use crate::{Snapshot, limits};
@@ -26,13 +25,7 @@ pub(super) fn of(site: &Site, core: Option<&Core>) -> Json {
 }
 
 fn engine(core: &Core, latest: &Snapshot) -> Json {
-    let state = match core.vital() {
-        Vital::Running => "running",
-        Vital::ByHand => "by hand",
-        Vital::Late(_) => "late",
-        Vital::Died => "died",
-        Vital::Stopped => "stopped",
-    };
+    let state = core.vital().state();
     let counter = |name: &str| Json::from(latest.counter(name).ok());
     Json::Object(vec![
         ("state", state.into()),

@@ -136,7 +136,7 @@ fn what_is_asked_for_is_read_behind_the_prefix() {
             parsed => panic!("{target}: {parsed:?}"),
         };
     assert_eq!(asks("/a/b/health/ready"), Asks::Health(Probe::Ready));
-    assert_eq!(asks("/a/b/health?x"), Asks::Health(Probe::Ready));
+    assert_eq!(asks("/a/b/health?x"), Asks::Health(Probe::Report));
     assert_eq!(asks("/a/b/health/live"), Asks::Health(Probe::Live));
     assert_eq!(asks("/a/b/stats"), Asks::Stats);
     assert_eq!((asks("/a/b"), asks("/a/b/")), (Asks::Index, Asks::Index));
