@@ -1,7 +1,7 @@
 //! What both ends of TLS need: certificates and keys from PEM files, and a session that never blocks. Feature `tls`.
 //!
 //! rustls with ring: of its two providers the one that builds with a C compiler alone. The listener (`serve::tls`) and the
-//! pusher (`push::tls`) each add their own end.
+//! pusher (`push::tls`) each add their own end. Notifications (`notify::tls`) go over blocking sessions of their own.
 
 use crate::Error;
 use rustls::Connection;

@@ -63,7 +63,7 @@ pub struct Rules {
     pub(crate) groups: Vec<RunningGroup>,
     pub(crate) silences: Silences,
     recorded: Recorded,
-    settings: RuleSettings,
+    pub(crate) settings: RuleSettings,
 }
 
 impl Rules {
