@@ -22,7 +22,8 @@ use std::time::Duration;
 /// intervals if those are longer.
 ///
 /// `$externalLabels` and `$externalURL` are those of [`RuleSettings`](crate::rules::RuleSettings): the labels are added to each
-/// alert that lacks them, and the URL begins its `generatorURL`.
+/// alert that lacks them, and the URL begins its `generatorURL`, which has the expression as it is written (Prometheus prints it
+/// anew).
 ///
 /// ```
 /// use std::time::Duration;

@@ -160,7 +160,7 @@ fn plan(
             let mut endpoints: Vec<Endpoint> = Vec::new();
             let mut origins = Vec::new();
             for client in handler.clients()? {
-                let origin = client.origin();
+                let origin = client.origin().to_owned();
                 if origins.contains(&origin) {
                     let reason = format!("{origin} is there twice; give each a handler of its own");
                     return Err(Error::InvalidSetting { setting: "urls", reason });
@@ -175,7 +175,7 @@ fn plan(
         Kind::Webhook(handler) => {
             wants.groups = true;
             let client = handler.client()?;
-            let origin = client.origin();
+            let origin = client.origin().to_owned();
             let deliver = Box::new(webhook::Sender { client, receiver: name.to_owned() });
             Ok((Way::Groups, vec![endpoint(&origin, &handler.pace, deliver)?]))
         }

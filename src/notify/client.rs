@@ -11,19 +11,20 @@ use std::fmt;
 use std::io::{ErrorKind, Read as _};
 use std::time::{Duration, SystemTime};
 use ureq::Agent;
-use ureq::http::{HeaderName, HeaderValue, header};
+use ureq::http::{HeaderName, HeaderValue, Uri, header};
 
 pub(super) struct Client {
     agent: Agent,
-    /// Its path and its query may be secret.
-    url: Url,
+    /// Scheme, host and port: what may be shown of the URL, whose path and query may be secret.
+    origin: String,
+    uri: Uri,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// Without headers, path and query, which may be secret.
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("origin", &self.url.origin()).finish_non_exhaustive()
+        f.debug_struct("Client").field("origin", &self.origin).finish_non_exhaustive()
     }
 }
 
@@ -73,17 +74,21 @@ impl Client {
         for (_, value) in &mut headers {
             value.set_sensitive(true);
         }
-        Ok(Client { agent: config.build().into(), url, headers })
+        let uri = Uri::try_from(url.to_string()).map_err(|_| {
+            let reason = "it has a character that a URL cannot have where it stands";
+            invalid("url", reason)
+        })?;
+        Ok(Client { agent: config.build().into(), origin: url.origin(), uri, headers })
     }
 
     /// Scheme, host and port.
-    pub(super) fn origin(&self) -> String {
-        self.url.origin()
+    pub(super) fn origin(&self) -> &str {
+        &self.origin
     }
 
     /// Sends `body` and waits for the answer, at most for `limit`.
     pub(super) fn post(&self, body: &[u8], limit: Duration) -> Outcome {
-        let mut request = self.agent.post(self.url.to_string());
+        let mut request = self.agent.post(self.uri.clone());
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
@@ -105,7 +110,7 @@ impl Client {
         let said = String::from_utf8_lossy(&said);
         let said = said.trim().escape_debug();
         let code = status.as_u16();
-        let origin = self.url.origin();
+        let origin = &self.origin;
         if matches!(code, 408 | 429 | 500..=599) {
             let said = format!("{origin} answers {code}: {said}");
             return Outcome::Failed { why: Failure::Status, said, asked };
@@ -140,7 +145,7 @@ impl Client {
             _ => (Failure::Malformed, "its answer cannot be read".to_owned()),
         };
         let said: String = said.chars().take(MAX_NOTIFY_MESSAGE_BYTES).collect();
-        let said = format!("{}: {}", self.url.origin(), said.escape_debug());
+        let said = format!("{}: {}", self.origin, said.escape_debug());
         Outcome::Failed { why, said, asked: None }
     }
 }

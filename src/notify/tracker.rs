@@ -316,7 +316,7 @@ fn change(file: &str, group: &str, changed: Vec<Told>, others: Vec<Told>, rules:
         group: group.into(),
         changed,
         others,
-        external_url: rules.settings.external_url.as_str().into(),
+        external_url: rules.settings.external_url.trim_end_matches('/').into(),
         external_labels: rules.settings.external_labels.clone(),
     }
 }

@@ -19,12 +19,23 @@ use tachometer::rules::RuleSettings;
 
 const MS: Duration = Duration::from_millis(1);
 
-fn is_here() -> bool {
+pub fn is_here() -> bool {
     servers::is_here("prometheus-alertmanager amtool", "prometheus-alertmanager")
 }
 
 /// One that passes everything on to `hook` at once. It forgets what it had when it ends.
 fn alertmanager(name: &str, address: SocketAddr, hook: &Fake) -> Real {
+    alertmanager_with(name, address, hook, &[], "/am/-/ready")
+}
+
+/// As [`alertmanager`], with more arguments; it is ready when `path`, if there is one, answers.
+pub fn alertmanager_with(
+    name: &str,
+    address: SocketAddr,
+    hook: &Fake,
+    more: &[&str],
+    path: &str,
+) -> Real {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
         .join(format!("alertmanager-{name}-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&folder);
@@ -43,8 +54,9 @@ fn alertmanager(name: &str, address: SocketAddr, hook: &Fake) -> Real {
         "--cluster.listen-address=".to_owned(),
         "--web.route-prefix=/am".to_owned(),
     ];
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    Real::start("prometheus-alertmanager", &arguments, address, "/am/-/ready")
+    let arguments = arguments.iter().map(String::as_str).chain(more.iter().copied());
+    let arguments: Vec<&str> = arguments.collect();
+    Real::start("prometheus-alertmanager", &arguments, address, path)
 }
 
 fn settings() -> RuleSettings {
@@ -60,7 +72,7 @@ fn told(address: SocketAddr) -> Alertmanager {
 }
 
 /// The message about `group` with this status, once it is there.
-fn message(hook: &Fake, group: &str, status: &str) -> Value {
+pub fn message(hook: &Fake, group: &str, status: &str) -> Value {
     wait(|| {
         let requests = hook.requests();
         let mut bodies =

@@ -2,6 +2,9 @@
 //! holds up another, what waits is bounded, and nothing is lost within the bound.
 #![cfg(feature = "notify")]
 
+#[cfg(feature = "tls")]
+#[path = "../push/authority.rs"]
+mod authority;
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../push/fake.rs"]
@@ -18,5 +21,7 @@ mod log;
 mod node;
 mod prometheus;
 mod settings;
+#[cfg(feature = "tls")]
+mod tls;
 mod told;
 mod webhook;
