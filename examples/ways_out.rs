@@ -1,9 +1,10 @@
-//! All ways out. The README shows these lines. Prints a snapshot in every format; with the word `pull`, `push` or `configured`
+//! All ways out. The README shows these lines. Prints a snapshot in every format; with the word `pull`, `push`, `notify` or `configured`
 //! behind it, does that for ten seconds: `cargo run --example ways_out --all-features -- pull`.
 
 use std::error::Error;
 use std::time::Duration;
 use tachometer::config::Config;
+use tachometer::notify::{Alertmanager, Callback, Log, Notifier, Webhook};
 use tachometer::{
     CsvEncoder, Encoder, Engine, GraphiteEncoder, InfluxEncoder, JsonEncoder, Listener,
     OpenMetricsEncoder, OtlpEncoder, ProtobufEncoder, Pusher, Registry, RemoteWriteEncoder,
@@ -76,6 +77,16 @@ fn push(engine: &Engine, token: &str) -> Result<(), Box<dyn Error>> {
     run(pusher)
 }
 
+fn notify(engine: &Engine, token: &str) -> Result<(), Box<dyn Error>> {
+    let notifier = Notifier::builder(engine)
+        .handler("on call", Alertmanager::new(["http://am-1:9093", "http://am-2:9093"]))
+        .handler("pager", Webhook::new("https://pager.example.com/hook").bearer_token(token))
+        .handler("log", Log::new()) // standard error
+        .handler("mine", Callback::new(|notice| println!("{} {:?}", notice.rule, notice.to)))
+        .start()?;
+    run(notifier)
+}
+
 fn configured(path: &str) -> Result<(), Box<dyn Error>> {
     let config = Config::load(path)?; // an error names file, line, key and what was expected
     config.recording.apply(Registry::global())?; // precision, limits: before anything is registered
@@ -103,6 +114,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some("pull") => pull(&engine),
         Some("pull-guarded") => pull_guarded(&engine, &more()?),
         Some("push") => push(&engine, &more()?),
-        Some(other) => Err(format!("{other}: pull, pull-guarded, push or configured").into()),
+        Some("notify") => notify(&engine, &more()?),
+        Some(other) => {
+            Err(format!("{other}: pull, pull-guarded, push, notify or configured").into())
+        }
     }
 }

@@ -112,6 +112,8 @@ pub mod facade;
 pub mod health;
 #[cfg(all(feature = "history", not(tachometer_loom)))]
 pub mod history;
+#[cfg(all(feature = "notify", not(tachometer_loom)))]
+pub mod notify;
 #[cfg(not(tachometer_loom))]
 mod process;
 #[cfg(all(feature = "push", not(tachometer_loom)))]
@@ -123,16 +125,27 @@ pub mod query;
 mod record;
 #[cfg(not(tachometer_loom))]
 mod registry;
+#[cfg(all(any(feature = "notify", feature = "push"), not(tachometer_loom)))]
+mod retry;
 #[cfg(all(feature = "rules", not(tachometer_loom)))]
 pub mod rules;
-#[cfg(all(any(feature = "config", feature = "http", feature = "push"), not(tachometer_loom)))]
+#[cfg(all(
+    any(feature = "config", feature = "http", feature = "notify", feature = "push"),
+    not(tachometer_loom)
+))]
 mod secret;
 #[cfg(all(feature = "http", not(tachometer_loom)))]
 pub mod serve;
 #[cfg(not(tachometer_loom))]
 mod snapshot;
-#[cfg(all(feature = "tls", any(feature = "http", feature = "push"), not(tachometer_loom)))]
+#[cfg(all(
+    feature = "tls",
+    any(feature = "http", feature = "notify", feature = "push"),
+    not(tachometer_loom)
+))]
 mod tls;
+#[cfg(all(any(feature = "notify", feature = "push"), not(tachometer_loom)))]
+mod url;
 
 #[cfg(all(feature = "remote-write", not(tachometer_loom)))]
 pub use crate::export::remote_write::{

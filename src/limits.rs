@@ -64,6 +64,15 @@
 //! | [`MAX_HEALTH_ISSUES`] of each list of a component | the worst and oldest are shown; the others count all the same | `tachometer_health_left_out{what="issues"}`, and the report |
 //! | [`MAX_HEALTH_TEXT_BYTES`] of a text in it | it is cut, and ends with `…` | the text itself |
 //! | [`MAX_HEALTH_CHECKS`], [`MAX_HEALTH_NAME_BYTES`] of a component's or check's name, [`MIN_HEALTH_INTERVAL`] | starting returns an error; an alert's component of a longer name is `other` | the error, the report |
+//! | [`MAX_NOTIFY_ENDPOINTS`] of a notifier (feature `notify`, as all of the following) | starting it returns an error | the error |
+//! | [`DEFAULT_NOTIFY_QUEUE`] alerts that wait for a handler, unless set | the oldest that say only that alerts resolved are dropped, then the oldest | `tachometer_notify_dropped_total{reason="full"}` |
+//! | [`MAX_NOTIFY_BATCH`] alerts of a request to Alertmanager | the rest goes into further requests | nowhere: nothing is lost |
+//! | [`MAX_WEBHOOK_ALERTS`] of a webhook's message | changed alerts go into further messages; of others, the message says how many it lacks | `truncatedAlerts` of the message |
+//! | [`DEFAULT_NOTIFY_TIME_LIMIT`] for an attempt | it ends, and is made again after a pause of [`DEFAULT_NOTIFY_RETRY_FIRST`] to [`DEFAULT_NOTIFY_RETRY_LONGEST`] | `tachometer_notify_failures_total{reason="timeout"}` |
+//! | [`MAX_NOTIFY_RETRY_AFTER`] that a server asks for | the pause is this long and no longer | `tachometer_notify_failures_total{reason="status"}` |
+//! | [`MAX_NOTIFY_MESSAGE_BYTES`] of what a server says when it fails | the rest is not read | nowhere: the status stands |
+//! | [`MAX_NOTIFY_LINE_BYTES`] of a line in the log | values of labels and annotations after that are left out, and the line ends in `cut=true` | the line itself |
+//! | [`DEFAULT_NOTIFY_FLUSH_LIMIT`] for the last flush | what waits is dropped | `tachometer_notify_dropped_total{reason="shutdown"}`, and `notify::Flush` |
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -322,6 +331,34 @@ pub const MAX_HEALTH_CHECKS: usize = 64;
 pub const MIN_HEALTH_INTERVAL: Duration = Duration::from_millis(1);
 /// How long the series of a component stays that nobody names any more.
 pub const HEALTH_SERIES_IDLE: Duration = Duration::from_secs(60);
+/// Endpoints of one notifier: each handler is one, one of Alertmanagers as many as it has addresses. Each has a thread.
+pub const MAX_NOTIFY_ENDPOINTS: usize = 32;
+/// Alerts that wait for one endpoint of a notifier, as many as Prometheus keeps.
+pub const DEFAULT_NOTIFY_QUEUE: usize = 10_000;
+/// The most alerts that can be allowed to wait for one endpoint of a notifier.
+pub const MAX_NOTIFY_QUEUE: usize = 1_000_000;
+/// Alerts of one request to Alertmanager, as Prometheus has it.
+pub const MAX_NOTIFY_BATCH: usize = 64;
+/// Alerts of one message to a webhook.
+pub const MAX_WEBHOOK_ALERTS: usize = 1_000;
+/// After how long Alertmanager is told again of an alert, unless told otherwise, as Prometheus does.
+pub const DEFAULT_NOTIFY_RESEND_DELAY: Duration = Duration::from_secs(60);
+/// How long an attempt to notify may take, from the look-up of the name to the end of the answer's head.
+pub const DEFAULT_NOTIFY_TIME_LIMIT: Duration = Duration::from_secs(10);
+/// The shortest time limit, pause and delay that a handler of notifications accepts.
+pub const MIN_NOTIFY_TIME: Duration = Duration::from_millis(10);
+/// The pause after a first attempt to notify that failed; it doubles with each further one.
+pub const DEFAULT_NOTIFY_RETRY_FIRST: Duration = Duration::from_millis(500);
+/// The longest pause between attempts to notify, unless the server asks for a longer one.
+pub const DEFAULT_NOTIFY_RETRY_LONGEST: Duration = Duration::from_secs(30);
+/// The longest pause that a server which is notified can ask for: whoever waits longer for an alert has no alert.
+pub const MAX_NOTIFY_RETRY_AFTER: Duration = Duration::from_secs(300);
+/// Bytes of what a server says when it does not take a notification that are kept for the handler's status.
+pub const MAX_NOTIFY_MESSAGE_BYTES: usize = 512;
+/// Bytes of a line in the log about an alert.
+pub const MAX_NOTIFY_LINE_BYTES: usize = 16 << 10;
+/// How long the last flush of notifications may take.
+pub const DEFAULT_NOTIFY_FLUSH_LIMIT: Duration = Duration::from_secs(5);
 /// Generations a shard must have been idle before its cells are no longer read at each cut.
 pub(crate) const IDLE_CUTS: u32 = if cfg!(tachometer_loom) { 1 } else { 4 };
 /// Cuts of a bank that read only the histograms which say that they changed, before one that reads all of them: so that
@@ -361,6 +398,13 @@ const _: () = assert!(
         && DEFAULT_PUSH_RETRY_LONGEST.as_secs() <= MAX_PUSH_RETRY_AFTER.as_secs(),
     "pauses between attempts to push grow"
 );
+const _: () = assert!(
+    MIN_NOTIFY_TIME.as_millis() < DEFAULT_NOTIFY_RETRY_FIRST.as_millis()
+        && DEFAULT_NOTIFY_RETRY_FIRST.as_millis() < DEFAULT_NOTIFY_RETRY_LONGEST.as_millis()
+        && DEFAULT_NOTIFY_RETRY_LONGEST.as_secs() <= MAX_NOTIFY_RETRY_AFTER.as_secs(),
+    "pauses between attempts to notify grow"
+);
+const _: () = assert!(MAX_WEBHOOK_ALERTS < DEFAULT_NOTIFY_QUEUE, "a message fits a queue");
 const _: () =
     assert!(MAX_PUSH_SPOOL_BYTES < u32::MAX as usize, "lengths in a spool's file are 32 bits wide");
 const _: () =

@@ -1,7 +1,11 @@
 //! What both ends of TLS need: certificates and keys from PEM files, and a session that never blocks. Feature `tls`.
 //!
 //! rustls with ring: of its two providers the one that builds with a C compiler alone. The listener (`serve::tls`) and the
-//! pusher (`push::tls`) each add their own end.
+//! pusher (`push::tls`) each add their own end. Notifications (`notify::tls`) go over blocking sessions of their own.
+#![cfg_attr(
+    not(any(feature = "http", feature = "push")),
+    allow(dead_code, reason = "notifications need certificates alone")
+)]
 
 use crate::Error;
 use rustls::Connection;

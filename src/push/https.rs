@@ -2,8 +2,8 @@
 
 use super::stream::Tls;
 use super::target::Target;
-use super::url::Url;
 use crate::Error;
+use crate::url::Url;
 use std::path::PathBuf;
 
 /// Whom a target trusts, and who it is.

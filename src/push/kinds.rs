@@ -10,8 +10,8 @@ use super::remote_write::RemoteWrite;
 use super::secret::Secret;
 use super::statsd::Statsd;
 use super::target::{Place, Target};
-use super::url::{Url, percent_encode};
 use crate::limits::DEFAULT_PUSH_DATAGRAM_BYTES;
+use crate::url::{Url, percent_encode};
 use crate::{Error, GraphiteEncoder, InfluxEncoder, OtlpEncoder, StatsdEncoder, Temporality};
 #[cfg(feature = "remote-write")]
 use crate::{RemoteWriteEncoder, RemoteWriteVersion};

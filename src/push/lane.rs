@@ -5,7 +5,6 @@
 mod answers;
 
 use super::attempt::{Attempt, Outcome};
-use super::backoff::Backoff;
 use super::http::response::Response;
 use super::own::{Failure, Loss, OwnMetrics};
 use super::plan::Plan;
@@ -15,6 +14,7 @@ use super::spool::{Entry, Overflow, Spool};
 use super::status::TargetStatus;
 use crate::Snapshot;
 use crate::limits::MAX_PUSH_RETRY_AFTER;
+use crate::retry::Backoff;
 use mio::{Registry, Token};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -3,7 +3,7 @@
 //! The way of a snapshot: at each target's interval the `worker` gives the engine's latest one to the target's `lane`;
 //! its `protocol` makes payloads of it; they wait in the `spool`, in order; an `attempt` delivers the first of them, over a
 //! `stream` (`tls` or not) in an `exchange` of `http` or of lines, in a `grpc` call, or in `datagrams`; and what came of it decides whether the next one follows, the same one is tried again
-//! after a pause (`backoff`), or it is given up. `own` counts all of it.
+//! after a pause (`retry`), or it is given up. `own` counts all of it.
 //!
 //! A format is a [`Protocol`]: [`Page`] for any [`Encoder`](crate::Encoder); `otlp`, `remote_write` and `statsd` for those
 //! in which something hangs on what the target has. `kinds` makes targets of them.
@@ -15,7 +15,6 @@
 #![forbid(unsafe_code)]
 
 mod attempt;
-mod backoff;
 mod datagrams;
 mod exchange;
 #[cfg(feature = "grpc")]
@@ -40,7 +39,6 @@ mod stream;
 mod target;
 #[cfg(feature = "tls")]
 mod tls;
-mod url;
 mod worker;
 
 pub use http::Method;
@@ -313,7 +311,7 @@ pub mod outside {
     use super::http::response::Reader;
     use super::protocol::Payload;
     use super::spool::record;
-    use super::url::Url;
+    use crate::url::Url;
     use std::time::Duration;
 
     /// Status, `Retry-After` in seconds, body.

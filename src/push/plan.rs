@@ -8,7 +8,7 @@ use super::protocol::{Payload, Protocol};
 use super::secret::Secret;
 use super::spool::Bounds;
 use super::stream::Tls;
-use super::url::{Authority, Url};
+use crate::url::{Authority, Url};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,7 @@
 //! The group of a Pushgateway: labels in the path
 //! (<https://github.com/prometheus/pushgateway#url>).
 
-use super::url::{Url, base64, percent_encode};
+use crate::url::{Url, base64, percent_encode};
 
 /// A job, and further labels.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@
 //! pusher stops waiting at the attempt's time limit and starts no other until that thread has come back. Addresses are
 //! kept, and looked up again after a connection to them failed.
 
-use super::url::Authority;
+use crate::url::Authority;
 use mio::Waker;
 use std::fmt;
 use std::io;

@@ -10,12 +10,12 @@ use super::protocol::{Page, Protocol};
 use super::pushgateway::Group;
 use super::secret::Secret;
 use super::spool::Bounds;
-use super::url::{Authority, Url, base64};
 use crate::limits::{
     DEFAULT_PUSH_DATAGRAM_BYTES, DEFAULT_PUSH_INTERVAL, DEFAULT_PUSH_RETRY_FIRST,
     DEFAULT_PUSH_RETRY_LONGEST, DEFAULT_PUSH_SPOOL_BYTES, DEFAULT_PUSH_SPOOL_ENTRIES,
     DEFAULT_PUSH_TIME_LIMIT, MAX_PUSH_SPOOL_BYTES, MIN_PUSH_INTERVAL,
 };
+use crate::url::{Authority, Url, base64};
 use crate::{Encoder, Error, TextEncoder};
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! A target's end of TLS: whom it trusts, who it is, and what went wrong, in words. Feature `tls`.
 
-use super::url::Authority;
 use crate::Error;
 use crate::tls::{Session, certificates, key, provider, unusable};
+use crate::url::Authority;
 use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, CertificateError, ClientConfig, ClientConnection, RootCertStore};
 use std::fmt;

@@ -121,6 +121,8 @@ mod value;
 pub use answer::{Answer, InstantSample, Query, SampleRange};
 pub use distribution::{Bucket, Distribution};
 pub use error::QueryError;
+#[cfg(feature = "notify")]
+pub(crate) use functions::number::number_text;
 #[cfg(feature = "http")]
 pub(crate) use functions::number::quantile;
 pub use labels::{Label, Labels, METRIC_NAME};

@@ -97,6 +97,9 @@ mod yaml;
 /// ```
 pub const RAFT_RULES: &str = include_str!("raft.yml");
 
+#[cfg(feature = "notify")]
+pub(crate) use template::civil;
+
 pub use alert::{Alert, AlertState, Transition};
 pub use engine::{Evaluation, RuleStatus, Rules};
 pub use error::{RuleError, RuleErrors};

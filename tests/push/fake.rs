@@ -137,7 +137,11 @@ fn read(stream: &mut TcpStream) -> Option<Request> {
             && let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n")
         {
             let head = text(&bytes[..end]);
-            let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "))?;
+            let lines = head.lines().filter_map(|line| line.split_once(": "));
+            let length = |(name, value): (&str, &'_ str)| {
+                name.eq_ignore_ascii_case("content-length").then(|| value.to_owned())
+            };
+            let length = lines.into_iter().find_map(length)?;
             framing = Some((end + 4, length.parse().ok()?));
         }
         if let Some((begin, length)) = framing

@@ -1,11 +1,10 @@
 //! As much of an HTTP/1.1 client as pushing needs: one request on a connection, and its response.
 
-pub(crate) mod date;
 pub(crate) mod response;
 
 use super::protocol::Payload;
 use super::secret::Secret;
-use super::url::Url;
+use crate::url::Url;
 use std::fmt::Write as _;
 
 /// How an HTTP target is asked.

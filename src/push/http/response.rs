@@ -5,11 +5,11 @@
 //! what they did not take), as long as it is sound, and up to a limit. A connection carries one
 //! response, so nothing hangs on where exactly a body ends.
 
-use super::date;
 use crate::limits::{
     MAX_PUSH_RESPONSE_BYTES, MAX_PUSH_RESPONSE_HEAD_BYTES, MAX_PUSH_RESPONSE_HEADERS,
 };
 use crate::push::protocol::Answer;
+use crate::retry::retry_after;
 use std::time::Duration;
 
 /// A response whose head was understood.
@@ -219,15 +219,6 @@ fn framing(status: u16, headers: &[httparse::Header<'_>]) -> Next {
     }
 }
 
-/// How long a server asks to be left alone: seconds, or a date. `None` if it is neither.
-fn retry_after(value: &str, now: Duration) -> Option<Duration> {
-    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More seconds than fit are as good as for ever.
-        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
-    }
-    Some(date::parse(value, now)?.saturating_sub(now))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -305,18 +296,5 @@ mod tests {
         let interim = "HTTP/1.1 100 Continue\r\n\r\n".repeat(1000);
         assert!(read(interim.as_bytes(), 1000).is_err());
         assert_eq!(read(b"HTTP/1.1 200 OK\r\nA: b", 4), Ok((None, false)));
-    }
-
-    #[test]
-    fn retry_after_as_seconds_and_as_a_date() {
-        let now = Duration::from_secs(784_111_777);
-        assert_eq!(retry_after("120", now), Some(Duration::from_secs(120)));
-        let date = "Sun, 06 Nov 1994 08:50:00 GMT";
-        assert_eq!(retry_after(date, now), Some(Duration::from_secs(23)));
-        assert_eq!(retry_after(date, now + now), Some(Duration::ZERO));
-        assert_eq!(retry_after("9".repeat(40).as_str(), now).unwrap().as_secs(), u64::MAX);
-        for bad in ["", "-1", "1.5", "soon"] {
-            assert_eq!(retry_after(bad, now), None);
-        }
     }
 }

@@ -413,7 +413,7 @@ fn date_and_time(millis: i64) -> (String, String) {
 }
 
 /// The date of a day since 1970, by eras of 400 years that begin in March.
-fn civil(days: i64) -> (i64, i64, i64) {
+pub(crate) fn civil(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
     let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;

@@ -13,6 +13,9 @@ mod parse;
 mod run;
 mod value;
 
+#[cfg(feature = "notify")]
+pub(crate) use functions::civil;
+
 use crate::query::{InstantSample, Labels};
 #[cfg(all(feature = "history", feature = "http"))]
 pub(crate) use functions::rfc3339;

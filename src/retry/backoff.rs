@@ -6,7 +6,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 #[derive(Clone, Debug)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     first: Duration,
     longest: Duration,
     failures: u32,
@@ -15,14 +15,14 @@ pub(super) struct Backoff {
 }
 
 impl Backoff {
-    pub(super) fn new(first: Duration, longest: Duration) -> Backoff {
+    pub(crate) fn new(first: Duration, longest: Duration) -> Backoff {
         // The standard library's way to something different in each process.
         let random = RandomState::new().hash_one(0) | 1;
         Backoff { first, longest, failures: 0, random }
     }
 
     /// An attempt failed: the pause before the next one, from half of what it could be to all of it.
-    pub(super) fn pause(&mut self) -> Duration {
+    pub(crate) fn pause(&mut self) -> Duration {
         let doubled = self.first.saturating_mul(1 << self.failures.min(30));
         self.failures = self.failures.saturating_add(1);
         let most = doubled.min(self.longest);
@@ -34,7 +34,7 @@ impl Backoff {
     }
 
     /// An attempt succeeded.
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.failures = 0;
     }
 }

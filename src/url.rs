@@ -102,6 +102,7 @@ impl Authority {
     ///
     /// # Errors
     /// What is wrong, and what would be right.
+    #[cfg(any(feature = "push", test))]
     pub(crate) fn parse(text: &str) -> Result<Authority, String> {
         if text.contains("://") {
             return Err("this kind of target takes host:port, without a scheme".to_owned());
