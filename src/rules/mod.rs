@@ -75,11 +75,13 @@ mod error;
 mod evaluate;
 mod file;
 mod observer;
+pub mod recipes;
 mod recorded;
 mod settings;
 mod silence;
 mod state;
 mod template;
+mod write;
 mod yaml;
 
 /// Alerts for a Raft node that records [`catalogue::raft`](crate::catalogue::raft), as a rule file: no leader, leader
