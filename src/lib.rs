@@ -98,6 +98,8 @@ mod shard;
 #[allow(unsafe_code)]
 mod sync;
 
+#[cfg(all(any(feature = "config", feature = "rules"), not(tachometer_loom)))]
+mod alerts;
 #[cfg(not(tachometer_loom))]
 pub mod catalogue;
 #[cfg(all(feature = "config", not(tachometer_loom)))]
@@ -138,6 +140,8 @@ mod secret;
 pub mod serve;
 #[cfg(not(tachometer_loom))]
 mod snapshot;
+#[cfg(all(any(feature = "config", feature = "rules"), not(tachometer_loom)))]
+mod span;
 #[cfg(all(
     feature = "tls",
     any(feature = "http", feature = "notify", feature = "push"),

@@ -298,3 +298,44 @@ fn a_secret_is_in_nothing_that_is_shown_of_a_configuration() {
     let again = Config::parse(&written).unwrap();
     assert_eq!(toml::to_string(&again).unwrap(), written);
 }
+
+#[test]
+fn thresholds_of_alerts_are_read_and_checked() {
+    let text =
+        "[alerts]\nconsensus = \"raft\"\nmax_block_time = \"250ms\"\nliveness_timeouts = 3\n";
+    let config = Config::parse(text).unwrap();
+    assert_eq!(config.alerts.max_block_time.unwrap().0, Duration::from_millis(250));
+    assert_eq!(config.alerts.liveness_timeouts, Some(3));
+    assert!(config.description().contains("alerts: 2 thresholds, for raft"));
+    #[cfg(feature = "rules")]
+    {
+        let file = config.alerts.rules().unwrap();
+        let names: Vec<_> = file.groups()[0].rules().iter().map(|rule| rule.name()).collect();
+        assert_eq!(names, ["ConsensusBlockTimeHigh", "ConsensusLivenessTimeouts"]);
+    }
+    assert!(!Config::default().description().contains("alerts"));
+
+    let variables = [("TACHOMETER_ALERTS_CPU", "0.8"), ("TACHOMETER_ALERTS_NETWORK_LATENCY", "1s")];
+    let (config, _) = Config::parse_with(text, variables).unwrap();
+    assert_eq!(
+        (config.alerts.cpu, config.alerts.network_latency.unwrap().0.as_secs()),
+        (Some(0.8), 1)
+    );
+
+    let wrong = [
+        ("cpu = 90.0", "`alerts.cpu`: 90 is no threshold for a part of a whole"),
+        ("stale_data = \"0s\"", "`alerts.stale_data`: 0s is not from 1ms to 1d"),
+        ("stale_data = 10", "10 has no unit"),
+        (
+            "consensus = \"raft\"\nsafety_violations = 0",
+            "`alerts.safety_violations`: Raft has no series for it",
+        ),
+        ("consensus = \"paxos\"", "expected `hotstuff2` or `raft`"),
+        ("cpu_usage = 0.9", "unknown field `cpu_usage`"),
+        ("safety_violations = -1", "invalid value: integer `-1`"),
+    ];
+    for (lines, expected) in wrong {
+        let error = error_of(&format!("[alerts]\n{lines}\n"));
+        assert!(error.place.is_some() && error.reason.contains(expected), "{lines}: {error}");
+    }
+}

@@ -12,6 +12,7 @@
 //! | [`facade_names`] | any names, labels and units, through the facades for `metrics` and OpenTelemetry | a page that the strict parser reads, each metric by itself on it with all that it recorded, or counted as refused |
 //! | [`lines`] | any definitions, labels and values | Influx, Graphite, StatsD, CSV and JSON that independent readers read back |
 //! | [`json`] | any bytes as a JSON page or a compressed histogram | an error, or what the `hdrhistogram` crate reads too |
+//! | [`alert_config`] | any thresholds and recipes of alerts | an error that says what was expected, or rules whose YAML and TOML are read back the same |
 //! | [`api_parameters`] | any parameters of the query API | JSON that says whether it worked, the same by form and by query; a calendar that counts days |
 //! | [`http`] | any requests, filters, `Accept`s, networks | what a second, naive reading of them asks for |
 //! | [`push_answer`] | any bytes and sound answers of OTLP receivers, any bytes as a remote write request of 2.0 | what was put in |
@@ -28,6 +29,7 @@
 //! The targets are libraries' functions, so `cargo test` here runs the seeds, and any input left in `artifacts/`, without
 //! libFuzzer.
 
+pub mod alert_config;
 pub mod api_parameters;
 pub mod config;
 pub mod exposition;

@@ -3,7 +3,7 @@
 use arbitrary::{Arbitrary, Unstructured};
 use std::path::Path;
 use tachometer_fuzz::{
-    api_parameters, config, exposition, facade_names, family_key, histogram, http, json, lines,
+    alert_config, api_parameters, config, exposition, facade_names, family_key, histogram, http, json, lines,
     openmetrics, operations, otlp, protobuf, push, push_answer, push_grpc, query, rule_file,
     traceparent,
 };
@@ -29,6 +29,7 @@ fn replay<P: for<'a> Arbitrary<'a>>(target: &str, run: impl Fn(&P)) {
 fn every_input_that_was_kept_agrees_with_its_oracle() {
     replay("operations", operations::run);
     replay("histogram", histogram::run);
+    replay("alert_config", alert_config::run);
     replay("api_parameters", api_parameters::run);
     replay("config", config::run);
     replay("exposition", exposition::run);

@@ -18,6 +18,7 @@ impl Config {
 
     pub(super) fn describe(&self, variables: &[String]) -> String {
         let mut lines = vec![self.engine_line(), self.recording_line(), self.listener.line()];
+        lines.extend(self.alerts_line());
         if !self.targets.is_empty() {
             lines.push(format!("push: the last flush takes at most {}", self.push.flush_within));
         }
@@ -54,6 +55,13 @@ impl Config {
         let _ =
             write!(line, "; {limit} series a family; one event in {every} where they are sampled");
         line
+    }
+
+    fn alerts_line(&self) -> Option<String> {
+        let count = self.alerts.thresholds().count();
+        let kind = self.alerts.consensus.name();
+        let thresholds = if count == 1 { "threshold" } else { "thresholds" };
+        (count > 0).then(|| format!("alerts: {count} {thresholds}, for {kind}"))
     }
 
     fn process_line(&self) -> Option<String> {

@@ -23,6 +23,7 @@
 //! | `[recording]` | precision of histograms, limit of families, sampling | [`RecordingConfig::apply`], before the engine starts |
 //! | `[engine]` | interval, labels, own metrics | [`EngineConfig::builder`] |
 //! | `[listener]` | address, TLS, credentials, networks, limits | `ListenerConfig::bind`, with feature `http` |
+//! | `[alerts]` | thresholds of alerts | `AlertConfig::rules`, with feature `rules` |
 //! | `[push]`, `[targets.NAME]` | push targets | `Config::pusher`, with feature `push` |
 //!
 //! Environment variables override single keys ([`Config::parse_with`]): `TACHOMETER_ENGINE_INTERVAL=250ms` sets
@@ -44,17 +45,17 @@ mod overrides;
 mod push;
 mod recording;
 mod secret;
-mod span;
 mod target;
 #[cfg(test)]
 mod tests;
 
+pub use crate::alerts::{AlertConfig, ConsensusKind};
+pub use crate::span::Span;
 pub use engine::{Barrier, EngineConfig, ProcessConfig};
 pub use error::ConfigError;
 pub use listener::{ListenerConfig, ListenerTls};
 pub use recording::{Figures, RecordingConfig};
 pub use secret::Secret;
-pub use span::Span;
 pub use target::{
     PushConfig, TargetConfig, TargetFormat, TargetTemporality, TargetType, TargetUrl, TargetVersion,
 };
@@ -82,6 +83,8 @@ pub struct Config {
     pub recording: RecordingConfig,
     /// The HTTP listener.
     pub listener: ListenerConfig,
+    /// Thresholds of alerts.
+    pub alerts: AlertConfig,
     /// What all push targets have in common.
     pub push: PushConfig,
     /// Push targets, by name.
@@ -118,6 +121,8 @@ impl Config {
         self.engine.check()?;
         self.recording.check()?;
         self.listener.check()?;
+        let alerts = self.alerts.check();
+        alerts.map_err(|(key, reason)| Problem::at(&["alerts", key], reason))?;
         if self.targets.len() > MAX_PUSH_TARGETS {
             let reason =
                 format!("there are {}, the limit is {MAX_PUSH_TARGETS}", self.targets.len());

@@ -4,7 +4,7 @@ use super::distribution::Distribution;
 use super::error::QueryError;
 use super::eval::{Evaluation, too_many_points};
 use super::labels::Labels;
-#[cfg(feature = "http")]
+#[cfg(any(feature = "http", feature = "rules"))]
 use super::matcher::Matcher;
 use super::parse;
 use super::plan::{Node, Type};
@@ -98,8 +98,14 @@ impl Query {
         &self.text
     }
 
+    /// Whether it results in a vector: not in a number, a text or ranges of samples.
+    #[cfg(feature = "rules")]
+    pub(crate) fn is_vector(&self) -> bool {
+        self.root.returns() == Type::Vector
+    }
+
     /// The matchers of a query that is a selector and nothing else.
-    #[cfg(feature = "http")]
+    #[cfg(any(feature = "http", feature = "rules"))]
     pub(crate) fn matchers(&self) -> Option<&[Matcher]> {
         match &self.root {
             Node::Selector(selector) if selector.shift.is_none() => Some(&selector.matchers),

@@ -97,7 +97,7 @@ pub(crate) struct Shift {
 
 impl Shift {
     /// Whether there is neither.
-    #[cfg(feature = "http")]
+    #[cfg(any(feature = "http", feature = "rules"))]
     pub(crate) fn is_none(&self) -> bool {
         self.offset_ms == 0 && self.at.is_none()
     }

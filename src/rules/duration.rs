@@ -42,9 +42,46 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_millis(total))
 }
 
+/// Writes a duration so that [`parse`] and PromQL read it, in days and what is shorter; milliseconds are the finest.
+pub(crate) fn format(duration: Duration) -> Result<String, String> {
+    let total = u64::try_from(duration.as_millis()).ok().filter(|total| *total <= LONGEST);
+    let Some(total) = total else {
+        return Err(format!("{duration:?} is too long: at most 292 years"));
+    };
+    if !duration.subsec_nanos().is_multiple_of(1_000_000) {
+        return Err(format!("{duration:?} is no whole number of milliseconds"));
+    }
+    let (mut rest, mut text) = (total, String::new());
+    // Years and weeks are units too, but nobody reads `4w2d` more easily than `30d`.
+    for (unit, millis) in &UNITS[2..] {
+        if rest >= *millis {
+            text += &format!("{}{unit}", rest / millis);
+            rest %= millis;
+        }
+    }
+    Ok(if text.is_empty() { "0s".to_owned() } else { text })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_are_written_as_they_are_read() {
+        for (text, millis) in [
+            ("0s", 0),
+            ("1ms", 1),
+            ("5m", 300_000),
+            ("1h30m", 5_400_000),
+            ("30d", 2_592_000_000),
+            ("1d1ms", 86_400_001),
+        ] {
+            assert_eq!(format(Duration::from_millis(millis)).as_deref(), Ok(text));
+            assert_eq!(parse(text), Ok(Duration::from_millis(millis)));
+        }
+        assert!(format(Duration::MAX).is_err_and(|why| why.contains("too long")));
+        assert!(format(Duration::from_micros(1_500)).is_err_and(|why| why.contains("whole")));
+    }
 
     #[test]
     fn durations_are_read() {

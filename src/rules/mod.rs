@@ -77,6 +77,7 @@ mod file;
 #[cfg(feature = "history")]
 mod manager;
 mod observer;
+pub mod recipes;
 mod recorded;
 mod replace;
 mod settings;
@@ -85,6 +86,7 @@ mod state;
 mod template;
 #[cfg(all(feature = "history", feature = "http"))]
 pub(crate) mod view;
+mod write;
 mod yaml;
 
 /// Alerts for a Raft node that records [`catalogue::raft`](crate::catalogue::raft), as a rule file: no leader, leader
