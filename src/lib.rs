@@ -90,6 +90,8 @@
 compile_error!("tachometer reserves address space for each thread and needs a 64-bit system");
 
 mod aggregate;
+#[cfg(all(feature = "backend", not(tachometer_loom)))]
+pub mod backend;
 pub mod limits;
 #[cfg(tachometer_loom)]
 pub mod model;
@@ -132,6 +134,8 @@ mod snapshot;
 #[cfg(all(feature = "tls", any(feature = "http", feature = "push"), not(tachometer_loom)))]
 mod tls;
 
+#[cfg(all(feature = "backend", not(tachometer_loom)))]
+pub use crate::backend::Backend;
 #[cfg(all(feature = "remote-write", not(tachometer_loom)))]
 pub use crate::export::remote_write::{
     RemoteWriteAnswer, RemoteWriteEncoder, RemoteWriteRequests, RemoteWriteVersion,

@@ -13,7 +13,7 @@ impl Secret {
     }
 
     /// The text itself: for the wire alone.
-    #[cfg(any(feature = "push", feature = "config"))]
+    #[cfg(any(feature = "backend", feature = "push", feature = "config"))]
     pub(crate) fn reveal(&self) -> &str {
         &self.0
     }

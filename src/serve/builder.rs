@@ -139,6 +139,23 @@ impl ListenerBuilder {
         self
     }
 
+    /// Answers PromQL as [`ListenerBuilder::query`] does, by asking `backend`: where the memory of one process is not enough for its
+    /// history, a server that gets the same series by remote write answers, and nobody who asks here notices the difference.
+    /// Whichever of the two was called last counts. Feature `backend`.
+    ///
+    /// Parameters are checked as always, what the backend answers is handed on: its data, its errors, its version in
+    /// `status/buildinfo`. One that is down, slow, or answers anything else gives an error of the API: `unavailable`, `timeout`,
+    /// `internal`. Up to [`HTTP_BACKEND_THREADS`](crate::limits::HTTP_BACKEND_THREADS) calls wait for it at once, and nothing else
+    /// waits for them. A call whose client has gone goes on until its answer or the backend's time limit.
+    /// `/metrics/aggregated` is computed here, of samples that are fetched. Calls are counted in
+    /// `tachometer_backend_calls_total`.
+    #[cfg(feature = "backend")]
+    pub fn query_backend(mut self, backend: crate::Backend) -> Self {
+        self.api = Some(Arc::new(Api::of_backend(backend)));
+        self.rules.api = true;
+        self
+    }
+
     /// Connections served at once; [`MAX_HTTP_CONNECTIONS`](crate::limits::MAX_HTTP_CONNECTIONS) by default.
     pub fn connections(mut self, most: usize) -> Self {
         self.limits.connections = most;

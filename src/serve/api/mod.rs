@@ -25,10 +25,13 @@
 //!
 //! Queries run on [`HTTP_QUERY_THREADS`](crate::limits::HTTP_QUERY_THREADS) threads of their own (`pool`), never on the one that
 //! serves: scrapes and probes are answered meanwhile. The way of a call: `form` and `times` read it, `mod` asks the source,
-//! `write` makes the JSON.
+//! `write` makes the JSON. With feature `backend` a server elsewhere can be asked instead (`forward`), on
+//! [`HTTP_BACKEND_THREADS`](crate::limits::HTTP_BACKEND_THREADS) threads; `/metrics/aggregated` is computed here all the same.
 
 pub(super) mod aggregated;
 mod form;
+#[cfg(feature = "backend")]
+mod forward;
 pub(super) mod pool;
 mod times;
 mod write;
@@ -37,7 +40,9 @@ use super::json::quote;
 use super::own::Code;
 use super::query::shown;
 use super::site::Reply;
-use crate::limits::{MAX_HTTP_QUERIES, MAX_QUERY_STEPS};
+use crate::limits::{HTTP_QUERY_THREADS, MAX_HTTP_QUERIES, MAX_QUERY_STEPS};
+#[cfg(feature = "backend")]
+use crate::{Error, Registry, backend::Backend};
 use crate::query::{Matcher, Query, QueryError, Series, Settings, Source};
 use crate::{Clock, Moment};
 use form::Form;
@@ -132,6 +137,9 @@ type Data = Result<(String, bool), Failure>;
 pub(super) struct Api {
     source: Arc<dyn Source>,
     settings: Settings,
+    /// What is asked instead of the source.
+    #[cfg(feature = "backend")]
+    backend: Option<Backend>,
     /// Calls that are being answered on callers' threads.
     direct: AtomicUsize,
 }
@@ -144,7 +152,36 @@ impl fmt::Debug for Api {
 
 impl Api {
     pub(super) fn new(source: Arc<dyn Source>, settings: Settings) -> Api {
-        Api { source, settings, direct: AtomicUsize::new(0) }
+        Api {
+            source,
+            settings,
+            #[cfg(feature = "backend")]
+            backend: None,
+            direct: AtomicUsize::new(0),
+        }
+    }
+
+    /// What hands calls on to a backend.
+    #[cfg(feature = "backend")]
+    pub(super) fn of_backend(backend: Backend) -> Api {
+        let settings = Settings { time_limit: backend.time_limit(), ..Settings::default() };
+        Api { backend: Some(backend.clone()), ..Api::new(Arc::new(backend), settings) }
+    }
+
+    /// As this one, counting calls to a backend beside an engine's own metrics.
+    #[cfg(feature = "backend")]
+    pub(super) fn counted_by(self: Arc<Self>, registry: &Registry) -> Result<Arc<Api>, Error> {
+        let Some(backend) = &self.backend else { return Ok(self) };
+        Ok(Arc::new(Api::of_backend(backend.counted_by(registry)?)))
+    }
+
+    /// How many calls are answered at once.
+    pub(super) fn threads(&self) -> usize {
+        #[cfg(feature = "backend")]
+        if self.backend.is_some() {
+            return crate::limits::HTTP_BACKEND_THREADS;
+        }
+        HTTP_QUERY_THREADS
     }
 
     /// How long an evaluation may take.
@@ -182,6 +219,12 @@ impl Api {
                 Err(failure) => failed(&failure),
             };
         }
+        #[cfg(feature = "backend")]
+        if let (Some(backend), Ok(form)) = (&self.backend, &form)
+            && let Some(answer) = forward::answer(backend, call, settings.clone(), form)
+        {
+            return answer.unwrap_or_else(|failure| failed(&failure));
+        }
         let data = form.and_then(|form| match &call.endpoint {
             Endpoint::Query => self.instant(settings, &form),
             Endpoint::QueryRange => self.range(settings, &form),
@@ -217,26 +260,7 @@ impl Api {
     }
 
     fn range(&self, mut settings: Settings, form: &Form) -> Data {
-        let wanted =
-            |name| time(form, name)?.ok_or_else(|| Failure::parameter(name, "it is not given"));
-        let (start, end) = (wanted("start")?, wanted("end")?);
-        if end < start {
-            return Err(Failure::parameter("end", "end timestamp must not be before start time"));
-        }
-        let step = form.first("step").unwrap_or_default();
-        let step = times::duration(step).map_err(|why| Failure::parameter("step", why))?;
-        let step_ms = step / 1_000_000;
-        if step_ms <= 0 {
-            let why = "zero or negative query resolution step widths are not accepted, nor those below a millisecond. \
-                       Try a positive integer";
-            return Err(Failure::parameter("step", why));
-        }
-        if (end - start) / step_ms >= MAX_QUERY_STEPS as i64 {
-            return Err(Failure::bad_data(format!(
-                "exceeded maximum resolution of {MAX_QUERY_STEPS} points per timeseries. Try decreasing the query \
-                 resolution (?step=XX)"
-            )));
-        }
+        let ((start, end), step_ms) = range_of(form)?;
         bounds(&mut settings, form)?;
         let query = query(form)?;
         let answer = query.range(&*self.source, (start, end), step_ms, &settings)?;
@@ -353,6 +377,31 @@ fn query(form: &Form) -> Result<Query, Failure> {
     let text = form.first("query").unwrap_or_default();
     // Whatever is wrong with the text itself is the client's to mend.
     Query::parse(text).map_err(|error| Failure::parameter("query", error))
+}
+
+/// Beginning, end and step of a range, in milliseconds.
+fn range_of(form: &Form) -> Result<((i64, i64), i64), Failure> {
+    let wanted =
+        |name| time(form, name)?.ok_or_else(|| Failure::parameter(name, "it is not given"));
+    let (start, end) = (wanted("start")?, wanted("end")?);
+    if end < start {
+        return Err(Failure::parameter("end", "end timestamp must not be before start time"));
+    }
+    let step = form.first("step").unwrap_or_default();
+    let step = times::duration(step).map_err(|why| Failure::parameter("step", why))?;
+    let step_ms = step / 1_000_000;
+    if step_ms <= 0 {
+        let why = "zero or negative query resolution step widths are not accepted, nor those below a millisecond. \
+                   Try a positive integer";
+        return Err(Failure::parameter("step", why));
+    }
+    if (end - start) / step_ms >= MAX_QUERY_STEPS as i64 {
+        return Err(Failure::bad_data(format!(
+            "exceeded maximum resolution of {MAX_QUERY_STEPS} points per timeseries. Try decreasing the query \
+             resolution (?step=XX)"
+        )));
+    }
+    Ok(((start, end), step_ms))
 }
 
 /// What the client says about the evaluation itself: it can ask for less time, not for more.
