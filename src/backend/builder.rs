@@ -116,7 +116,8 @@ impl BackendBuilder {
         let mut headers = Vec::with_capacity(self.headers.len());
         for (name, value) in &self.headers {
             let fixed = ["content-length", "transfer-encoding", "connection", "host"];
-            let parsed = name.parse::<HeaderName>().ok().zip(HeaderValue::from_str(value.reveal()).ok());
+            let parsed =
+                name.parse::<HeaderName>().ok().zip(HeaderValue::from_str(value.reveal()).ok());
             let reason = match parsed {
                 None => "its name must be letters, digits and '-', its value one line",
                 Some((name, _)) if fixed.contains(&name.as_str()) => "this one is set by itself",
@@ -132,8 +133,15 @@ impl BackendBuilder {
         let agent = self.agent(&place)?;
         let Place { base, address, .. } = place;
         let (parameters, time_limit) = (self.parameters, self.time_limit);
-        let client =
-            Client { agent, base, address, headers, parameters, time_limit, max_bytes: self.max_bytes };
+        let client = Client {
+            agent,
+            base,
+            address,
+            headers,
+            parameters,
+            time_limit,
+            max_bytes: self.max_bytes,
+        };
         Ok(Backend { client: Arc::new(client), own: None })
     }
 

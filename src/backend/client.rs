@@ -148,13 +148,17 @@ impl Client {
         let denied = |advice| BackendError::Denied { address: address(), status, advice };
         let error = match (status, read::error(&text)) {
             // Not the client's credentials, but ours.
-            (401 | 403, _) => denied("the credentials that it is given do not open it; look at its settings here"),
+            (401 | 403, _) => {
+                denied("the credentials that it is given do not open it; look at its settings here")
+            }
             (300..=399, _) => denied("it sends us elsewhere; give the URL that it is at"),
             (_, Some((kind, reason))) => {
                 let error = BackendError::Answered { status, kind, reason };
                 return Err(Said { error, text: Some(text) });
             }
-            (404 | 405, None) => denied("there is no such endpoint; look at the URL's path, which stands before /api/v1"),
+            (404 | 405, None) => denied(
+                "there is no such endpoint; look at the URL's path, which stands before /api/v1",
+            ),
             (429, None) => denied("it is asked too often"),
             (502..=504, None) => denied("a proxy before it does not reach it, or it is starting"),
             (_, None) => BackendError::Malformed {

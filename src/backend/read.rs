@@ -1,6 +1,8 @@
 //! Answers of Prometheus's API, read. What comes from outside may be anything: all that is not as it should be is an error.
 
-use crate::query::{Answer, Bucket, Distribution, InstantSample, Labels, Metadata, Sample, SampleRange};
+use crate::query::{
+    Answer, Bucket, Distribution, InstantSample, Labels, Metadata, Sample, SampleRange,
+};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use std::collections::BTreeMap;
@@ -56,8 +58,8 @@ pub(super) fn error(text: &str) -> Option<(String, String)> {
 
 /// The `data` of a success.
 fn data<D: DeserializeOwned>(text: &str) -> Result<D, String> {
-    let read: Envelope<D> =
-        serde_json::from_str(text).map_err(|error| format!("the answer cannot be read ({error})"))?;
+    let read: Envelope<D> = serde_json::from_str(text)
+        .map_err(|error| format!("the answer cannot be read ({error})"))?;
     match read.data {
         Some(data) if read.status == "success" => Ok(data),
         _ => Err(format!("the answer has status {:?} or no data", read.status)),
@@ -205,9 +207,9 @@ pub(super) fn metadata(text: &str) -> Result<Vec<Metadata>, String> {
         let kind = kinds.into_iter().find(|kind| *kind == one.kind).unwrap_or("unknown");
         Metadata { metric, kind, help: one.help, unit: one.unit }
     };
-    let flat = all.into_iter().flat_map(|(metric, ones)| {
-        ones.into_iter().map(move |one| of(metric.clone(), one))
-    });
+    let flat = all
+        .into_iter()
+        .flat_map(|(metric, ones)| ones.into_iter().map(move |one| of(metric.clone(), one)));
     Ok(flat.collect())
 }
 

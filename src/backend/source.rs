@@ -2,10 +2,11 @@
 
 use super::{Backend, client, read};
 use crate::limits::MAX_BACKEND_WINDOW_MS;
-use crate::query::{
-    Answer, Content, Distribution, MatchOp, Matcher, Metadata, QueryError, SampleRange, Series, Source,
-};
 use crate::query::Labels;
+use crate::query::{
+    Answer, Content, Distribution, MatchOp, Matcher, Metadata, QueryError, SampleRange, Series,
+    Source,
+};
 use std::sync::Arc;
 
 impl Source for Backend {

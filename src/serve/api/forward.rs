@@ -47,11 +47,7 @@ struct Question {
     time_limit: std::time::Duration,
 }
 
-fn question(
-    call: &Call,
-    mut settings: Settings,
-    form: &Form,
-) -> Result<Option<Question>, Failure> {
+fn question(call: &Call, mut settings: Settings, form: &Form) -> Result<Option<Question>, Failure> {
     let (path, shape, names): (_, _, &[&'static str]) = match &call.endpoint {
         Endpoint::Query => ("query".to_owned(), Shape::Result, &["query", "time"]),
         Endpoint::QueryRange => {
@@ -72,6 +68,9 @@ fn question(
     };
     let one = |name: &&'static str| Some((*name, form.first(name)?.to_owned()));
     let mut parameters: Vec<_> = names.iter().filter_map(one).collect();
+    if call.endpoint == Endpoint::Metadata {
+        super::metadata_limit(form)?;
+    }
     for name in ["time", "start", "end"].iter().filter(|name| names.contains(name)) {
         time(form, name)?;
     }

@@ -41,10 +41,10 @@ use super::own::Code;
 use super::query::shown;
 use super::site::Reply;
 use crate::limits::{HTTP_QUERY_THREADS, MAX_HTTP_QUERIES, MAX_QUERY_STEPS};
-#[cfg(feature = "backend")]
-use crate::{Error, Registry, backend::Backend};
 use crate::query::{Matcher, Query, QueryError, Series, Settings, Source};
 use crate::{Clock, Moment};
+#[cfg(feature = "backend")]
+use crate::{Error, Registry, backend::Backend};
 use form::Form;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -313,9 +313,7 @@ impl Api {
     }
 
     fn metadata(&self, form: &Form) -> Data {
-        let limit = form.first("limit").map(str::parse::<i64>).transpose();
-        let limit = limit.map_err(|_| Failure::bad_data("limit must be a number"))?;
-        let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+        let limit = metadata_limit(form)?;
         let mut all = self.source.metadata(form.first("metric"));
         all.sort();
         let mut metrics = all.chunk_by(|a, b| a.metric == b.metric);
@@ -456,6 +454,13 @@ fn limit(form: &Form) -> Result<usize, Failure> {
             Err(Failure::parameter("limit", "limit must be a number that is not negative"))
         }
     }
+}
+
+/// How many metrics are wanted at most.
+fn metadata_limit(form: &Form) -> Result<usize, Failure> {
+    let limit = form.first("limit").map(str::parse::<i64>).transpose();
+    let limit = limit.map_err(|_| Failure::bad_data("limit must be a number"))?;
+    Ok(limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX))
 }
 
 fn is_label_name(name: &str) -> bool {
