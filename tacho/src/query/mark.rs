@@ -6,7 +6,7 @@
 use tachometer::query::Query;
 
 /// Expressions beyond this are not searched.
-const MOST_TOKENS: usize = 500;
+const MOST_TOKENS: usize = 200;
 
 /// What is wrong, and the expression with a mark under the place, if that is known.
 pub fn marked(expression: &str, reason: &str) -> String {

@@ -291,7 +291,7 @@ mod tests {
             value: Sample::Float(8.75),
         }]);
         let wanted = "SERIES               VALUE     AGE\n\
-                      up{node=\"n1\"}           1  1.25 s\n\
+                      up{node=\"n1\"}            1  1.25 s\n\
                       up{node=\"node two\"}  -12.5\n";
         assert_eq!(text(&answer, Some(&times), 10_000), wanted);
         assert!(!text(&answer, None, 10_000).contains("AGE"));
