@@ -1,4 +1,4 @@
-//! PromQL over series in memory under criterion: what the evaluator itself costs.
+//! PromQL under criterion: over series in memory, what the evaluator itself costs; over a history, what a query costs a process.
 
 #[path = "../tests/promql/memory.rs"]
 mod memory;
@@ -6,7 +6,9 @@ mod memory;
 use criterion::{Criterion, criterion_group, criterion_main};
 use memory::Memory;
 use std::hint::black_box;
-use tachometer::query::{Bucket, Distribution, Query, Settings};
+use std::time::Duration;
+use tachometer::query::{Answer, Bucket, Distribution, Query, Settings};
+use tachometer::{Engine, History, ManualClock, Registry, Unit};
 
 const END: i64 = 1_700_003_600_000;
 
@@ -78,5 +80,73 @@ fn range(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, instant, range);
+/// A history of `generations`, each `every` after the one before, in which `record` is called before each: asked at its end, to
+/// which it is as old as the generations.
+fn over_a_history(
+    c: &mut Criterion,
+    (generations, every): (u64, Duration),
+    fill: impl FnOnce(&Registry) -> Box<dyn FnMut(u64)>,
+    queries: &[(&str, usize)],
+) {
+    let (registry, clock) = (Registry::new(), ManualClock::at(Duration::from_secs(1_700_000_000)));
+    let engine = Engine::builder().registry(&registry).manual(&clock).own_metrics(false);
+    let engine = engine.start().expect("its own registry");
+    let history = History::builder().max_bytes(4 << 30).start(&engine).expect("default settings");
+    let mut record = fill(&registry);
+    for generation in 0..generations {
+        record(generation);
+        clock.advance(every);
+        engine.refresh();
+    }
+    let (_, end) = history.kept().expect("generations");
+    let (end, settings) = (end.as_millis() as i64, Settings::default());
+    for (text, series) in queries {
+        let query = Query::parse(text).expect(text);
+        let Answer::Vector(samples) = query.instant(&history, end, &settings).expect(text) else {
+            panic!("{text} is no vector")
+        };
+        assert_eq!(samples.len(), *series, "{text}");
+        let name = format!("a history with a generation each {every:?}: {text}");
+        c.bench_function(&name, |b| {
+            b.iter(|| black_box(query.instant(&history, end, &settings).expect(text)))
+        });
+    }
+}
+
+/// What a latency is in nanoseconds, about 100 µs to 10 ms and mostly below 1 ms; the same in every run.
+fn latency(seed: &mut u64) -> u64 {
+    *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    let part = (*seed >> 33) as f64 / (1u64 << 31) as f64;
+    (100_000.0 * 100f64.powf(part * part)) as u64
+}
+
+fn history(c: &mut Criterion) {
+    let counters = |registry: &Registry| -> Box<dyn FnMut(u64)> {
+        let counter = |at: usize| {
+            let metric = registry.metric("work_total", "Work.").label("at", at.to_string());
+            metric.counter().expect("a counter")
+        };
+        let all: Vec<_> = (0..1_000).map(counter).collect();
+        Box::new(move |generation| {
+            (0u64..)
+                .zip(&all)
+                .for_each(|(at, one)| one.add(900 + (generation * 31 + at * 17) % 200));
+        })
+    };
+    let queries = [("rate(work_total[5m])", 1_000), ("sum(rate(work_total[5m]))", 1)];
+    over_a_history(c, (900, Duration::from_secs(1)), counters, &queries);
+    let wait = |values: u64| {
+        move |registry: &Registry| -> Box<dyn FnMut(u64)> {
+            let metric = registry.metric("wait_seconds", "Wait.").unit(Unit::Nanoseconds);
+            let (wait, mut seed) = (metric.histogram().expect("a histogram"), 7);
+            Box::new(move |_| (0..values).for_each(|_| wait.record(latency(&mut seed))))
+        }
+    };
+    let five_minutes = [("histogram_quantile(0.99, increase(wait_seconds[5m]))", 1)];
+    over_a_history(c, (900, Duration::from_secs(1)), wait(100), &five_minutes);
+    let day = [("histogram_quantile(0.99, increase(wait_seconds[24h]))", 1)];
+    over_a_history(c, (5_760, Duration::from_secs(15)), wait(1_000), &day);
+}
+
+criterion_group!(benches, instant, range, history);
 criterion_main!(benches);

@@ -90,6 +90,8 @@
 compile_error!("tachometer reserves address space for each thread and needs a 64-bit system");
 
 mod aggregate;
+#[cfg(all(feature = "backend", not(tachometer_loom)))]
+pub mod backend;
 pub mod limits;
 #[cfg(tachometer_loom)]
 pub mod model;
@@ -151,6 +153,8 @@ mod tls;
 #[cfg(all(any(feature = "notify", feature = "push"), not(tachometer_loom)))]
 mod url;
 
+#[cfg(all(feature = "backend", not(tachometer_loom)))]
+pub use crate::backend::Backend;
 #[cfg(all(feature = "remote-write", not(tachometer_loom)))]
 pub use crate::export::remote_write::{
     RemoteWriteAnswer, RemoteWriteEncoder, RemoteWriteRequests, RemoteWriteVersion,

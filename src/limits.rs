@@ -31,6 +31,9 @@
 //! | [`MAX_HTTP_PARAMETERS`] of a call | 400 | `tachometer_http_requests_total{code="400"}` |
 //! | [`MAX_HTTP_ANSWER_BYTES`] of a call's answer | 422 | `tachometer_http_requests_total{code="422"}` |
 //! | [`HTTP_QUERY_GRACE`] after a query's time limit | 503 `timeout`, and the connection is closed | `tachometer_http_requests_total{path="/api/v1",code="503"}` |
+//! | [`HTTP_BACKEND_THREADS`] calls to a query backend at once (feature `backend`, as the following) | further ones wait | nowhere: they are answered |
+//! | [`DEFAULT_QUERY_TIME_LIMIT`], [`MAX_HTTP_ANSWER_BYTES`] of a backend's answer, unless set | 503 `timeout`, 422 `execution` | `tachometer_backend_calls_total{outcome="timeout"}`, `{outcome="too_large"}` |
+//! | [`MAX_BACKEND_WINDOW_MS`] of samples that are fetched | what is older is not seen | nowhere |
 //! | [`MAX_QUANTILES`] of an encoder | an error when it is set up | the error |
 //! | [`MAX_INFLUX_KEY_BYTES`], [`MAX_GRAPHITE_PATH_BYTES`] of a series | it goes by its name and a hash of its labels | the tag `collision` |
 //! | [`STATSD_DATAGRAM_BYTES`] of a datagram | a datagram ends at a line; a series too long for one goes by its name and a hash of its labels | the tag `collision` |
@@ -179,6 +182,12 @@ pub const MAX_HTTP_PARAMETERS: usize = 256;
 pub const MAX_HTTP_ANSWER_BYTES: usize = 16 << 20;
 /// How long after its time limit a query's client still waits for the answer: a source may be slow to say anything at all.
 pub const HTTP_QUERY_GRACE: Duration = Duration::from_secs(30);
+/// Threads that hand queries on to a backend for one HTTP listener: they wait more than they work.
+pub const HTTP_BACKEND_THREADS: usize = 8;
+/// How long a connection to a query backend is kept without a call.
+pub const BACKEND_IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+/// The longest window, in milliseconds, that is fetched of a query backend to be evaluated here: ten years.
+pub const MAX_BACKEND_WINDOW_MS: i64 = 10 * 366 * 24 * 3_600_000;
 /// The window of `/metrics/aggregated`, unless asked for another one.
 pub const DEFAULT_AGGREGATION_WINDOW: Duration = Duration::from_secs(300);
 /// Quantiles that an encoder shows of each histogram.

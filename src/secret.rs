@@ -13,7 +13,7 @@ impl Secret {
     }
 
     /// The text itself: for the wire alone.
-    #[cfg(any(feature = "push", feature = "config", feature = "notify"))]
+    #[cfg(any(feature = "backend", feature = "config", feature = "notify", feature = "push"))]
     pub(crate) fn reveal(&self) -> &str {
         &self.0
     }

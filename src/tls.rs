@@ -34,6 +34,21 @@ pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
     Ok(all)
 }
 
+/// Those of the authorities that this system trusts, of which there must be one.
+#[cfg(any(feature = "backend", feature = "push"))]
+pub(crate) fn certificates_of_system() -> Result<Vec<CertificateDer<'static>>, Error> {
+    let found = rustls_native_certs::load_native_certs();
+    if found.certs.is_empty() {
+        let why = found.errors.first().map_or(String::new(), |error| format!(" ({error})"));
+        let reason = format!(
+            "this system has no certificate authorities{why}; install them (Debian's package \
+             ca-certificates), or name a PEM file with `ca_file`"
+        );
+        return Err(Error::InvalidSetting { setting: "ca_file", reason });
+    }
+    Ok(found.certs)
+}
+
 /// The first private key of a PEM file.
 pub(crate) fn key(path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
     PrivateKeyDer::from_pem_file(path).map_err(|error| unreadable("key", path, &error))

@@ -1,7 +1,7 @@
 //! A target's end of TLS: whom it trusts, who it is, and what went wrong, in words. Feature `tls`.
 
 use crate::Error;
-use crate::tls::{Session, certificates, key, provider, unusable};
+use crate::tls::{Session, certificates, certificates_of_system, key, provider, unusable};
 use crate::url::Authority;
 use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, CertificateError, ClientConfig, ClientConnection, RootCertStore};
@@ -73,17 +73,8 @@ fn roots_in(path: &Path) -> Result<RootCertStore, Error> {
 
 fn roots_of_system() -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
     // Systems have old ones that cannot be read; the others do.
-    roots.add_parsable_certificates(found.certs);
-    if roots.is_empty() {
-        let why = found.errors.first().map_or(String::new(), |error| format!(" ({error})"));
-        let reason = format!(
-            "this system has no certificate authorities{why}; install them (Debian's package \
-             ca-certificates), or name a PEM file with `ca_file`"
-        );
-        return Err(Error::InvalidSetting { setting: "ca_file", reason });
-    }
+    roots.add_parsable_certificates(certificates_of_system()?);
     Ok(roots)
 }
 

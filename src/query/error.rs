@@ -35,6 +35,11 @@ pub enum QueryError {
         /// The limit, in milliseconds.
         limit_ms: u64,
     },
+    /// Whoever keeps the series cannot be asked just now.
+    Unavailable {
+        /// What the source says.
+        reason: String,
+    },
     /// The series could not be read.
     Source {
         /// What the source says.
@@ -55,12 +60,14 @@ impl QueryError {
         QueryError::Execution { reason: reason.into() }
     }
 
-    /// The kind of error in the words of Prometheus's HTTP API: `bad_data`, `execution`, `timeout` or `internal`.
+    /// The kind of error in the words of Prometheus's HTTP API: `bad_data`, `execution`, `timeout`, `unavailable` or
+    /// `internal`.
     pub fn kind(&self) -> &'static str {
         match self {
             QueryError::Invalid { .. } | QueryError::Unsupported { .. } => "bad_data",
             QueryError::Execution { .. } | QueryError::TooMany { .. } => "execution",
             QueryError::TimedOut { .. } => "timeout",
+            QueryError::Unavailable { .. } => "unavailable",
             QueryError::Source { .. } => "internal",
         }
     }
@@ -80,6 +87,9 @@ impl fmt::Display for QueryError {
                 "the query took longer than {limit_ms} ms: ask for fewer series, a shorter time or a longer step, or raise \
                  the time limit"
             ),
+            QueryError::Unavailable { reason } => {
+                write!(f, "the series cannot be read now: {reason}")
+            }
             QueryError::Source { reason } => write!(f, "the series cannot be read: {reason}"),
         }
     }

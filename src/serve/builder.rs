@@ -144,15 +144,7 @@ impl ListenerBuilder {
     /// ```
     #[cfg(feature = "promql")]
     pub fn query(mut self, source: Arc<dyn Source>, settings: Settings) -> Self {
-        #[cfg_attr(
-            not(all(feature = "history", feature = "rules")),
-            allow(unused_mut, reason = "only rules change it")
-        )]
-        let mut api = Api::new(source, settings);
-        #[cfg(all(feature = "history", feature = "rules"))]
-        {
-            api.rules = self.api.as_ref().and_then(|known| known.rules.clone());
-        }
+        let api = Api::new(source, settings).keeping_rules_of(self.api.as_deref());
         self.api = Some(Arc::new(api));
         self.rules.api = true;
         self
@@ -223,6 +215,24 @@ impl ListenerBuilder {
     #[cfg(feature = "health")]
     pub fn health(mut self, health: &Health) -> Self {
         self.health = Some(health.clone());
+        self
+    }
+
+    /// Answers PromQL as [`ListenerBuilder::query`] does, by asking `backend`: where the memory of one process is not enough for its
+    /// history, a server that gets the same series by remote write answers, and nobody who asks here notices the difference.
+    /// Whichever of the two was called last counts. Feature `backend`.
+    ///
+    /// Parameters are checked as always, what the backend answers is handed on: its data, its errors, its version in
+    /// `status/buildinfo`. One that is down, slow, or answers anything else gives an error of the API: `unavailable`, `timeout`,
+    /// `internal`. Up to [`HTTP_BACKEND_THREADS`](crate::limits::HTTP_BACKEND_THREADS) calls wait for it at once, and nothing else
+    /// waits for them. A call whose client has gone goes on until its answer or the backend's time limit.
+    /// `/metrics/aggregated` is computed here, of samples that are fetched. Calls are counted in
+    /// `tachometer_backend_calls_total`.
+    #[cfg(feature = "backend")]
+    pub fn query_backend(mut self, backend: crate::Backend) -> Self {
+        let api = Api::of_backend(backend).keeping_rules_of(self.api.as_deref());
+        self.api = Some(Arc::new(api));
+        self.rules.api = true;
         self
     }
 

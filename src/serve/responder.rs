@@ -181,6 +181,10 @@ pub(super) fn site(engine: &Engine, builder: ListenerBuilder) -> Result<Site, Er
     #[cfg(feature = "promql")]
     {
         site.api = builder.api;
+        #[cfg(feature = "backend")]
+        if let Some(api) = site.api.take() {
+            site.api = Some(api.counted_by(engine.registry())?);
+        }
     }
     #[cfg(feature = "health")]
     {

@@ -21,7 +21,7 @@ use super::site::Site;
 use super::tls::Tls;
 use crate::limits::{HTTP_ACCEPT_PAUSE, MAX_HTTP_PAGES, MAX_HTTP_REFUSALS};
 #[cfg(feature = "promql")]
-use crate::limits::{HTTP_IDLE_TIMEOUT, HTTP_QUERY_GRACE, HTTP_QUERY_THREADS, MAX_HTTP_QUERIES};
+use crate::limits::{HTTP_IDLE_TIMEOUT, HTTP_QUERY_GRACE, MAX_HTTP_QUERIES};
 use mio::{Events, Poll, Token, Waker};
 use std::collections::{BTreeSet, HashMap};
 use std::io::{self, ErrorKind};
@@ -109,7 +109,7 @@ impl Worker {
         door.socket.register(poll.registry(), ACCEPT)?;
         #[cfg(feature = "promql")]
         let pool = match &site.api {
-            Some(api) => Some(Pool::start(api.clone(), HTTP_QUERY_THREADS, waker.clone())?),
+            Some(api) => Some(Pool::start(api.clone(), api.threads(), waker.clone())?),
             None => None,
         };
         #[cfg(all(feature = "history", feature = "rules"))]

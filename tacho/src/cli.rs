@@ -8,6 +8,7 @@ use tachometer::Registry;
 
 use crate::bench::BenchArgs;
 use crate::listen::Listen;
+use crate::query::QueryArgs;
 use crate::raft::config::{ClusterConfig, LogKind};
 use crate::raft::{isolation, kills};
 
@@ -28,6 +29,8 @@ pub enum Command {
     Raft(RaftArgs),
     /// Measure every recording path against its hardware baseline.
     Bench(BenchArgs),
+    /// Ask a running process in PromQL, of the history that it keeps.
+    Query(QueryArgs),
     /// Check a file of settings, or print one to begin with.
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -1,7 +1,7 @@
 //! `tacho` runs a real Raft cluster under load and shows what the `tachometer` engine sees of it.
 //!
 //! `run` and `compare` are the two things the `raft` command does; `raft` is the cluster itself; `bench` measures the
-//! engine alone. `monitor` is the engine that measures a run; `report` turns its last snapshot into figures.
+//! engine alone; `query` asks a process that runs. `monitor` is the engine that measures a run; `report` turns its last snapshot into figures.
 
 pub mod alerts;
 pub mod bench;
@@ -11,6 +11,7 @@ pub mod compare;
 pub mod listen;
 pub mod live;
 pub mod monitor;
+pub mod query;
 pub mod raft;
 pub mod report;
 pub mod run;

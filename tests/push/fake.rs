@@ -137,11 +137,8 @@ fn read(stream: &mut TcpStream) -> Option<Request> {
             && let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n")
         {
             let head = text(&bytes[..end]);
-            let lines = head.lines().filter_map(|line| line.split_once(": "));
-            let length = |(name, value): (&str, &'_ str)| {
-                name.eq_ignore_ascii_case("content-length").then(|| value.to_owned())
-            };
-            let length = lines.into_iter().find_map(length)?;
+            let mut lines = head.lines().filter_map(|line| line.split_once(": "));
+            let length = lines.find(|(name, _)| name.eq_ignore_ascii_case("content-length"))?.1;
             framing = Some((end + 4, length.parse().ok()?));
         }
         if let Some((begin, length)) = framing

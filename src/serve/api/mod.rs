@@ -28,10 +28,13 @@
 //!
 //! Queries run on [`HTTP_QUERY_THREADS`](crate::limits::HTTP_QUERY_THREADS) threads of their own (`pool`), never on the one that
 //! serves: scrapes and probes are answered meanwhile. The way of a call: `form` and `times` read it, `mod` asks the source,
-//! `write` makes the JSON.
+//! `write` makes the JSON. With feature `backend` a server elsewhere can be asked instead (`forward`), on
+//! [`HTTP_BACKEND_THREADS`](crate::limits::HTTP_BACKEND_THREADS) threads; `/metrics/aggregated` is computed here all the same.
 
 pub(super) mod aggregated;
 mod form;
+#[cfg(feature = "backend")]
+mod forward;
 pub(super) mod pool;
 #[cfg(all(feature = "history", feature = "rules"))]
 pub(super) mod rules;
@@ -42,9 +45,11 @@ use super::json::quote;
 use super::own::Code;
 use super::query::shown;
 use super::site::Reply;
-use crate::limits::{MAX_HTTP_QUERIES, MAX_QUERY_STEPS};
+use crate::limits::{HTTP_QUERY_THREADS, MAX_HTTP_QUERIES, MAX_QUERY_STEPS};
 use crate::query::{Matcher, Query, QueryError, Series, Settings, Source};
 use crate::{Clock, Moment};
+#[cfg(feature = "backend")]
+use crate::{Error, Registry, backend::Backend};
 use form::Form;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -154,6 +159,9 @@ pub(super) struct Api {
     settings: Settings,
     #[cfg(all(feature = "history", feature = "rules"))]
     pub(super) rules: Option<Arc<rules::RulesApi>>,
+    /// What is asked instead of the source.
+    #[cfg(feature = "backend")]
+    backend: Option<Backend>,
     /// Calls that are being answered on callers' threads.
     direct: Arc<AtomicUsize>,
 }
@@ -171,8 +179,47 @@ impl Api {
             settings,
             #[cfg(all(feature = "history", feature = "rules"))]
             rules: None,
+            #[cfg(feature = "backend")]
+            backend: None,
             direct: Arc::default(),
         }
+    }
+
+    /// What hands calls on to a backend.
+    #[cfg(feature = "backend")]
+    pub(super) fn of_backend(backend: Backend) -> Api {
+        let settings = Settings { time_limit: backend.time_limit(), ..Settings::default() };
+        Api { backend: Some(backend.clone()), ..Api::new(Arc::new(backend), settings) }
+    }
+
+    /// As this one, with the rules of the one before.
+    #[cfg_attr(
+        not(all(feature = "history", feature = "rules")),
+        allow(unused_mut, unused_variables, reason = "there are no rules")
+    )]
+    pub(super) fn keeping_rules_of(mut self, before: Option<&Api>) -> Api {
+        #[cfg(all(feature = "history", feature = "rules"))]
+        {
+            self.rules = before.and_then(|before| before.rules.clone());
+        }
+        self
+    }
+
+    /// As this one, counting calls to a backend beside an engine's own metrics.
+    #[cfg(feature = "backend")]
+    pub(super) fn counted_by(self: Arc<Self>, registry: &Registry) -> Result<Arc<Api>, Error> {
+        let Some(backend) = &self.backend else { return Ok(self) };
+        let counted = Api::of_backend(backend.counted_by(registry)?);
+        Ok(Arc::new(counted.keeping_rules_of(Some(&self))))
+    }
+
+    /// How many calls are answered at once.
+    pub(super) fn threads(&self) -> usize {
+        #[cfg(feature = "backend")]
+        if self.backend.is_some() {
+            return crate::limits::HTTP_BACKEND_THREADS;
+        }
+        HTTP_QUERY_THREADS
     }
 
     /// How long an evaluation may take.
@@ -209,6 +256,12 @@ impl Api {
                 Ok(page) => Reply::text(Code::Ok, crate::TextEncoder::CONTENT_TYPE, page),
                 Err(failure) => failed(&failure),
             };
+        }
+        #[cfg(feature = "backend")]
+        if let (Some(backend), Ok(form)) = (&self.backend, &form)
+            && let Some(answer) = forward::answer(backend, call, settings.clone(), form)
+        {
+            return answer.unwrap_or_else(|failure| failed(&failure));
         }
         let data = form.and_then(|form| match &call.endpoint {
             Endpoint::Query => self.instant(settings, &form),
@@ -255,26 +308,7 @@ impl Api {
     }
 
     fn range(&self, mut settings: Settings, form: &Form) -> Data {
-        let wanted =
-            |name| time(form, name)?.ok_or_else(|| Failure::parameter(name, "it is not given"));
-        let (start, end) = (wanted("start")?, wanted("end")?);
-        if end < start {
-            return Err(Failure::parameter("end", "end timestamp must not be before start time"));
-        }
-        let step = form.first("step").unwrap_or_default();
-        let step = times::duration(step).map_err(|why| Failure::parameter("step", why))?;
-        let step_ms = step / 1_000_000;
-        if step_ms <= 0 {
-            let why = "zero or negative query resolution step widths are not accepted, nor those below a millisecond. \
-                       Try a positive integer";
-            return Err(Failure::parameter("step", why));
-        }
-        if (end - start) / step_ms >= MAX_QUERY_STEPS as i64 {
-            return Err(Failure::bad_data(format!(
-                "exceeded maximum resolution of {MAX_QUERY_STEPS} points per timeseries. Try decreasing the query \
-                 resolution (?step=XX)"
-            )));
-        }
+        let ((start, end), step_ms) = range_of(form)?;
         bounds(&mut settings, form)?;
         let query = query(form)?;
         let answer = query.range(&*self.source, (start, end), step_ms, &settings)?;
@@ -327,9 +361,7 @@ impl Api {
     }
 
     fn metadata(&self, form: &Form) -> Data {
-        let limit = form.first("limit").map(str::parse::<i64>).transpose();
-        let limit = limit.map_err(|_| Failure::bad_data("limit must be a number"))?;
-        let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+        let limit = metadata_limit(form)?;
         let mut all = self.source.metadata(form.first("metric"));
         all.sort();
         let mut metrics = all.chunk_by(|a, b| a.metric == b.metric);
@@ -393,6 +425,31 @@ fn query(form: &Form) -> Result<Query, Failure> {
     Query::parse(text).map_err(|error| Failure::parameter("query", error))
 }
 
+/// Beginning, end and step of a range, in milliseconds.
+fn range_of(form: &Form) -> Result<((i64, i64), i64), Failure> {
+    let wanted =
+        |name| time(form, name)?.ok_or_else(|| Failure::parameter(name, "it is not given"));
+    let (start, end) = (wanted("start")?, wanted("end")?);
+    if end < start {
+        return Err(Failure::parameter("end", "end timestamp must not be before start time"));
+    }
+    let step = form.first("step").unwrap_or_default();
+    let step = times::duration(step).map_err(|why| Failure::parameter("step", why))?;
+    let step_ms = step / 1_000_000;
+    if step_ms <= 0 {
+        let why = "zero or negative query resolution step widths are not accepted, nor those below a millisecond. \
+                   Try a positive integer";
+        return Err(Failure::parameter("step", why));
+    }
+    if (end - start) / step_ms >= MAX_QUERY_STEPS as i64 {
+        return Err(Failure::bad_data(format!(
+            "exceeded maximum resolution of {MAX_QUERY_STEPS} points per timeseries. Try decreasing the query \
+             resolution (?step=XX)"
+        )));
+    }
+    Ok(((start, end), step_ms))
+}
+
 /// What the client says about the evaluation itself: it can ask for less time, not for more.
 fn bounds(settings: &mut Settings, form: &Form) -> Result<(), Failure> {
     if let Some(text) = form.first("timeout") {
@@ -445,6 +502,13 @@ fn limit(form: &Form) -> Result<usize, Failure> {
             Err(Failure::parameter("limit", "limit must be a number that is not negative"))
         }
     }
+}
+
+/// How many metrics are wanted at most.
+fn metadata_limit(form: &Form) -> Result<usize, Failure> {
+    let limit = form.first("limit").map(str::parse::<i64>).transpose();
+    let limit = limit.map_err(|_| Failure::bad_data("limit must be a number"))?;
+    Ok(limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX))
 }
 
 fn is_label_name(name: &str) -> bool {
