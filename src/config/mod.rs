@@ -22,6 +22,7 @@
 //! | `[process]` | shards, address space, barrier | [`ProcessConfig::apply`], before the first record |
 //! | `[recording]` | precision of histograms, limit of families, sampling | [`RecordingConfig::apply`], before the engine starts |
 //! | `[engine]` | interval, labels, own metrics | [`EngineConfig::builder`] |
+//! | `[history]` | tiers, bounds, directory | `HistoryConfig::start`, with feature `history` |
 //! | `[listener]` | address, TLS, credentials, networks, limits | `ListenerConfig::bind`, with feature `http` |
 //! | `[push]`, `[targets.NAME]` | push targets | `Config::pusher`, with feature `push` |
 //!
@@ -37,6 +38,7 @@
 mod describe;
 mod engine;
 mod error;
+mod history;
 mod keys;
 mod listener;
 mod overrides;
@@ -51,6 +53,7 @@ mod tests;
 
 pub use engine::{Barrier, EngineConfig, ProcessConfig};
 pub use error::ConfigError;
+pub use history::{HistoryConfig, HistoryTier};
 pub use listener::{ListenerConfig, ListenerTls};
 pub use recording::{Figures, RecordingConfig};
 pub use secret::Secret;
@@ -80,6 +83,8 @@ pub struct Config {
     pub engine: EngineConfig,
     /// What is recorded, and how finely.
     pub recording: RecordingConfig,
+    /// What the engine remembers of its generations.
+    pub history: HistoryConfig,
     /// The HTTP listener.
     pub listener: ListenerConfig,
     /// What all push targets have in common.
@@ -117,6 +122,7 @@ impl Config {
         self.process.check()?;
         self.engine.check()?;
         self.recording.check()?;
+        self.history.check()?;
         self.listener.check()?;
         if self.targets.len() > MAX_PUSH_TARGETS {
             let reason =

@@ -72,6 +72,10 @@ impl Header {
             let begins = MAGIC.starts_with(bytes.get(..8).unwrap_or(bytes));
             return Err(if begins { Unfit::Torn } else { Unfit::Foreign });
         };
+        if bytes.iter().all(|byte| *byte == 0) {
+            // Made before a loss of power, and not synced.
+            return Err(Unfit::Torn);
+        }
         if prelude[..8] != MAGIC {
             return Err(Unfit::Foreign);
         }
@@ -191,6 +195,30 @@ impl<R: Read> Records<R> {
     }
 }
 
+/// A segment of these payloads, none of which is empty.
+pub(crate) fn assemble(step: i64, finest: bool, number: u64, payloads: &[Vec<u8>]) -> Vec<u8> {
+    let mut bytes = Header { step, span: step, finest, number, run: 0 }.write();
+    let mut crc = seed(&bytes);
+    for payload in payloads {
+        let mut record = vec![0; FRAME];
+        record.extend_from_slice(payload);
+        crc = seal(&mut record, crc);
+        bytes.extend_from_slice(&record);
+    }
+    bytes
+}
+
+/// The payloads of a segment, up to what is damaged.
+pub(crate) fn take_apart(segment: &[u8]) -> Vec<Vec<u8>> {
+    let Some((head, rest)) = segment.split_at_checked(HEADER) else { return Vec::new() };
+    let mut records = Records::new(rest, head, segment.len() as u64);
+    let mut payloads = Vec::new();
+    while let Ok(payload) = records.next() {
+        payloads.push(payload.to_vec());
+    }
+    payloads
+}
+
 /// The name of a segment's file.
 pub(super) fn name(step: i64, number: u64) -> String {
     format!("{number:012}-{step}ms.history")
@@ -230,6 +258,7 @@ mod tests {
         let crc = crc32fast::hash(&later[..12]);
         later[12..16].copy_from_slice(&crc.to_le_bytes());
         assert_eq!(Header::read(&later), Err(Unfit::Version(2)));
+        assert_eq!(Header::read(&[0; HEADER]), Err(Unfit::Torn));
         assert_eq!(Header::read(b"#!/bin/sh\necho hello\n"), Err(Unfit::Foreign));
     }
 

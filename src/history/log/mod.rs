@@ -23,6 +23,7 @@ mod writer;
 
 pub use status::{Damage, Persistence};
 
+pub(super) use format::{assemble, take_apart};
 pub(super) use queue::Counts;
 pub(super) use reading::Opened;
 #[doc(hidden)]
@@ -133,7 +134,7 @@ pub(super) struct Handle(Arc<Queue>);
 
 impl Handle {
     pub(super) fn counts(&self) -> Counts {
-        self.0.lock().counts.clone()
+        self.0.counts()
     }
 
     /// See [`Queue::wait`].

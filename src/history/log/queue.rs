@@ -31,8 +31,19 @@ pub(crate) struct Counts {
     pub(crate) displaced_segments: u64,
     pub(crate) errors: u64,
     pub(crate) syncs: u64,
-    /// What the system said last, if nothing was written since.
+    /// Why a tier's last row was not written, or the last sync not made.
     pub(crate) failing: Option<String>,
+}
+
+/// How writing a tier goes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Course {
+    /// Whether the writer has no open segment, although one was begun.
+    failed: bool,
+    /// Why the last row was not written, if so.
+    why: Option<String>,
+    /// When the next attempt is made.
+    retry: Option<Instant>,
 }
 
 /// Whether a row may be written.
@@ -52,10 +63,9 @@ pub(super) struct State {
     pub(super) waiting: usize,
     /// Buffers to be used again.
     pub(super) spare: Vec<Vec<u8>>,
-    /// Whether the writer has no open segment of a tier, although one was begun.
-    pub(super) failed: Vec<bool>,
-    /// When writing is tried again.
-    pub(super) retry: Option<Instant>,
+    tiers: Vec<Course>,
+    /// Why the last sync was not made, or a segment not deleted, if so.
+    pub(super) refused: Option<String>,
     pub(super) counts: Counts,
     /// Whether the writer is at a job.
     pub(super) busy: bool,
@@ -76,7 +86,7 @@ pub(super) struct Queue {
 
 impl Queue {
     pub(super) fn new(tiers: usize) -> Queue {
-        let state = State { failed: vec![false; tiers], ..State::default() };
+        let state = State { tiers: vec![Course::default(); tiers], ..State::default() };
         Queue { state: Mutex::new(state), ..Queue::default() }
     }
 
@@ -88,13 +98,14 @@ impl Queue {
     pub(super) fn admits(&self, tier: usize, lost: bool) -> Admission {
         let mut state = self.lock();
         let state = &mut *state;
-        let failed = state.failed[tier];
+        let course = &mut state.tiers[tier];
+        let failed = course.failed;
         let full =
             state.jobs.len() >= MAX_HISTORY_QUEUE_ROWS || state.waiting >= MAX_HISTORY_QUEUE_BYTES;
         let admission = if failed || lost {
             // A segment's first row is a large one: not before the writer has caught up, or can be expected to succeed.
             let waits = !state.jobs.is_empty() || state.busy;
-            let later = state.retry.is_some_and(|at| Instant::now() < at);
+            let later = course.retry.is_some_and(|at| Instant::now() < at);
             if waits || later { Admission::No } else { Admission::Segment }
         } else if full {
             Admission::No
@@ -104,7 +115,7 @@ impl Queue {
         match admission {
             Admission::No if failed => state.counts.dropped_failed += 1,
             Admission::No => state.counts.dropped_waiting += 1,
-            _ => state.failed[tier] = false,
+            _ => course.failed = false,
         }
         admission
     }
@@ -125,12 +136,31 @@ impl Queue {
     /// Notes that a row of a tier could not be written: its next one begins a segment, after a pause if that is asked for.
     pub(super) fn fail(&self, tier: usize, why: String, pause: bool) {
         let mut state = self.lock();
-        state.failed[tier] = true;
         state.counts.dropped_failed += 1;
-        state.counts.failing = Some(why);
-        if pause {
-            state.retry = Some(Instant::now() + HISTORY_LOG_RETRY);
-        }
+        let retry = pause.then(|| Instant::now() + HISTORY_LOG_RETRY);
+        state.tiers[tier] = Course { failed: true, why: Some(why), retry };
+    }
+
+    /// Notes that a row of a tier was written.
+    pub(super) fn written(&self, tier: usize, bytes: u64) {
+        let mut state = self.lock();
+        state.counts.written_bytes += bytes;
+        state.counts.rows += 1;
+        let course = &mut state.tiers[tier];
+        (course.why, course.retry) = (None, None);
+    }
+
+    /// Notes that the system refused to sync or to delete.
+    pub(super) fn refused(&self, why: String) {
+        let mut state = self.lock();
+        state.counts.errors += 1;
+        state.refused = Some(why);
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        let state = self.lock();
+        let mut why = state.tiers.iter().map(|course| &course.why).chain([&state.refused]);
+        Counts { failing: why.find_map(Clone::clone), ..state.counts.clone() }
     }
 
     /// Waits until the writer has nothing left to do, and if `sync` is asked for has synced after that. Not longer than

@@ -93,10 +93,8 @@ impl Writer {
                 synced = Instant::now();
                 state = queue.lock();
                 state.counts.syncs += 1;
-                if let Err(error) = result {
-                    state.counts.errors += 1;
-                    state.counts.failing = Some(format!("cannot sync: {error}"));
-                }
+                state.counts.errors += u64::from(result.is_err());
+                state.refused = result.err().map(|error| format!("cannot sync: {error}"));
                 if idle {
                     state.done = asked;
                 }
@@ -153,12 +151,7 @@ impl Writer {
             self.queue.fail(job.tier, why, job.begins);
         } else {
             match self.write(&mut job) {
-                Ok(bytes) => {
-                    let mut state = self.queue.lock();
-                    state.counts.written_bytes += bytes;
-                    state.counts.rows += 1;
-                    (state.retry, state.counts.failing) = (None, None);
-                }
+                Ok(bytes) => self.queue.written(job.tier, bytes),
                 Err(error) => {
                     self.abandon(job.tier);
                     self.queue.lock().counts.errors += 1;
@@ -222,9 +215,7 @@ impl Writer {
         if open.dirty
             && let Err(error) = open.file.sync_data()
         {
-            let mut state = self.queue.lock();
-            state.counts.errors += 1;
-            state.counts.failing = Some(format!("cannot sync: {error}"));
+            self.queue.refused(format!("cannot sync: {error}"));
         }
         self.tiers[tier].closed.push_back(open.segment);
     }
@@ -272,10 +263,7 @@ impl Writer {
         if let Err(error) = std::fs::remove_file(&segment.path)
             && error.kind() != io::ErrorKind::NotFound
         {
-            let mut state = self.queue.lock();
-            state.counts.errors += 1;
-            state.counts.failing =
-                Some(format!("cannot delete {}: {error}", segment.path.display()));
+            self.queue.refused(format!("cannot delete {}: {error}", segment.path.display()));
         }
     }
 }
