@@ -1,10 +1,12 @@
 //! What the history costs: memory, appending a generation, and reading windows.
 //!
-//! `cargo bench --bench history --features history` prints the tables of memory and of appending first. A day takes
+//! `cargo bench --bench history --features history` prints the tables of memory, of appending and of opening
+//! again from disk first. A day takes
 //! 86,400 generations: memory is measured with fifteen-second generations, which the coarse tier keeps one by one.
 
 use criterion::Criterion;
 use std::hint::black_box;
+use std::path::Path;
 use std::time::Duration;
 use tachometer::{Engine, Gauge, Histogram, History, ManualClock, Registry, Unit};
 
@@ -37,18 +39,22 @@ struct Host {
     history: History,
 }
 
-fn host_with(own: bool) -> Host {
+fn host_with(own: bool, directory: Option<&Path>) -> Host {
     let registry = Registry::new();
     let clock = ManualClock::at(Duration::from_secs(1_700_000_000));
     let builder = Engine::builder().registry(&registry).manual(&clock).own_metrics(own);
     let engine = builder.start().expect("its own registry");
-    let builder = History::builder().max_bytes(4 << 30);
+    let builder = History::builder().max_bytes(4 << 30).disk_bytes(16 << 30);
+    let builder = match directory {
+        Some(directory) => builder.directory(directory),
+        None => builder,
+    };
     let history = builder.start(&engine).expect("default settings");
     Host { registry, clock, engine, history }
 }
 
 fn host() -> Host {
-    host_with(false)
+    host_with(false, None)
 }
 
 impl Host {
@@ -163,8 +169,8 @@ struct Busy {
 }
 
 impl Busy {
-    fn new() -> Self {
-        let host = host_with(true);
+    fn new(directory: Option<&Path>) -> Self {
+        let host = host_with(true, directory);
         let label = |at: usize| at.to_string();
         let counter =
             |at| host.registry.metric("work_total", "Work.").label("at", label(at)).counter();
@@ -195,23 +201,70 @@ impl Busy {
 }
 
 /// What the history says itself of appending, with closed blocks and packing.
-fn appending() {
-    let mut busy = Busy::new();
-    busy.generations(1_000);
+fn appending(directory: Option<&Path>) {
+    let mut busy = Busy::new(directory);
+    for _ in 0..10 {
+        busy.generations(100);
+        // Generations come faster here than a disk is asked to take them.
+        busy.host.history.flush(Duration::from_secs(600)).expect("a disk with room");
+    }
     let now = busy.host.engine.refresh();
     let append = now.histogram("tachometer_history_append_seconds").expect("own metrics are on");
     let shown = |q: f64| append.quantile_duration(q).unwrap_or_default();
     println!(
-        "append of a generation of 10,000 scalars and 1,000 histograms, all of them changed: p50 {:?}, p99 {:?}, max {:?}",
+        "append of a generation of 10,000 scalars and 1,000 histograms, all of them changed{}: p50 {:?}, p99 {:?}, max {:?}",
+        if directory.is_some() { ", on disk too" } else { "" },
         shown(0.5),
         shown(0.99),
         shown(1.0)
     );
 }
 
+/// How long it takes to open a day again: 1,000 counters, 1,000 gauges and 100 histograms, all of which change in each of
+/// 5,760 generations 15 s apart.
+fn reopening(directory: &Path) {
+    let host = host_with(false, Some(directory));
+    let label = |at: usize| at.to_string();
+    let counter = |at| host.registry.metric("work_total", "Work.").label("at", label(at)).counter();
+    let gauge = |at| host.registry.metric("level", "Level.").label("at", label(at)).gauge();
+    let metric = || host.registry.metric("wait_seconds", "Wait.").unit(Unit::Nanoseconds);
+    let histogram = |at| metric().label("at", label(at)).histogram();
+    let counters: Vec<_> = (0..1_000).map(|at| counter(at).expect("a counter")).collect();
+    let gauges: Vec<_> = (0..1_000).map(|at| gauge(at).expect("a gauge")).collect();
+    let histograms: Vec<_> = (0..100).map(|at| histogram(at).expect("a histogram")).collect();
+    let mut random = Random(23);
+    host.day(1, |step| {
+        counters.iter().for_each(|one| one.add((1_000.0 + 32.0 * random.normal()) as u64));
+        gauges.iter().for_each(|one| one.set((4_000.0 + 500.0 * random.normal()).round() / 100.0));
+        for one in &histograms {
+            (0..10).for_each(|_| one.record(random.latency()));
+        }
+        if step % 100 == 0 {
+            host.history.flush(Duration::from_secs(600)).expect("a disk with room");
+        }
+    });
+    host.history.sync(Duration::from_secs(600)).expect("a disk with room");
+    let disk = host.history.persistence().expect("it has a directory");
+    drop(host);
+    let again =
+        host_with(false, Some(directory)).history.persistence().expect("it has a directory");
+    println!(
+        "opening a day of 2,000 scalars and 100 histograms, all of them changed each 15 s: {:?}, {} rows, {} bytes in \
+         {} segments",
+        again.replay_time, again.replayed_rows, disk.bytes, disk.segments
+    );
+}
+
+/// Runs something with a directory that goes afterwards.
+fn on_disk(run: impl FnOnce(&Path)) {
+    let path = std::env::temp_dir().join(format!("tachometer-bench-{}", std::process::id()));
+    run(&path);
+    std::fs::remove_dir_all(&path).expect("a directory of its own");
+}
+
 fn reading(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("history/reading");
-    let mut busy = Busy::new();
+    let mut busy = Busy::new(None);
     busy.generations(900);
     let history = &busy.host.history;
     let minutes = Duration::from_secs(300);
@@ -256,7 +309,9 @@ fn reading(criterion: &mut Criterion) {
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     memory();
-    appending();
+    appending(None);
+    on_disk(|path| appending(Some(path)));
+    on_disk(reopening);
     reading(&mut criterion);
     criterion.final_summary();
 }

@@ -55,6 +55,10 @@
 //! | [`MAX_TEMPLATE_BYTES`], [`MAX_TEMPLATE_STEPS`] of a template's expansion | the text is the error, in its place | the text itself |
 //! | [`MAX_RULE_ALERTS`] of one alerting rule | the rule fails, as at its group's `limit`: its alerts are forgotten | `RuleStatus::failures` |
 //! | [`MAX_RECORDED_SERIES`] of all rules together | further series are not kept for later rules; the caller still gets them | `Rules::dropped` |
+//! | [`DEFAULT_HISTORY_DISK_BYTES`] of a history's directory, unless set (feature `history`, as all of the following) | the oldest segment of the coarsest tier is deleted, then of finer ones | `tachometer_history_log_deleted_segments_total{reason="bytes"}` |
+//! | [`MAX_HISTORY_QUEUE_ROWS`], [`MAX_HISTORY_QUEUE_BYTES`] that wait for the disk | rows are not written until it has caught up | `tachometer_history_log_dropped_rows_total{reason="waiting"}` |
+//! | [`MAX_HISTORY_RECORD_BYTES`] of one row | it is not written | `tachometer_history_log_dropped_rows_total{reason="failed"}` |
+//! | [`MAX_HISTORY_DAMAGE`] reports of damage | further damage is skipped without one | `tachometer_history_log_damaged_segments` |
 //! | [`MAX_SILENCES`] | a further one is refused | the error |
 //! | [`RULE_OVERDUE_INTERVALS`] without a generation (features `rules` and `history`, as all of the following) | rules are evaluated at the clock's time, each interval | `tachometer_rule_overdue_evaluations_total` |
 //! | [`RULE_STATE_PERIOD`], [`RULE_STATE_REFRESH`] between two writes of the rules' state | it is written later | nowhere: nothing is lost while the process runs |
@@ -284,6 +288,28 @@ pub const HISTORY_BLOCK_ROWS: usize = 240;
 /// The least number of series whose closed columns a history packs after each generation, and the part of all series
 /// (one in so many) if that is more: a block's packing is over long before the next one closes.
 pub(crate) const HISTORY_PACKED_SERIES: (usize, usize) = (32, 120);
+/// Bytes that a history may take on disk unless told otherwise.
+pub const DEFAULT_HISTORY_DISK_BYTES: u64 = 1 << 30;
+/// The smallest bound on a history's bytes on disk.
+pub const MIN_HISTORY_DISK_BYTES: u64 = 256 << 10;
+/// How many segments of one size the bound of a history's bytes on disk is divided into.
+pub(crate) const HISTORY_SEGMENTS: u64 = 32;
+/// The smallest and the largest size at which a segment of a history ends, unless four times its first row is more.
+pub(crate) const HISTORY_SEGMENT_BYTES: (usize, usize) = (16 << 10, 16 << 20);
+/// The part of its tier's span (one in so many) after which a segment of a history ends.
+pub(crate) const HISTORY_SPAN_SEGMENTS: i64 = 8;
+/// Bytes of one row of a history on disk.
+pub const MAX_HISTORY_RECORD_BYTES: usize = 256 << 20;
+/// Rows of a history that may wait for the disk.
+pub const MAX_HISTORY_QUEUE_ROWS: usize = 1_024;
+/// Bytes of rows that may wait for the disk, but for the last one.
+pub const MAX_HISTORY_QUEUE_BYTES: usize = 32 << 20;
+/// How often what was written of a history is synced: what a loss of power may cost.
+pub const HISTORY_LOG_SYNC: Duration = Duration::from_secs(5);
+/// How long after the disk refused a row of a history the next attempt is made.
+pub const HISTORY_LOG_RETRY: Duration = Duration::from_secs(5);
+/// Damaged parts of a history on disk that are told one by one.
+pub const MAX_HISTORY_DAMAGE: usize = 1_000;
 /// Bytes of a rule file.
 pub const MAX_RULE_FILE_BYTES: usize = 1 << 20;
 /// Values of a rule file's YAML, those that its aliases repeat counted each time.
@@ -418,5 +444,13 @@ const _: () =
     assert!(MAX_PUSH_SPOOL_BYTES < u32::MAX as usize, "lengths in a spool's file are 32 bits wide");
 const _: () =
     assert!(HISTORY_BLOCK_ROWS <= u16::MAX as usize, "rows of a block are counted in 16 bits");
+const _: () = assert!(
+    MAX_HISTORY_RECORD_BYTES <= u32::MAX as usize,
+    "lengths of a history's records are 32 bits wide"
+);
+const _: () = assert!(
+    HISTORY_SEGMENT_BYTES.0 as u64 * HISTORY_SEGMENTS / 2 <= MIN_HISTORY_DISK_BYTES,
+    "the smallest bound has room for sixteen of the smallest segments"
+);
 const _: () =
     assert!(2 * HISTORY_PACKED_SERIES.1 <= HISTORY_BLOCK_ROWS, "packing keeps up with two tiers");

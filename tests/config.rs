@@ -141,6 +141,8 @@ fn what_cannot_be_is_told_with_its_line_and_key() {
             "`sample_every`: invalid value: integer `0`, expected a nonzero u32",
         ),
         ("[recording]\nsample_every = 2000000", 2, "is not from 1 to 1048576"),
+        ("[history]\n\ntiers = []", 3, "`history.tiers`: expected at least one"),
+        ("[history]\ntiers = [{ step = \"1s\" }]", 2, "missing field `span`"),
     ];
     for (text, line, expected) in wrong {
         let error = error_of(text);
@@ -338,4 +340,48 @@ fn thresholds_of_alerts_are_read_and_checked() {
         let error = error_of(&format!("[alerts]\n{lines}\n"));
         assert!(error.place.is_some() && error.reason.contains(expected), "{lines}: {error}");
     }
+}
+
+#[cfg(feature = "history")]
+#[test]
+fn a_history_is_configured() {
+    let wrong = [
+        ("max_bytes = 1", "`history.max_bytes`: 1 is below 65536"),
+        ("disk_bytes = 1", "`history.disk_bytes`: 1 is below"),
+        (
+            "tiers = [{ step = \"1s\", span = \"10s\" }, { step = \"6s\", span = \"1h\" }]",
+            "too short",
+        ),
+        (
+            "tiers = [{ step = \"0s\", span = \"10s\" }]",
+            "`history.tiers`: a step of 0ns is below 1ms",
+        ),
+    ];
+    for (line, expected) in wrong {
+        let error = error_of(&format!("[history]\n{line}"));
+        assert!(error.reason.contains(expected), "{line}: {error}");
+        assert_eq!(error.place.map(|place| place.0), Some(2), "{line}: {error}");
+    }
+    let folder = std::env::temp_dir().join(format!("tachometer-configured-{}", std::process::id()));
+    let text = "[history]\ntiers = [{ step = \"1s\", span = \"10m\" }]";
+    let variables = [
+        ("TACHOMETER_HISTORY_DIRECTORY", folder.to_str().unwrap()),
+        ("TACHOMETER_HISTORY_MAX_BYTES", "1000000"),
+    ];
+    let (config, _) = Config::parse_with(text, variables).unwrap();
+    let description = config.description();
+    assert!(
+        description.contains("history: every 1s for 10m, 1000000 bytes at most; in "),
+        "{description}"
+    );
+    let registry = tachometer::Registry::new();
+    let clock = tachometer::ManualClock::at(Duration::from_secs(1_700_000_000));
+    let engine = config.engine.builder().registry(&registry).manual(&clock).start().unwrap();
+    let history = config.history.start(&engine).unwrap().expect("it is on");
+    assert!(history.persistence().is_some() && folder.is_dir());
+    drop(history);
+    std::fs::remove_dir_all(&folder).unwrap();
+    let off = Config::parse("[history]\nenabled = false").unwrap();
+    assert!(off.history.start(&engine).unwrap().is_none());
+    assert!(off.description().contains("history: none"));
 }

@@ -17,7 +17,11 @@ impl Config {
     }
 
     pub(super) fn describe(&self, variables: &[String]) -> String {
-        let mut lines = vec![self.engine_line(), self.recording_line(), self.listener.line()];
+        let mut lines = vec![self.engine_line(), self.recording_line()];
+        if cfg!(feature = "history") {
+            lines.push(self.history.line());
+        }
+        lines.push(self.listener.line());
         lines.extend(self.alerts_line());
         if !self.targets.is_empty() {
             lines.push(format!("push: the last flush takes at most {}", self.push.flush_within));

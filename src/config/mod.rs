@@ -22,6 +22,7 @@
 //! | `[process]` | shards, address space, barrier | [`ProcessConfig::apply`], before the first record |
 //! | `[recording]` | precision of histograms, limit of families, sampling | [`RecordingConfig::apply`], before the engine starts |
 //! | `[engine]` | interval, labels, own metrics | [`EngineConfig::builder`] |
+//! | `[history]` | tiers, bounds, directory | `HistoryConfig::start`, with feature `history` |
 //! | `[listener]` | address, TLS, credentials, networks, limits | `ListenerConfig::bind`, with feature `http` |
 //! | `[alerts]` | thresholds of alerts | `AlertConfig::rules`, with feature `rules` |
 //! | `[push]`, `[targets.NAME]` | push targets | `Config::pusher`, with feature `push` |
@@ -38,6 +39,7 @@
 mod describe;
 mod engine;
 mod error;
+mod history;
 mod keys;
 mod listener;
 mod overrides;
@@ -53,6 +55,7 @@ pub use crate::alerts::{AlertConfig, ConsensusKind};
 pub use crate::span::Span;
 pub use engine::{Barrier, EngineConfig, ProcessConfig};
 pub use error::ConfigError;
+pub use history::{HistoryConfig, HistoryTier};
 pub use listener::{ListenerConfig, ListenerTls};
 pub use recording::{Figures, RecordingConfig};
 pub use secret::Secret;
@@ -81,6 +84,8 @@ pub struct Config {
     pub engine: EngineConfig,
     /// What is recorded, and how finely.
     pub recording: RecordingConfig,
+    /// What the engine remembers of its generations.
+    pub history: HistoryConfig,
     /// The HTTP listener.
     pub listener: ListenerConfig,
     /// Thresholds of alerts.
@@ -120,6 +125,7 @@ impl Config {
         self.process.check()?;
         self.engine.check()?;
         self.recording.check()?;
+        self.history.check()?;
         self.listener.check()?;
         let alerts = self.alerts.check();
         alerts.map_err(|(key, reason)| Problem::at(&["alerts", key], reason))?;

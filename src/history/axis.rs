@@ -29,6 +29,12 @@ impl Axis {
         time
     }
 
+    /// Goes on from a generation of another process, whose monotonic clock is not known.
+    pub(super) fn resume(&mut self, time: i64) {
+        let unix = Duration::from_millis(time.max(0) as u64);
+        self.last = Some((Moment { unix, elapsed: Duration::MAX }, time));
+    }
+
     /// The time of the last generation.
     pub(super) fn last(&self) -> Option<i64> {
         self.last.map(|(_, time)| time)
@@ -61,5 +67,21 @@ mod tests {
         assert_eq!(at(60_000, 4_000), 60_000, "the wall is ahead again");
         assert_eq!(at(59_000, 4_000), 60_001);
         assert_eq!(axis.steps_back, 2);
+    }
+
+    #[test]
+    fn time_goes_on_from_another_process() {
+        let at = |unix: u64| Moment {
+            unix: Duration::from_millis(unix),
+            elapsed: Duration::from_millis(unix + 7_000),
+        };
+        let mut axis = Axis::default();
+        axis.resume(50_000);
+        assert_eq!(axis.last(), Some(50_000));
+        assert_eq!(axis.place(at(20_000)), 50_001, "the wall's clock was set back meanwhile");
+        assert_eq!(axis.place(at(21_000)), 51_001, "at the pace of the new process's clock");
+        assert_eq!(axis.steps_back, 1);
+        axis.resume(50_000);
+        assert_eq!(axis.place(at(90_000)), 90_000);
     }
 }

@@ -5,6 +5,7 @@
 //! next generation as one that has seen nothing.
 
 use super::column::Chunk;
+use super::log::Log;
 use super::series::{Series, Track};
 use super::store::Store;
 use super::tier::Tier;
@@ -14,7 +15,8 @@ impl Store {
     /// Bytes of everything.
     pub(super) fn bytes(&self) -> usize {
         let times: usize = self.tiers.iter().map(Tier::heap).sum();
-        self.fixed + self.columns + times
+        let log = self.log.as_ref().map_or(0, Log::heap);
+        self.fixed + self.definitions + self.columns + times + log
     }
 
     /// Packs some of what waits for it, and lets go what is too old or too much at `now`.
@@ -95,7 +97,7 @@ impl Store {
     }
 
     /// Drops series that have nothing left, and nothing to come.
-    fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         let shown = self.tiers.iter().map(|tier| tier.shown).min().unwrap_or_default();
         for (id, place) in self.series.iter_mut().enumerate() {
             let spent = |series: &mut Series| series.is_spent() && series.seen <= shown;
@@ -103,6 +105,9 @@ impl Store {
             self.fixed -= Series::cost(&series.key, self.tiers.len());
             self.by_key.remove(&series.key);
             self.free.push(id as u32);
+            if let Some(log) = &mut self.log {
+                log.forget(id as u32);
+            }
         }
     }
 
@@ -114,7 +119,10 @@ impl Store {
         let fixed: usize = series().map(|series| Series::cost(&series.key, self.tiers.len())).sum();
         let tracks = || series().flat_map(|series| series.tracks.iter().enumerate());
         let columns: usize = tracks().map(|(tier, track)| track.bytes(tier)).sum();
-        (times + fixed + columns, tracks().map(|(_, track)| track.chunks.len()).sum())
+        (
+            times + fixed + self.definitions + columns,
+            tracks().map(|(_, track)| track.chunks.len()).sum(),
+        )
     }
 }
 

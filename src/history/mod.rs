@@ -31,6 +31,24 @@
 //! out of the history what it needs, under a lock, and computes without it. A window has every generation that was
 //! published before it was asked for. A panic in here is caught and counted in `tachometer_callback_panics_total`.
 //!
+//! # On disk
+//!
+//! With [`HistoryBuilder::directory`] each row is also appended to a log in a directory, and the next process begins with
+//! what the log has. What was written survives the end of the process, SIGKILL at any moment included: the history opens
+//! with all rows up to the last one that was written as a whole. A loss of power costs at most what was not synced:
+//! [`HISTORY_LOG_SYNC`](crate::limits::HISTORY_LOG_SYNC), 5 seconds; [`History::sync`] waits until all is.
+//!
+//! A restart is a gap in time. The new process counts from zero, and all series begin anew: what they counted before and
+//! after adds up, as far as the last row. A history that is started again by the same process, on the same registry, does
+//! not count anything twice; what was counted in between is in no window. Where the wall's clock was set back meanwhile,
+//! time goes on from the last row. Damage is skipped, and costs the rest of one file at most; [`History::damage`] tells
+//! where. A series goes on behind it with what it has then, so that no difference is wrong.
+//!
+//! Writing is the matter of a thread of its own. Where the disk does not follow, or refuses, rows are dropped and counted,
+//! [`History::persistence`] says why, and the history in memory goes on; writing is tried again every
+//! [`HISTORY_LOG_RETRY`](crate::limits::HISTORY_LOG_RETRY). When the last clone is dropped, what waits is written and synced
+//! first.
+//!
 //! # Limits
 //!
 //! [`HistoryBuilder::max_bytes`] bounds the memory of all of it. When it is taken, the oldest block of the coarsest
@@ -60,6 +78,7 @@ mod axis;
 mod bits;
 mod bound;
 mod column;
+mod log;
 mod own;
 mod reading;
 mod scalars;
@@ -74,6 +93,7 @@ mod tests;
 mod tier;
 mod window;
 
+pub use log::{Damage, Persistence};
 pub use settings::HistoryBuilder;
 pub use window::{Window, WindowSeries};
 
@@ -95,6 +115,14 @@ pub struct History {
 struct Shared {
     store: Mutex<Store>,
     own: OwnMetrics,
+    log: Option<OnDisk>,
+}
+
+/// What there is to say of a log.
+#[derive(Debug)]
+struct OnDisk {
+    handle: log::Handle,
+    opened: log::Opened,
 }
 
 impl Shared {
@@ -110,7 +138,8 @@ impl Subscriber for Shared {
         let before = (store.counts, store.steps_back());
         let first = store.first;
         store.append(snapshot, first);
-        self.own.appended(&store, before, began.elapsed());
+        let log = self.log.as_ref().map(|log| log.handle.counts());
+        self.own.appended(&store, before, log, began.elapsed());
     }
 }
 
@@ -203,6 +232,58 @@ impl History {
         self.shared.lock().kept().map(|(from, to)| (time(from), time(to)))
     }
 
+    /// Waits until all generations that were made so far are on the disk and synced, so that they survive a loss of power.
+    /// Without [a directory](HistoryBuilder::directory) there is nothing to wait for.
+    ///
+    /// # Errors
+    /// The system did not take all of them, or not within `limit`.
+    pub fn sync(&self, limit: Duration) -> Result<(), Error> {
+        self.wait(true, limit)
+    }
+
+    /// As [`History::sync`], without the sync: what the system has survives the end of the process, however it ends.
+    ///
+    /// # Errors
+    /// As [`History::sync`].
+    pub fn flush(&self, limit: Duration) -> Result<(), Error> {
+        self.wait(false, limit)
+    }
+
+    fn wait(&self, sync: bool, limit: Duration) -> Result<(), Error> {
+        let Some(log) = &self.shared.log else { return Ok(()) };
+        if !log.handle.wait(sync, limit) {
+            return Err(Error::TimedOut(limit));
+        }
+        log.handle.counts().failing.map_or(Ok(()), |reason| {
+            let attempt = "write the history to the disk".to_owned();
+            Err(Error::Io { attempt, kind: std::io::ErrorKind::Other, reason })
+        })
+    }
+
+    /// How it does on disk; `None` without [a directory](HistoryBuilder::directory).
+    pub fn persistence(&self) -> Option<Persistence> {
+        let OnDisk { handle, opened } = self.shared.log.as_ref()?;
+        let counts = handle.counts();
+        Some(Persistence {
+            bytes: counts.bytes,
+            segments: counts.segments,
+            written_bytes: counts.written_bytes,
+            written_rows: counts.rows,
+            dropped_rows: counts.dropped_waiting + counts.dropped_failed,
+            deleted_segments: counts.aged_segments + counts.displaced_segments,
+            errors: counts.errors,
+            failing: counts.failing,
+            replayed_rows: opened.rows,
+            replay_time: opened.time,
+        })
+    }
+
+    /// What of the directory could not be read at the start, and was skipped: file, place and reason. At most
+    /// [`MAX_HISTORY_DAMAGE`](crate::limits::MAX_HISTORY_DAMAGE).
+    pub fn damage(&self) -> &[Damage] {
+        self.shared.log.as_ref().map_or(&[], |log| &log.opened.damage)
+    }
+
     /// Bytes of memory that it takes: columns, times, and the series' names and labels.
     pub fn bytes(&self) -> usize {
         self.shared.lock().bytes()
@@ -211,5 +292,30 @@ impl History {
     /// How many series it has, those that ended and are still kept among them.
     pub fn series(&self) -> usize {
         self.shared.lock().by_key.len()
+    }
+}
+
+/// What reads a log's segments from memory, for tests and fuzz targets alone.
+#[doc(hidden)]
+pub mod outside {
+    use super::{History, OwnMetrics, Shared, Store, log};
+    use std::sync::{Arc, Mutex};
+
+    /// A history that has what some segments have, and goes on nowhere; and how many of them are damaged.
+    pub fn history(tiers: &[(i64, i64)], max_bytes: usize, segments: &[&[u8]]) -> (History, usize) {
+        let mut store = Store::new(tiers, max_bytes);
+        let damaged = log::read_pieces(&mut store, segments).damage.len();
+        let shared = Shared { store: Mutex::new(store), own: OwnMetrics::default(), log: None };
+        (History { shared: Arc::new(shared) }, damaged)
+    }
+
+    /// A segment with these rows, whatever they say, and checksums that are right.
+    pub fn segment(step: i64, finest: bool, number: u64, payloads: &[Vec<u8>]) -> Vec<u8> {
+        log::assemble(step, finest, number, payloads)
+    }
+
+    /// The rows of a sound segment.
+    pub fn payloads(segment: &[u8]) -> Vec<Vec<u8>> {
+        log::take_apart(segment)
     }
 }

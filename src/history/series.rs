@@ -36,7 +36,6 @@ impl Hash for Key {
 }
 
 impl Key {
-    #[cfg(feature = "promql")]
     pub(super) fn is_histogram(&self) -> bool {
         self.definition.kind == crate::registry::Kind::Histogram
     }
@@ -102,9 +101,9 @@ impl Series {
         self.live && self.identity == identity
     }
 
-    /// The series begins anew.
-    pub(super) fn restart(&mut self) {
-        self.tracks.iter_mut().for_each(|track| track.broken = Some(Origin::New));
+    /// The series begins anew, after that.
+    pub(super) fn restart(&mut self, origin: Origin) {
+        self.tracks.iter_mut().for_each(|track| track.broken = Some(origin));
     }
 
     /// Bytes that it takes for as long as history has it.
@@ -122,8 +121,15 @@ impl Series {
             && self.tracks.iter().all(|track| track.chunks.is_empty() && track.head.is_empty())
     }
 
-    /// Adds the row after `rows` rows of tier `at`, at index `row` of its open block; how many bytes it took more.
-    pub(super) fn push(&mut self, at: usize, rows: u64, row: u16, gain: &mut Gain) -> isize {
+    /// Adds the row after `rows` rows of tier `at`, at index `row` of its open block; how many bytes it took more, and
+    /// what came before it.
+    pub(super) fn push(
+        &mut self,
+        at: usize,
+        rows: u64,
+        row: u16,
+        gain: &mut Gain,
+    ) -> (isize, Origin) {
         let track = &mut self.tracks[at];
         let before = track.heap(at);
         let goes_on = track.last_row == rows && rows > 0;
@@ -151,8 +157,43 @@ impl Series {
                 track.head.push_histogram(row, gain, origin, known);
             }
         }
-        self.tracks[at].heap(at) as isize - before as isize
+        (self.tracks[at].heap(at) as isize - before as isize, origin)
     }
+
+    /// As [`Series::push`], of a row that was read from a log; how many bytes it took more.
+    pub(super) fn push_logged(
+        &mut self,
+        at: usize,
+        rows: u64,
+        row: u16,
+        origin: Origin,
+        shown: Logged<'_>,
+    ) -> isize {
+        let track = &mut self.tracks[at];
+        let before = track.heap(at);
+        let origin = match track.broken.take() {
+            Some(broken) if origin == Origin::Continues => broken,
+            _ => origin,
+        };
+        track.last_row = rows + 1;
+        match shown {
+            Logged::Scalar(value) => track.head.push_scalar(row, value, origin),
+            Logged::Histogram(gain, histogram) => {
+                let none = Gain::default();
+                let gain = if origin == Origin::Unknown { &none } else { gain };
+                let known = || Some(histogram(origin == Origin::Continues));
+                track.head.push_histogram(row, gain, origin, known);
+            }
+        }
+        track.heap(at) as isize - before as isize
+    }
+}
+
+/// What a log's row has of a series.
+pub(super) enum Logged<'a> {
+    Scalar(u64),
+    /// What a histogram has more, and what it has: before that, if that is asked for.
+    Histogram(&'a Gain, &'a dyn Fn(bool) -> Arc<HistogramSnapshot>),
 }
 
 impl Track {
@@ -160,6 +201,18 @@ impl Track {
     fn heap(&self, tier: usize) -> usize {
         let mark = self.mark.as_deref().filter(|_| tier > 0);
         self.head.heap() + mark.map_or(0, weight)
+    }
+
+    /// Whether it has the last of so many rows.
+    pub(super) fn has_row(&self, rows: u64) -> bool {
+        rows > 0 && self.last_row == rows
+    }
+
+    /// Goes on from what a log had in the last row; how many bytes that takes.
+    pub(super) fn resume(&mut self, tier: usize, mark: Arc<HistogramSnapshot>) -> isize {
+        let before = self.heap(tier);
+        self.mark = Some(mark);
+        self.heap(tier) as isize - before as isize
     }
 
     /// Bytes of all of it.

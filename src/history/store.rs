@@ -7,6 +7,7 @@
 
 use super::axis::Axis;
 use super::column::{Chunk, Origin};
+use super::log::Log;
 use super::series::{Current, Key, Series, Track};
 use super::sparse::Gain;
 use super::tier::{Part, Tier};
@@ -18,7 +19,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 /// Stands for a series that was refused.
-const REFUSED: u32 = u32::MAX;
+pub(super) const REFUSED: u32 = u32::MAX;
 
 /// How often something happened in a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,13 +46,22 @@ pub(super) struct Store {
     scalars: Vec<u32>,
     histograms: Vec<u32>,
     /// Series that the last generation does not have, and that some tier has not shown to the end.
-    leaving: Vec<u32>,
+    pub(super) leaving: Vec<u32>,
     axis: Axis,
     /// What came before the series of the first generation. All later ones are new.
     pub(super) first: Origin,
+    /// What came before series that a log had, where the next generation has them: nothing, as it is another process's;
+    /// or what history did not see.
+    pub(super) anew: Origin,
+    /// The time of the last row that a log had.
+    pub(super) replayed: Option<i64>,
+    /// Where rows are written down, too.
+    pub(super) log: Option<Log>,
     pub(super) max_bytes: usize,
     /// Bytes of series that they take as long as they are here.
     pub(super) fixed: usize,
+    /// Bytes of definitions that came from a log.
+    pub(super) definitions: usize,
     /// Bytes of columns.
     pub(super) columns: usize,
     pub(super) chunks: usize,
@@ -76,8 +86,12 @@ impl Store {
             leaving: Vec::new(),
             axis: Axis::default(),
             first: Origin::New,
+            anew: Origin::New,
+            replayed: None,
+            log: None,
             max_bytes,
             fixed: 0,
+            definitions: 0,
             columns: 0,
             chunks: 0,
             packing: VecDeque::new(),
@@ -106,6 +120,7 @@ impl Store {
         if let Some(found) = found {
             self.adopt(&snapshot.layout, found, origin);
         }
+        self.anew = Origin::New;
         self.take(snapshot);
         self.push_row(0, time);
         let shown = self.tiers.iter().map(|tier| tier.shown).min().unwrap_or_default();
@@ -192,8 +207,13 @@ impl Store {
             let Some(series) = self.series.get_mut(id as usize).and_then(Option::as_mut) else {
                 continue;
             };
-            if found.is_some() && (series.seen != last || series.identity != one.identity()) {
-                series.restart();
+            if series.identity == Identity::NOBODY {
+                // A log knows it, and the program may say more of it by now.
+                series.key.definition = family.definition.clone();
+                series.restart(self.anew);
+            } else if found.is_some() && (series.seen != last || series.identity != one.identity())
+            {
+                series.restart(Origin::New);
             }
             series.identity = one.identity();
             series.live = true;
@@ -208,7 +228,7 @@ impl Store {
     }
 
     /// A place for a new series.
-    fn admit(&mut self, key: Key, identity: Identity, origin: Origin) -> u32 {
+    pub(super) fn admit(&mut self, key: Key, identity: Identity, origin: Origin) -> u32 {
         let cost = Series::cost(&key, self.tiers.len());
         // Half of the bytes are for what series were, not for who they are.
         if self.fixed + cost > self.max_bytes / 2 {
@@ -240,7 +260,7 @@ impl Store {
                 && series.key.definition.kind == Kind::Counter
                 && series.seen > 0
             {
-                series.restart();
+                series.restart(Origin::New);
             }
             series.current = next;
             series.seen = generation;
@@ -251,13 +271,22 @@ impl Store {
     fn push_row(&mut self, tier: usize, time: i64) {
         let (rows, shown) = (self.tiers[tier].rows, self.tiers[tier].shown);
         let row = self.tiers[tier].push(time);
-        let Store { scalars, histograms, leaving, series, gain, columns, .. } = self;
+        let Store { scalars, histograms, leaving, series, gain, columns, log, .. } = self;
+        if let Some(log) = log {
+            log.begin(tier, time);
+        }
         for &id in scalars.iter().chain(&*histograms).chain(&*leaving) {
             let series = series.get_mut(id as usize).and_then(Option::as_mut);
             if let Some(series) = series.filter(|series| series.seen > shown) {
-                let more = series.push(tier, rows, row, gain);
+                let (more, origin) = series.push(tier, rows, row, gain);
                 *columns = columns.saturating_add_signed(more);
+                if let Some(log) = log {
+                    log.show(tier, id, series, origin, gain);
+                }
             }
+        }
+        if let Some(log) = log {
+            log.end(tier, time);
         }
         self.tiers[tier].shown = self.counts.generations;
         if self.tiers[tier].is_full() {
@@ -274,7 +303,7 @@ impl Store {
         }
     }
 
-    fn close(&mut self, tier: usize) {
+    pub(super) fn close(&mut self, tier: usize) {
         let block = self.tiers[tier].close();
         for series in self.series.iter_mut().flatten() {
             let track = &mut series.tracks[tier];
@@ -337,6 +366,11 @@ impl Store {
     /// The time of the last generation.
     pub(super) fn now(&self) -> Option<i64> {
         self.axis.last()
+    }
+
+    /// Goes on in time from a generation that a log had.
+    pub(super) fn resume(&mut self, last: i64) {
+        self.axis.resume(last);
     }
 
     /// How often the wall's clock went backwards.

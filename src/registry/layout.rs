@@ -128,6 +128,12 @@ pub(crate) struct Identity {
     slot: Option<usize>,
 }
 
+impl Identity {
+    /// No series of this process has it.
+    #[cfg(feature = "history")]
+    pub(crate) const NOBODY: Identity = Identity { life: 0, slot: None };
+}
+
 impl SeriesLayout {
     /// See [`Identity`]. The weak reference keeps the address from being used again.
     pub(crate) fn identity(&self) -> Identity {

@@ -69,6 +69,9 @@ pub(crate) struct State {
     pub(crate) running: Option<u64>,
     /// The last complete snapshot of the engine that ran before, with its fork generation: exact sums go on from it.
     left: Option<(u64, Arc<Snapshot>)>,
+    /// Drawn at random: tells its counts from those of another registry or process.
+    #[cfg(feature = "history")]
+    run: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -140,6 +143,16 @@ impl Inner {
         }
         state.running = Some(generation);
         Ok(state.left.take().filter(|left| left.0 == generation).map(|left| left.1))
+    }
+
+    /// A number that no other registry of any process has, but by chance.
+    #[cfg(feature = "history")]
+    pub(crate) fn run(&self) -> u64 {
+        use std::hash::{BuildHasher as _, RandomState};
+        *self.lock().run.get_or_insert_with(|| {
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            RandomState::new().hash_one((std::process::id(), now.unwrap_or_default()))
+        })
     }
 
     /// The engine has stopped, and leaves its last complete snapshot to the next.

@@ -122,6 +122,17 @@ impl Group {
 }
 
 impl Rule {
+    pub(crate) fn new(
+        name: String,
+        query: Query,
+        labels: Vec<(String, Template)>,
+        kind: RuleKind,
+    ) -> Rule {
+        let text = query.text();
+        let formatted = formatted(text).unwrap_or_else(|| text.to_owned());
+        Rule { name, query, formatted, labels, kind }
+    }
+
     /// The name of the alert, or of the metric that is recorded.
     pub fn name(&self) -> &str {
         &self.name
@@ -363,8 +374,7 @@ impl Reader<'_> {
             false => RuleKind::Recording,
         };
         let query = query.filter(|_| self.errors.len() == before)?;
-        let formatted = formatted(&expr).unwrap_or(expr);
-        Some(Rule { name, query, formatted, labels, kind })
+        Some(Rule::new(name, query, labels, kind))
     }
 
     /// Labels or annotations: line, name and text.

@@ -114,6 +114,6 @@ pub use observer::RuleObserver;
 pub use recorded::Overlay;
 pub use settings::RuleSettings;
 pub use silence::Silence;
+pub use state::{Restored, RulesState};
 #[cfg(all(feature = "history", feature = "http"))]
 pub(crate) use template::rfc3339;
-pub use state::{Restored, RulesState};

@@ -118,7 +118,8 @@ fn event(change: &Transition) -> String {
     quote(&change.rule, &mut out);
     let (from, to) = (change.from.as_str(), change.to.as_str());
     // Writing to a string does not fail.
-    let _ = write!(out, ",\"from\":\"{from}\",\"to\":\"{to}\",\"silenced\":{},", change.is_silenced);
+    let _ =
+        write!(out, ",\"from\":\"{from}\",\"to\":\"{to}\",\"silenced\":{},", change.is_silenced);
     write_alert_fields(&mut out, &change.alert);
     out.push_str("}\n\n");
     out

@@ -6,7 +6,7 @@ use crate::common::random::Random;
 use proptest::prelude::*;
 use std::collections::HashMap;
 use std::time::Duration;
-use tachometer::history::Window;
+use tachometer::history::{HistoryBuilder, Window};
 use tachometer::{Counter, Engine, Family, Gauge, Histogram, History, ManualClock, Registry};
 
 const START: u64 = 1_700_000_000_000;
@@ -31,13 +31,16 @@ enum Event {
     Gap(u64),
     /// The wall's clock is set so many milliseconds ahead.
     Wall(i64),
+    /// The process ends, and another one begins.
+    Restart,
 }
 
-fn phase() -> impl Strategy<Value = Phase> {
+fn phase(restarts: u32) -> impl Strategy<Value = Phase> {
     let event = prop_oneof![
         4 => Just(Event::None),
         1 => (1_000u64..200_000).prop_map(Event::Gap),
         1 => (-50_000i64..50_000).prop_map(Event::Wall),
+        restarts => Just(Event::Restart),
     ];
     let pace = prop_oneof![3 => Just(1_000u64), 1 => Just(0), 1 => 1u64..3_000, 1 => Just(7_000)];
     (1usize..350, pace, 0u64..6, event).prop_map(|(generations, pace, records, clock)| Phase {
@@ -57,37 +60,54 @@ struct Recorded {
     level: f64,
 }
 
-struct Host {
-    clock: ManualClock,
+/// A process: what it counts, and its history.
+struct Process {
     engine: Engine,
+    history: History,
     plain: Counter,
     keyed: Family<Counter, 1>,
     size: Histogram,
     keyed_size: Family<Histogram, 1>,
     level: Gauge,
+}
+
+struct Host {
+    clock: ManualClock,
+    settings: HistoryBuilder,
+    process: Option<Process>,
     all: Vec<Recorded>,
     /// The model's own clocks.
     wall: u64,
     last_wall: u64,
 }
 
-impl Host {
-    fn new() -> Self {
-        let (registry, clock) = (Registry::new(), ManualClock::at(Duration::from_millis(START)));
+impl Process {
+    fn begin(clock: &ManualClock, settings: &HistoryBuilder) -> Self {
+        let registry = Registry::new();
+        let engine = by_hand_with(&registry, clock);
         let metric =
             |name: &str| registry.metric(name, "Of a model.").expire_after(Duration::from_secs(5));
-        Host {
+        Process {
+            history: settings.clone().start(&engine).unwrap(),
             plain: registry.counter("plain_total", "Of a model.").unwrap(),
             keyed: metric("keyed_total").family(["key"]).unwrap(),
             size: registry.histogram("size", "Of a model.").unwrap(),
             keyed_size: metric("keyed_size").family(["key"]).unwrap(),
             level: registry.gauge("level", "Of a model.").unwrap(),
-            engine: by_hand_with(&registry, &clock),
-            clock,
-            all: Vec::new(),
-            wall: START,
-            last_wall: START,
+            engine,
         }
+    }
+}
+
+impl Host {
+    fn new(settings: HistoryBuilder) -> Self {
+        let clock = ManualClock::at(Duration::from_millis(START));
+        let process = Some(Process::begin(&clock, &settings));
+        Host { clock, settings, process, all: Vec::new(), wall: START, last_wall: START }
+    }
+
+    fn process(&self) -> &Process {
+        self.process.as_ref().unwrap()
     }
 
     fn run(&mut self, phase: Phase, random: &mut Random) {
@@ -101,39 +121,53 @@ impl Host {
                 self.wall = self.wall.saturating_add_signed(by);
                 self.clock.set_wall(Duration::from_millis(self.wall));
             }
+            Event::Restart => {
+                self.process = None;
+                self.process = Some(Process::begin(&self.clock, &self.settings));
+                let history = &self.process().history;
+                assert!(history.damage().is_empty(), "{:?}", history.damage());
+            }
         }
         let mut passed = if let Event::Gap(millis) = phase.clock { millis } else { 0 };
-        for _ in 0..phase.generations {
+        for generation in 0..phase.generations {
+            if generation % 100 == 0 {
+                self.process().history.flush(Duration::from_secs(60)).unwrap();
+            }
+            let process = self.process.as_ref().unwrap();
             let mut now = Recorded::default();
             for _ in 0..random.below(phase.records + 1) {
                 let key = KEYS[random.below(3) as usize];
                 let value = random.below(1 << 40) >> random.below(40);
                 match random.below(4) {
                     0 => {
-                        self.plain.add(value);
+                        process.plain.add(value);
                         *now.counts.entry("").or_default() += value;
                     }
                     1 => {
-                        self.keyed.at([key]).add(value);
+                        process.keyed.at([key]).add(value);
                         *now.counts.entry(key).or_default() += value;
                     }
                     2 => {
-                        self.size.record(value);
+                        process.size.record(value);
                         now.values.entry("").or_default().push(value);
                     }
                     _ => {
-                        self.keyed_size.at([key]).record(value);
+                        process.keyed_size.at([key]).record(value);
                         now.values.entry(key).or_default().push(value);
                     }
                 }
             }
             now.level = random.below(1_000) as f64 / 10.0;
-            self.level.set(now.level);
+            process.level.set(now.level);
             self.clock.advance(Duration::from_millis(phase.pace));
             self.wall += phase.pace;
             passed += phase.pace;
-            self.engine.refresh();
-            // Never backwards, and at the pace of the monotonic clock where the wall is behind.
+            process.engine.refresh();
+            // Never backwards, and at the pace of the monotonic clock where the wall is behind; but no process knows how
+            // long the one before it has been gone.
+            if generation == 0 && matches!(phase.clock, Event::Restart) {
+                passed = 0;
+            }
             let last = self.all.last().map(|last| last.time);
             now.time = match last {
                 Some(last) if self.wall <= last => last + passed.max(1),
@@ -274,30 +308,63 @@ proptest! {
 
     #[test]
     fn windows_have_what_was_recorded(
-        phases in proptest::collection::vec(phase(), 1..12),
+        phases in proptest::collection::vec(phase(0), 1..12),
         seed in any::<u64>(),
         max_bytes in prop_oneof![Just(64usize << 10), Just(96 << 10), Just(256 << 20)],
         asked in proptest::collection::vec((0.0f64..1.1, 0.0f64..1.0), 40),
     ) {
-        let mut host = Host::new();
-        let span = |seconds| Duration::from_secs(seconds);
-        let builder = History::builder().max_bytes(max_bytes);
-        let history = builder.tier(span(1), span(120)).tier(span(15), span(900)).tier(span(60), span(7200));
-        let history = history.start(&host.engine).unwrap();
-        let mut random = Random::new(seed);
-        let roomy = max_bytes > 1 << 20;
-        for phase in phases {
-            host.run(phase, &mut random);
-            prop_assert!(history.bytes() <= max_bytes, "{} bytes", history.bytes());
-            let (first, last) = (host.all[0].time, host.all[host.all.len() - 1].time);
-            host.check(&history, 0, last, false)?;
-            for (back, part) in &asked {
-                let from = last - ((last - first) as f64 * back).min(last as f64) as u64;
-                let to = from + ((last - from.min(last)) as f64 * part) as u64;
-                let recent = roomy && from >= first && last - from <= 120_000;
-                host.check(&history, from, to, recent)?;
-                host.check(&history, from, last, recent)?;
-            }
+        run(settings(max_bytes), phases, seed, max_bytes, &asked)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn windows_over_restarts_have_what_was_recorded(
+        phases in proptest::collection::vec(phase(6), 1..12),
+        seed in any::<u64>(),
+        max_bytes in prop_oneof![Just(96 << 10), Just(256 << 20)],
+        asked in proptest::collection::vec((0.0f64..1.1, 0.0f64..1.0), 40),
+    ) {
+        let name = format!("tachometer-history-model-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let _ = std::fs::remove_dir_all(&path);
+        let result = run(settings(max_bytes).directory(&path), phases, seed, max_bytes, &asked);
+        let _ = std::fs::remove_dir_all(&path);
+        result?;
+    }
+}
+
+fn settings(max_bytes: usize) -> HistoryBuilder {
+    let span = |seconds| Duration::from_secs(seconds);
+    let builder = History::builder().max_bytes(max_bytes);
+    builder.tier(span(1), span(120)).tier(span(15), span(900)).tier(span(60), span(7200))
+}
+
+fn run(
+    settings: HistoryBuilder,
+    phases: Vec<Phase>,
+    seed: u64,
+    max_bytes: usize,
+    asked: &[(f64, f64)],
+) -> Result<(), TestCaseError> {
+    let mut host = Host::new(settings);
+    let mut random = Random::new(seed);
+    let roomy = max_bytes > 1 << 20;
+    for phase in phases {
+        host.run(phase, &mut random);
+        let history = &host.process().history;
+        prop_assert!(history.bytes() <= max_bytes, "{} bytes", history.bytes());
+        let (first, last) = (host.all[0].time, host.all[host.all.len() - 1].time);
+        host.check(history, 0, last, false)?;
+        for (back, part) in asked {
+            let from = last - ((last - first) as f64 * back).min(last as f64) as u64;
+            let to = from + ((last - from.min(last)) as f64 * part) as u64;
+            let recent = roomy && from >= first && last - from <= 120_000;
+            host.check(history, from, to, recent)?;
+            host.check(history, from, last, recent)?;
         }
     }
+    Ok(())
 }

@@ -31,7 +31,7 @@ impl Recipe {
         let mut rules = Vec::with_capacity(draft.records.len() + draft.alerts.len());
         for (name, expr) in draft.records {
             let query = query(&expr)?;
-            rules.push(Rule { name, query, labels: Vec::new(), kind: RuleKind::Recording });
+            rules.push(Rule::new(name, query, Vec::new(), RuleKind::Recording));
         }
         for alert in draft.alerts {
             rules.push(self.alert(alert)?);
@@ -74,12 +74,8 @@ impl Recipe {
             keep_firing: self.keep_firing,
             annotations: templates("annotation", annotations)?,
         };
-        Ok(Rule {
-            name: self.name.clone(),
-            query: query(&draft.expr)?,
-            labels: templates("label", labels)?,
-            kind,
-        })
+        let labels = templates("label", labels)?;
+        Ok(Rule::new(self.name.clone(), query(&draft.expr)?, labels, kind))
     }
 }
 

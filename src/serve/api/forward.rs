@@ -64,6 +64,9 @@ fn question(call: &Call, mut settings: Settings, form: &Form) -> Result<Option<Q
         }
         Endpoint::Metadata => ("metadata".to_owned(), Shape::Object, &["metric", "limit"]),
         Endpoint::BuildInfo => ("status/buildinfo".to_owned(), Shape::Object, &[]),
+        // Those are this process's.
+        #[cfg(all(feature = "history", feature = "rules"))]
+        Endpoint::Rules | Endpoint::Alerts => return Ok(None),
         Endpoint::Aggregated => return Ok(None),
     };
     let one = |name: &&'static str| Some((*name, form.first(name)?.to_owned()));
