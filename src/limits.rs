@@ -51,6 +51,7 @@
 //! | [`DEFAULT_PUSH_FLUSH_LIMIT`] for the last flush | what is left is dropped, or stays in the spool's file | `tachometer_push_dropped_total{reason="shutdown"}`, and `Flush` |
 //! | [`MAX_QUERY_BYTES`], [`MAX_QUERY_OPERATIONS`], [`MAX_QUERY_DEPTH`], [`MAX_QUERY_REGEXES`], [`MAX_QUERY_REGEX_BYTES`] of a PromQL query (feature `promql`, as all of the following) | it is refused | the error |
 //! | [`DEFAULT_QUERY_TIME_LIMIT`], [`DEFAULT_QUERY_SAMPLES`], [`DEFAULT_QUERY_POINTS`], [`MAX_QUERY_STEPS`], [`MAX_QUERY_SUBSTEPS`] of its evaluation | it ends with an error that says what to ask instead | the error |
+//! | [`MAX_RULE_FILES`] of a configuration | it is refused | the error |
 //! | [`MAX_RULE_FILE_BYTES`], [`MAX_RULE_FILE_NODES`], [`MAX_RULE_FILE_DEPTH`], [`MAX_TEMPLATE_DEPTH`] of a rule file (feature `rules`, as all of the following) | it is refused | the error |
 //! | [`MAX_TEMPLATE_BYTES`], [`MAX_TEMPLATE_STEPS`] of a template's expansion | the text is the error, in its place | the text itself |
 //! | [`MAX_RULE_ALERTS`] of one alerting rule | the rule fails, as at its group's `limit`: its alerts are forgotten | `RuleStatus::failures` |
@@ -310,6 +311,8 @@ pub const HISTORY_LOG_SYNC: Duration = Duration::from_secs(5);
 pub const HISTORY_LOG_RETRY: Duration = Duration::from_secs(5);
 /// Damaged parts of a history on disk that are told one by one.
 pub const MAX_HISTORY_DAMAGE: usize = 1_000;
+/// Rule files that a configuration names.
+pub const MAX_RULE_FILES: usize = 1_000;
 /// Bytes of a rule file.
 pub const MAX_RULE_FILE_BYTES: usize = 1 << 20;
 /// Values of a rule file's YAML, those that its aliases repeat counted each time.

@@ -132,7 +132,7 @@ fn what_cannot_be_is_told_with_its_line_and_key() {
         ),
         ("[process]\narena_bytes = 1", 2, "`process.arena_bytes`: 1 is not from"),
         ("[recording]\ndefault_precision = 4", 2, "`default_precision`: expected 1, 2 or 3"),
-        ("[recording]\ndefault_precision = \"two\"", 2, "1, 2 or 3 significant figures"),
+        ("[recording]\ndefault_precision = \"two\"", 2, "expected 1, 2 or 3: significant figures"),
         ("[recording.precision]\n\"raft*x\" = 1", 2, "expected a metric's name"),
         ("[recording]\nfamily_limit = 0", 2, "`recording.family_limit`: 0 is not from 1 to"),
         (
@@ -384,4 +384,90 @@ fn a_history_is_configured() {
     let off = Config::parse("[history]\nenabled = false").unwrap();
     assert!(off.history.start(&engine).unwrap().is_none());
     assert!(off.description().contains("history: none"));
+}
+
+#[test]
+fn rules_handlers_health_and_backend_are_configured() {
+    let wrong = [
+        ("[rules]\ninterval = \"0s\"", "`rules.interval`: expected more than 0s"),
+        ("[rules]\nfile = \"x\"", "unknown field `file`"),
+        ("[notify.a]\nurls = [\"http://h\"]", "`notify.a`: has no `type`"),
+        ("[notify.a]\ntype = \"alertmanager\"", "has no `urls`"),
+        (
+            "[notify.a]\ntype = \"webhook\"\nurls = [\"http://a\", \"http://b\"]",
+            "a webhook has one",
+        ),
+        ("[notify.a]\ntype = \"log\"\nuser = \"me\"", "of type \"log\" does not have it"),
+        (
+            "[notify.a]\ntype = \"webhook\"\nurls = [\"http://a\"]\nresend_delay = \"1m\"",
+            "does not have it",
+        ),
+        (
+            "[notify.a]\ntype = \"alertmanager\"\nurls = [\"http://a\"]\nuser = \"me\"",
+            "expected both `user` and `password`",
+        ),
+        (
+            "[notify.a]\ntype = \"alertmanager\"\nurls = [\"http://a\"]\nbearer_token = \"x\"\nheaders = { Authorization = \"y\" }",
+            "expected one of",
+        ),
+        ("[notify.a]\ntype = \"pager\"", "expected one of `alertmanager`, `webhook`, `log`"),
+        ("[health]\nunhealthy_from = \"bad\"", "expected one of `warning`, `critical`, `failing`"),
+        ("[history]\nbackend_token = \"hunter2\"", "there is no `backend` that it is for"),
+    ];
+    for (text, expected) in wrong {
+        let error = error_of(text);
+        assert!(error.place.is_some() && error.reason.contains(expected), "{text}: {error}");
+        assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+    }
+    let text = "[notify.a]\ntype = \"webhook\"\nurls = [\"https://chat/hunter2?x=hunter2\"]\n\
+                [history]\nbackend = \"http://h:9090\"\nbackend_token = \"hunter2\"\n\
+                [rules]\nfiles = [\"a.yml\"]\nstate_file = \"s.json\"\n";
+    let config = Config::parse(text).unwrap();
+    let description = config.description();
+    for expected in [
+        "alerts are told to a: webhook at https://chat",
+        "queries are answered by http://h:9090",
+        "rules: a.yml, every 1s; alerts are kept in s.json",
+    ] {
+        assert!(description.contains(expected), "{description}");
+    }
+    assert!(!description.contains("hunter2"), "{description}");
+}
+
+#[cfg(all(feature = "history", feature = "notify", feature = "rules"))]
+#[test]
+fn rule_files_that_are_named_are_read_and_checked() {
+    let folder = std::env::temp_dir().join(format!("tachometer-rules-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (file, rules) = (folder.join("engine.toml"), folder.join("rules.yml"));
+    let text = format!(
+        "[rules]\nfiles = [{rules:?}]\n[notify.a]\ntype = \"alertmanager\"\nurls = [\"http://127.0.0.1:1\"]\n"
+    );
+    std::fs::write(&file, &text).unwrap();
+    let error = Config::check_file(&file).unwrap_err();
+    assert!(
+        error.to_string().contains("line 2") && error.reason.contains("cannot be read"),
+        "{error}"
+    );
+    std::fs::write(&rules, "groups:\n- name: g\n  rules:\n  - alert: A\n").unwrap();
+    let error = Config::check_file(&file).unwrap_err();
+    assert!(error.reason.contains("rules.yml") && error.reason.contains("expr"), "{error}");
+    std::fs::write(&rules, "groups:\n- name: g\n  rules:\n  - {alert: A, expr: vector(1)}\n")
+        .unwrap();
+    let (config, _) = Config::check_file(&file).unwrap();
+
+    let registry = tachometer::Registry::new();
+    let clock = tachometer::ManualClock::at(Duration::from_secs(1_700_000_000));
+    let engine = config.engine.builder().registry(&registry).manual(&clock).start().unwrap();
+    let history = config.history.start(&engine).unwrap().unwrap();
+    let notifier = std::sync::Arc::new(config.notifier(&engine).unwrap().unwrap().start().unwrap());
+    let rules = config.rule_manager().unwrap().unwrap().observer(notifier.clone());
+    let rules = rules.start(&engine, &history).unwrap();
+    engine.refresh();
+    assert_eq!(rules.read(|rules| rules.count(tachometer::rules::AlertState::Firing)), 1);
+    assert_eq!(notifier.status()[0].handler, "a");
+    drop(rules);
+    notifier.shutdown(Duration::ZERO);
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert!(Config::default().rule_manager().unwrap().is_none());
 }

@@ -22,7 +22,9 @@ impl Config {
             lines.push(self.history.line());
         }
         lines.push(self.listener.line());
+        lines.extend(self.rules.line());
         lines.extend(self.alerts_line());
+        lines.extend(self.notify.iter().map(|(name, handler)| handler.line(name)));
         if !self.targets.is_empty() {
             lines.push(format!("push: the last flush takes at most {}", self.push.flush_within));
         }

@@ -1,9 +1,10 @@
 //! The history, as far as an operator sets it.
 
-use super::Span;
 use super::error::Problem;
+use super::{Secret, Span, TargetUrl};
 use crate::limits::{DEFAULT_HISTORY_BYTES, DEFAULT_HISTORY_DISK_BYTES, DEFAULT_HISTORY_TIERS};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 #[cfg(feature = "history")]
 use {
@@ -25,6 +26,14 @@ pub struct HistoryConfig {
     pub directory: Option<PathBuf>,
     /// Bytes that the directory may take.
     pub disk_bytes: u64,
+    /// A server that answers the listener's queries, in the place of the history: Prometheus, or what is compatible with it.
+    pub backend: Option<TargetUrl>,
+    /// A token for the backend.
+    pub backend_token: Option<Secret>,
+    /// Headers of each request to the backend.
+    pub backend_headers: BTreeMap<String, Secret>,
+    /// How long the backend may take to answer.
+    pub backend_time_limit: Option<Span>,
 }
 
 /// A tier of the history: a row each `step`, for `span`.
@@ -46,6 +55,10 @@ impl Default for HistoryConfig {
             max_bytes: DEFAULT_HISTORY_BYTES,
             directory: None,
             disk_bytes: DEFAULT_HISTORY_DISK_BYTES,
+            backend: None,
+            backend_token: None,
+            backend_headers: BTreeMap::new(),
+            backend_time_limit: None,
         }
     }
 }
@@ -81,7 +94,71 @@ impl HistoryConfig {
         if self.enabled { self.builder().start(engine).map(Some) } else { Ok(None) }
     }
 
+    /// The backend that answers queries, for `ListenerBuilder::query_backend`; `None` if there is none. Secrets are looked up
+    /// now. Feature `backend`.
+    ///
+    /// ```
+    /// use tachometer::config::Config;
+    /// let config = Config::parse("[history]\nbackend = \"http://127.0.0.1:9090\"")?;
+    /// let backend = config.history.backend()?.expect("there is one");
+    /// assert_eq!(backend.address(), "http://127.0.0.1:9090");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A secret is not where it should be; a setting is wrong.
+    #[cfg(feature = "backend")]
+    pub fn backend(&self) -> Result<Option<crate::Backend>, crate::Error> {
+        let backend = self.assemble_backend(|secret| secret.reveal());
+        backend.map_err(|problem| crate::Error::InvalidSetting {
+            setting: "history",
+            reason: problem.anywhere().reason,
+        })
+    }
+
+    /// Whether secrets are where they should be.
+    #[cfg(feature = "backend")]
+    pub(super) fn check_outside(&self) -> Result<(), Problem> {
+        self.assemble_backend(|secret| secret.reveal()).map(drop)
+    }
+
+    #[cfg(feature = "backend")]
+    fn assemble_backend(
+        &self,
+        reveal: impl Fn(&Secret) -> Result<String, String>,
+    ) -> Result<Option<crate::Backend>, Problem> {
+        let Some(url) = &self.backend else { return Ok(None) };
+        let reveal = |key: &str, secret: &Secret| {
+            reveal(secret).map_err(|reason| Problem::at(&["history", key], reason))
+        };
+        let mut builder = crate::Backend::builder(url.reveal());
+        for (header, value) in &self.backend_headers {
+            builder = builder.header(header, reveal("backend_headers", value)?);
+        }
+        if let Some(token) = &self.backend_token {
+            builder = builder.bearer_token(&reveal("backend_token", token)?);
+        }
+        if let Some(limit) = self.backend_time_limit {
+            builder = builder.time_limit(limit.0);
+        }
+        let wrong = |reason: String| Problem::at(&["history", "backend"], reason);
+        builder.build().map(Some).map_err(|error| match error {
+            crate::Error::InvalidSetting { reason, .. } => wrong(reason),
+            other => wrong(other.to_string()),
+        })
+    }
+
     pub(super) fn check(&self) -> Result<(), Problem> {
+        let alone = [
+            ("backend_token", self.backend_token.is_some()),
+            ("backend_headers", !self.backend_headers.is_empty()),
+            ("backend_time_limit", self.backend_time_limit.is_some()),
+        ];
+        if let Some((key, _)) = alone.iter().find(|(_, set)| *set && self.backend.is_none()) {
+            return Err(Problem::at(&["history", key], "there is no `backend` that it is for"));
+        }
+        #[cfg(feature = "backend")]
+        self.assemble_backend(|_| Ok("-".to_owned()))?;
         if self.tiers.is_empty() {
             let reason = "expected at least one, as { step = \"1s\", span = \"15m\" }";
             return Err(Problem::at(&["history", "tiers"], reason));
@@ -100,8 +177,11 @@ impl HistoryConfig {
 
     /// What it does, in words for an operator.
     pub(super) fn line(&self) -> String {
+        let backend = self.backend.as_ref();
+        let backend =
+            backend.map_or(String::new(), |url| format!("; queries are answered by {url}"));
         if !self.enabled {
-            return "history: none".to_owned();
+            return format!("history: none{backend}");
         }
         let tier = |tier: &HistoryTier| format!("every {} for {}", tier.step, tier.span);
         let tiers: Vec<_> = self.tiers.iter().map(tier).collect();
@@ -109,6 +189,6 @@ impl HistoryConfig {
         if let Some(directory) = &self.directory {
             line += &format!("; in {}, {} bytes at most", directory.display(), self.disk_bytes);
         }
-        line
+        line + &backend
     }
 }

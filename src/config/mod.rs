@@ -22,9 +22,11 @@
 //! | `[process]` | shards, address space, barrier | [`ProcessConfig::apply`], before the first record |
 //! | `[recording]` | precision of histograms, limit of families, sampling | [`RecordingConfig::apply`], before the engine starts |
 //! | `[engine]` | interval, labels, own metrics | [`EngineConfig::builder`] |
-//! | `[history]` | tiers, bounds, directory | `HistoryConfig::start`, with feature `history` |
+//! | `[history]` | tiers, bounds, directory, backend | `HistoryConfig::start`, with feature `history`; `HistoryConfig::backend`, with feature `backend` |
 //! | `[listener]` | address, TLS, credentials, networks, limits | `ListenerConfig::bind`, with feature `http` |
-//! | `[alerts]` | thresholds of alerts | `AlertConfig::rules`, with feature `rules` |
+//! | `[rules]`, `[alerts]` | rule files, thresholds of alerts | `Config::rule_manager`, with features `history` and `rules` |
+//! | `[notify.NAME]` | who is told of alerts | `Config::notifier`, with feature `notify` |
+//! | `[health]` | what the answers about health mean | `HealthConfig::builder`, with feature `health` |
 //! | `[push]`, `[targets.NAME]` | push targets | `Config::pusher`, with feature `push` |
 //!
 //! Environment variables override single keys ([`Config::parse_with`]): `TACHOMETER_ENGINE_INTERVAL=250ms` sets
@@ -39,13 +41,16 @@
 mod describe;
 mod engine;
 mod error;
+mod health;
 mod history;
 mod keys;
 mod listener;
+mod notify;
 mod overrides;
 #[cfg(feature = "push")]
 mod push;
 mod recording;
+mod rules;
 mod secret;
 mod target;
 #[cfg(test)]
@@ -55,15 +60,18 @@ pub use crate::alerts::{AlertConfig, ConsensusKind};
 pub use crate::span::Span;
 pub use engine::{Barrier, EngineConfig, ProcessConfig};
 pub use error::ConfigError;
+pub use health::{HealthConfig, HealthLevel};
 pub use history::{HistoryConfig, HistoryTier};
 pub use listener::{ListenerConfig, ListenerTls};
+pub use notify::{NotifyConfig, NotifyType};
 pub use recording::{Figures, RecordingConfig};
+pub use rules::RulesConfig;
 pub use secret::Secret;
 pub use target::{
     PushConfig, TargetConfig, TargetFormat, TargetTemporality, TargetType, TargetUrl, TargetVersion,
 };
 
-use crate::limits::{MAX_CONFIG_BYTES, MAX_PUSH_TARGETS};
+use crate::limits::{MAX_CONFIG_BYTES, MAX_NOTIFY_ENDPOINTS, MAX_PUSH_TARGETS};
 use error::Problem;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -88,8 +96,14 @@ pub struct Config {
     pub history: HistoryConfig,
     /// The HTTP listener.
     pub listener: ListenerConfig,
+    /// Rules that the process evaluates.
+    pub rules: RulesConfig,
     /// Thresholds of alerts.
     pub alerts: AlertConfig,
+    /// Who is told of alerts, by name.
+    pub notify: BTreeMap<String, NotifyConfig>,
+    /// What the answers about health mean.
+    pub health: HealthConfig,
     /// What all push targets have in common.
     pub push: PushConfig,
     /// Push targets, by name.
@@ -127,8 +141,15 @@ impl Config {
         self.recording.check()?;
         self.history.check()?;
         self.listener.check()?;
+        self.rules.check()?;
         let alerts = self.alerts.check();
         alerts.map_err(|(key, reason)| Problem::at(&["alerts", key], reason))?;
+        if self.notify.len() > MAX_NOTIFY_ENDPOINTS {
+            let reason =
+                format!("there are {}, the limit is {MAX_NOTIFY_ENDPOINTS}", self.notify.len());
+            return Err(Problem::at(&["notify"], reason));
+        }
+        self.notify.iter().try_for_each(|(name, handler)| handler.check(name))?;
         if self.targets.len() > MAX_PUSH_TARGETS {
             let reason =
                 format!("there are {}, the limit is {MAX_PUSH_TARGETS}", self.targets.len());
@@ -141,6 +162,12 @@ impl Config {
     fn check_outside(&self) -> Result<(), Problem> {
         #[cfg(feature = "http")]
         self.listener.check_outside()?;
+        #[cfg(feature = "backend")]
+        self.history.check_outside()?;
+        #[cfg(all(feature = "history", feature = "rules"))]
+        self.rules.check_outside()?;
+        #[cfg(feature = "notify")]
+        self.notify.iter().try_for_each(|(name, handler)| handler.check_outside(name))?;
         #[cfg(feature = "push")]
         self.targets.iter().try_for_each(|(name, target)| target.check_outside(name))?;
         Ok(())

@@ -385,7 +385,7 @@ impl TargetUrl {
     }
 
     /// All of it: not to be shown.
-    #[cfg(feature = "push")]
+    #[cfg(any(feature = "backend", feature = "notify", feature = "push"))]
     pub(super) fn reveal(&self) -> &str {
         &self.0
     }

@@ -10,6 +10,7 @@ use super::worker::{Deliver, Outcome};
 use crate::Error;
 use crate::limits::{DEFAULT_NOTIFY_RESEND_DELAY, MAX_NOTIFY_BATCH};
 use crate::query::Labels;
+use crate::url::Url;
 use serde::{Serialize, Serializer};
 use std::time::Duration;
 
@@ -67,22 +68,32 @@ impl Alertmanager {
         at_least("resend_delay", self.resend_delay).map(|()| self.resend_delay)
     }
 
-    /// A client for each URL.
-    pub(super) fn clients(&self) -> Result<Vec<Client>, Error> {
+    /// Where its API is, for each URL.
+    fn endpoints(&self) -> Result<Vec<Url>, Error> {
         if self.urls.is_empty() {
             let reason = "there is none; give it one for each Alertmanager".to_owned();
             return Err(Error::InvalidSetting { setting: "urls", reason });
         }
-        let client = |text: &String| {
+        let endpoint = |text: &String| {
             let mut url = parse(text)?;
             if url.query.is_some() {
                 let reason = "the URL of an Alertmanager has no query; leave it out".to_owned();
                 return Err(Error::InvalidSetting { setting: "url", reason });
             }
             url.path = format!("{}/api/v2/alerts", url.path.trim_end_matches('/'));
-            Client::new(url, &self.http)
+            Ok(url)
         };
-        self.urls.iter().map(client).collect()
+        self.urls.iter().map(endpoint).collect()
+    }
+
+    #[cfg(feature = "config")]
+    pub(super) fn check_urls(&self) -> Result<(), Error> {
+        self.endpoints().map(drop)
+    }
+
+    /// A client for each URL.
+    pub(super) fn clients(&self) -> Result<Vec<Client>, Error> {
+        self.endpoints()?.into_iter().map(|url| Client::new(url, &self.http)).collect()
     }
 }
 

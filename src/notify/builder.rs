@@ -41,6 +41,23 @@ macro_rules! kinds {
 
 kinds!(Alertmanager, Webhook, Log, Callback);
 
+#[cfg(feature = "config")]
+impl Handler {
+    /// Whether its settings make sense, without a look at any file.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match &self.0 {
+            Kind::Alertmanager(handler) => {
+                handler.check_urls()?;
+                handler.resend()?;
+                handler.pace.check()
+            }
+            Kind::Webhook(handler) => handler.check_url().and_then(|()| handler.pace.check()),
+            Kind::Log(handler) => handler.pace.check(),
+            Kind::Callback(handler) => handler.pace.check(),
+        }
+    }
+}
+
 /// Settings of a [`Notifier`].
 #[must_use = "nobody is told until `start`"]
 pub struct NotifierBuilder {

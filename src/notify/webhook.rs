@@ -57,6 +57,11 @@ impl Webhook {
         Webhook { url: url.into(), http: Http::default(), pace: Pace::default() }
     }
 
+    #[cfg(feature = "config")]
+    pub(super) fn check_url(&self) -> Result<(), Error> {
+        parse(&self.url).map(drop)
+    }
+
     pub(super) fn client(&self) -> Result<Client, Error> {
         Client::new(parse(&self.url)?, &self.http)
     }
