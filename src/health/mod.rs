@@ -1,7 +1,8 @@
 //! The health of a node (feature `health`): what rules and the host's checks say, rolled up into components, each of them
 //! healthy, warning, critical or failing, with what is wrong and since when.
 //!
-//! [`Health`] is told of every evaluation of rules (feature `rules`: it is a `RuleObserver`), asks the host's checks, and
+//! [`Health`] is told of every evaluation of rules (feature `rules`: it is a `RuleObserver`, so `Arc::new(health.clone())` goes
+//! wherever one is wanted; without it `health.evaluated(…)` tells it), asks the host's checks, and
 //! looks at the engine. A [`HealthReport`] is made when somebody asks; `ListenerBuilder::health` (feature `http`) gives it
 //! to orchestrators and people at `/health` and `/health/ready`.
 //!
@@ -67,7 +68,8 @@
 //! What is known must be fresh. These are looked at when somebody asks, by the engine's monotonic clock, so that a wall's clock
 //! that steps changes nothing:
 //!
-//! - a generation is overdue by more than three intervals, or the engine died or was stopped: failing, whatever the rest says;
+//! - a generation is overdue by more than three intervals, or the engine died or was stopped: failing, whatever the rest says.
+//!   An engine that is driven by hand has to be refreshed at its interval, too;
 //! - rules were evaluated, and an evaluation is overdue by more than three intervals: the same;
 //! - nothing is known yet (no generation, a check that has not answered, rules that are
 //!   [expected](HealthBuilder::rules_every) and were not evaluated): failing, and `state` is `starting`.

@@ -45,7 +45,8 @@ fn of_ten_thousand_alerts_the_worst_and_oldest_are_shown() {
     let network = network.unwrap();
     assert_eq!(network["issues"].as_array().unwrap().len(), MAX_HEALTH_ISSUES);
     assert_eq!(network["issues_left_out"], 10_000 - MAX_HEALTH_ISSUES);
-    // What is left out counts all the same: the first rule fills the list, the worst comes behind it.
+    let left_out = stand.own("tachometer_health_left_out", &[("what", "issues")]);
+    assert_eq!(left_out, (10_000 - MAX_HEALTH_ISSUES) as f64);
     assert!(stand.health.report().to_json().len() < 100_000);
 }
 
@@ -89,6 +90,9 @@ fn more_components_than_there_may_be_are_other() {
     let left_out = many + 1 - (MAX_HEALTH_COMPONENTS - 3);
     assert_eq!((other.state, report.rules.unwrap().components_left_out), (Critical, left_out));
     assert_eq!(other.issues.len() + other.issues_left_out, left_out);
+    let counted = stand.own("tachometer_health_left_out", &[("what", "components")]);
+    assert_eq!(counted, left_out as f64);
+    assert_eq!(stand.own("tachometer_health_state", &[("component", "other")]), 2.0);
 }
 
 #[test]

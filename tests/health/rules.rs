@@ -112,6 +112,7 @@ fn what_severities_count_as() {
     assert_eq!(states, expected);
     let rules = report.rules.unwrap();
     assert_eq!((rules.firing, rules.informational, rules.unknown_severities), (7, 2, 2));
+    assert_eq!(stand.own("tachometer_health_unknown_severities", &[]), 2.0);
     assert_eq!(
         of(&report, "c4").informational[0].what,
         "A4",

@@ -1,6 +1,5 @@
 //! An engine that is driven by hand, rules over series that a test writes, and their health.
 
-use crate::common::by_hand_with;
 use crate::memory::Memory;
 use std::time::Duration;
 use tachometer::health::{ComponentReport, HealthBuilder, HealthReport, HealthState};
@@ -25,7 +24,9 @@ impl Stand {
 
     pub fn with(rules: &str, builder: HealthBuilder) -> Stand {
         let clock = ManualClock::at(Duration::from_secs(BEGIN as u64));
-        let engine = by_hand_with(&Registry::new(), &clock);
+        let engine = Engine::builder().registry(&Registry::new()).manual(&clock).own_metrics(true);
+        // As long as a busy machine may leave another test's thread without a processor.
+        let engine = engine.cut_timeout(Duration::from_secs(60)).start().unwrap();
         let health = builder.start(&engine).unwrap();
         let file = RuleFile::parse("rules.yml", rules).unwrap();
         let rules = Rules::new([file], RuleSettings::default());
@@ -56,6 +57,11 @@ impl Stand {
         let now_ms = self.clock.now().unix.as_millis() as i64;
         let evaluation = self.rules.evaluate(now_ms, &self.source);
         self.health.evaluated(now_ms, &evaluation, &self.rules);
+    }
+
+    /// The value of one of health's own series, in a generation that is made now.
+    pub fn own(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+        self.engine.refresh().gauge_with(name, labels).unwrap()
     }
 
     /// Steps up to and including this second; the report of the last one.
