@@ -168,28 +168,26 @@ impl ListenerConfig {
     /// # Errors
     /// As [`ListenerConfig::builder`] and [`ListenerBuilder::bind`].
     pub fn bind(&self, engine: &Engine) -> Result<Option<Listener>, Error> {
-        self.bind_with(engine, |builder| builder)
-    }
-
-    /// As [`ListenerConfig::bind`], with what `more` adds to the builder: what cannot be configured, as the source of
-    /// queries.
-    ///
-    /// # Errors
-    /// As [`ListenerConfig::bind`].
-    pub fn bind_with(
-        &self,
-        engine: &Engine,
-        more: impl FnOnce(ListenerBuilder) -> ListenerBuilder,
-    ) -> Result<Option<Listener>, Error> {
         if !self.enabled {
             return Ok(None);
         }
-        let builder = more(self.builder()?);
-        let bound = match self.socket() {
+        self.bind_builder(self.builder()?, engine).map(Some)
+    }
+
+    /// Listens at the configured place with `builder`, to which a program added what cannot be configured (a source of queries,
+    /// rules, health), whether it is enabled or not.
+    ///
+    /// # Errors
+    /// As [`ListenerBuilder::bind`].
+    pub fn bind_builder(
+        &self,
+        builder: ListenerBuilder,
+        engine: &Engine,
+    ) -> Result<Listener, Error> {
+        match self.socket() {
             Some(path) => builder.bind_unix(engine, path),
             None => builder.bind(engine, self.address.as_str()),
-        };
-        bound.map(Some)
+        }
     }
 
     /// Whether a builder takes all of it, without a look at any secret.

@@ -17,13 +17,18 @@ const OFF: &str = "off";
 /// Notices beyond these, if nobody takes them, are left out.
 const NOTICES_KEPT: usize = 1_000;
 
-/// The rules of these files; those that are shipped, if there is none; none, if one is `off`.
-pub fn rule_files(paths: &[PathBuf]) -> anyhow::Result<Vec<RuleFile>> {
-    if paths.iter().any(|path| path == Path::new(OFF)) {
-        return Ok(Vec::new());
-    }
+/// The rules for Raft that come with tachometer.
+pub fn shipped() -> anyhow::Result<Vec<RuleFile>> {
+    Ok(vec![RuleFile::parse("raft.yml", RAFT_RULES)?])
+}
+
+/// The rules of these files; none, if one of them is `off`; `None`, if nothing is said.
+pub fn rule_files(paths: &[PathBuf]) -> anyhow::Result<Option<Vec<RuleFile>>> {
     if paths.is_empty() {
-        return Ok(vec![RuleFile::parse("raft.yml", RAFT_RULES)?]);
+        return Ok(None);
+    }
+    if paths.iter().any(|path| path == Path::new(OFF)) {
+        return Ok(Some(Vec::new()));
     }
     let read = |path: &PathBuf| {
         let name = path.display().to_string();
@@ -31,7 +36,7 @@ pub fn rule_files(paths: &[PathBuf]) -> anyhow::Result<Vec<RuleFile>> {
             .with_context(|| format!("the rule file {name} cannot be read"))?;
         Ok(RuleFile::parse(&name, &text)?)
     };
-    paths.iter().map(read).collect()
+    paths.iter().map(read).collect::<anyhow::Result<_>>().map(Some)
 }
 
 /// Keeps what fired and resolved until the line is shown.
@@ -108,8 +113,9 @@ mod tests {
 
     #[test]
     fn rule_files_are_read_or_shipped() {
-        assert_eq!(rule_files(&[]).unwrap()[0].groups()[0].name(), "raft");
-        assert!(rule_files(&[OFF.into()]).unwrap().is_empty());
+        assert_eq!(shipped().unwrap()[0].groups()[0].name(), "raft");
+        assert!(rule_files(&[]).unwrap().is_none());
+        assert!(rule_files(&[OFF.into()]).unwrap().is_some_and(|files| files.is_empty()));
         let error = rule_files(&["/nowhere/rules.yml".into()]).unwrap_err();
         assert!(format!("{error:#}").contains("/nowhere/rules.yml"), "{error:#}");
     }

@@ -95,8 +95,8 @@ pub struct RaftArgs {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// Files of Prometheus rules that are evaluated every second, or `off` [default: those for Raft
-    /// that come with tachometer].
+    /// Files of Prometheus rules that are evaluated every second, or `off` [default: as configured, else
+    /// those for Raft that come with tachometer].
     #[arg(long, value_name = "FILE")]
     pub rules: Vec<PathBuf>,
 

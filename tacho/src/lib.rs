@@ -11,6 +11,7 @@ pub mod compare;
 pub mod listen;
 pub mod live;
 pub mod monitor;
+pub mod oversight;
 pub mod query;
 pub mod raft;
 pub mod report;

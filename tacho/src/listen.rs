@@ -53,9 +53,13 @@ impl Listen {
 pub fn serve(
     settings: &ListenerConfig,
     engine: &Engine,
-    more: impl FnOnce(ListenerBuilder) -> ListenerBuilder,
+    more: impl FnOnce(ListenerBuilder) -> anyhow::Result<ListenerBuilder>,
 ) -> anyhow::Result<Option<Listener>> {
-    match settings.bind_with(engine, more) {
+    if !settings.enabled {
+        return Ok(None);
+    }
+    let builder = more(settings.builder()?)?;
+    match settings.bind_builder(builder, engine) {
         Err(error @ Error::Io { .. }) => Err(error).with_context(|| {
             format!(
                 "metrics cannot be served at {}; choose another address with \
@@ -63,7 +67,7 @@ pub fn serve(
                 settings.address
             )
         }),
-        bound => Ok(bound?),
+        bound => Ok(Some(bound?)),
     }
 }
 
@@ -96,7 +100,7 @@ mod tests {
         let engine = Engine::builder().registry(&registry).start().unwrap();
         let listen = Listen::At(taken.local_addr().unwrap());
         let settings = listen.instead_of(&ListenerConfig::default());
-        let error = serve(&settings, &engine, |builder| builder).unwrap_err();
+        let error = serve(&settings, &engine, Ok).unwrap_err();
         assert!(error.to_string().contains("--listen off"), "{error}");
     }
 }

@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use tachometer::config::Config;
 use tachometer::push::PusherBuilder;
-use tachometer::query::Settings;
-use tachometer::rules::{RuleFile, RuleManager};
-use tachometer::{Engine, History, Listener, Pusher, Registry, Snapshot};
+use tachometer::rules::RuleFile;
+use tachometer::{Engine, Listener, Pusher, Registry, Snapshot};
 
-use crate::alerts::{self, Alerts};
+use crate::alerts::Alerts;
 use crate::listen::{self, Listen};
+use crate::oversight::Oversight;
 use crate::report;
 use crate::summary::{Distribution, Fact};
 
@@ -26,9 +26,7 @@ const AGGREGATOR: &str = "tachometer";
 pub struct Monitor {
     registry: Registry,
     engine: Engine,
-    history: History,
-    rules: RuleManager,
-    alerts: Arc<Alerts>,
+    oversight: Oversight,
     listener: Option<Listener>,
     /// Where the page is.
     page: Option<String>,
@@ -46,15 +44,15 @@ pub struct Measured {
 impl Monitor {
     /// Starts the engine, and serves it where `listen` says.
     pub fn start(listen: Listen) -> anyhow::Result<Self> {
-        Self::configured(&Config::default(), Some(listen), alerts::rule_files(&[])?)
+        Self::configured(&Config::default(), Some(listen), None)
     }
 
-    /// Starts the engine as `config` says, keeps its history, evaluates `rules` over that, and serves all of it where
-    /// `listen` says, or else `config`.
+    /// Starts the engine and what looks at it as `config` says, and serves it where `listen` says, or
+    /// else `config`. `rules` are evaluated in the place of those of `config`.
     pub fn configured(
         config: &Config,
         listen: Option<Listen>,
-        rules: Vec<RuleFile>,
+        rules: Option<Vec<RuleFile>>,
     ) -> anyhow::Result<Self> {
         config.process.apply().context("[process] cannot be applied")?;
         let registry = Registry::new();
@@ -64,23 +62,16 @@ impl Monitor {
             builder = builder.label("cluster", "tacho");
         }
         let engine = builder.start().context("the engine cannot be started")?;
-        let history = History::builder().start(&engine).context("no history can be kept")?;
-        let alerts = Arc::new(Alerts::default());
-        let rules = RuleManager::builder()
-            .files(rules)
-            .observer(alerts.clone())
-            .start(&engine, &history)
-            .context("the rules cannot be evaluated")?;
+        let oversight = Oversight::start(config, rules, &engine)?;
         let settings = listen.map(|listen| listen.instead_of(&config.listener));
         let settings = settings.as_ref().unwrap_or(&config.listener);
-        let listener = listen::serve(settings, &engine, |builder| {
-            builder.query(rules.source(), Settings::default())
-        })?;
+        let listener =
+            listen::serve(settings, &engine, |builder| oversight.serve(config, builder))?;
         let page = listener.as_ref().map(|listener| listen::page(settings, listener));
         let pusher = config.pusher(&engine)?.map(PusherBuilder::start).transpose();
         let pusher = pusher.context("metrics cannot be pushed")?;
         let started = Instant::now();
-        Ok(Self { registry, engine, history, rules, alerts, listener, page, pusher, started })
+        Ok(Self { registry, engine, oversight, listener, page, pusher, started })
     }
 
     /// Where nodes register what they measure.
@@ -100,7 +91,7 @@ impl Monitor {
 
     /// What alerts became.
     pub fn alerts(&self) -> &Alerts {
-        &self.alerts
+        self.oversight.alerts()
     }
 
     /// The latest of the snapshots that come every second.
@@ -112,11 +103,10 @@ impl Monitor {
     pub fn finish(self) -> Measured {
         let cost = Cost { processor: aggregator_time(), wall: self.started.elapsed() };
         drop(self.listener);
-        // Before the engine, whose end would look to the rules as if it hung.
-        self.rules.stop();
+        self.oversight.stop();
         let last = self.engine.stop();
         let mut engine = report::facts(&last, cost);
-        engine.extend(report::kept(&self.history, &self.rules));
+        engine.extend(self.oversight.facts());
         if let Some(pusher) = self.pusher {
             // After the engine, so that the last snapshot goes out too.
             engine.extend(report::pushed(&pusher.stop()));

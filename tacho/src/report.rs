@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
+use tachometer::notify::HandlerStatus;
 use tachometer::push::Flush;
 use tachometer::rules::RuleManager;
 use tachometer::{History, Snapshot, Unit, Value};
@@ -92,6 +93,17 @@ pub fn kept(history: &History, rules: &RuleManager) -> [Fact; 2] {
     let rules = format!("{} evaluations, {} failed", grouped(evaluations), grouped(failures));
     let fact = |name: &str, value| Fact { name: name.to_owned(), value };
     [fact("history", format!("{bytes}, {series} series")), fact("rules", rules)]
+}
+
+/// How telling a handler of alerts went.
+pub fn told(handler: &HandlerStatus) -> Fact {
+    let mut value = format!("{} sent", grouped(handler.sent));
+    for (count, what) in [(handler.dropped, "given up"), (handler.waiting as u64, "left")] {
+        if count > 0 {
+            value += &format!(", {} {what}", grouped(count));
+        }
+    }
+    Fact { name: format!("alerts to {}", handler.handler), value }
 }
 
 /// What became of what was pushed, target by target.
