@@ -3,7 +3,7 @@
 #[path = "common/page.rs"]
 mod page;
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -150,6 +150,34 @@ fn rules_fire_and_resolve_while_a_follower_is_cut_off() {
         err.contains("alert firing: Lonely{") && err.contains("alert resolved: Lonely{"),
         "{err}"
     );
+}
+
+#[test]
+fn a_run_is_asked_while_it_goes_on() {
+    let line = "--clients 8 --log memory --for 8s --listen 127.0.0.1:0";
+    let (mut child, address) = started(line, served);
+    let asked = |expression: &str| {
+        let mut command = tacho(&format!("query --url http://{address} --json"));
+        command.arg(expression);
+        let (output, out, err) = output(command);
+        assert!(output.status.success(), "{err}");
+        serde_json::from_str::<serde_json::Value>(&out).expect("JSON").to_string()
+    };
+    // What rules record is there after the first evaluation.
+    while !asked("count(raft:leader_changes:increase5m)").contains("\"3\"") {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert!(asked("sum(raft_running)").contains("\"3\""));
+    let page = |path: &str| {
+        let mut stream = TcpStream::connect(address).expect("it is served");
+        write!(stream, "GET {path} HTTP/1.0\r\n\r\n").expect("it is taken");
+        std::io::read_to_string(stream).expect("an answer")
+    };
+    assert!(page("/api/v1/rules").contains("RaftNoLeader"));
+    assert!(page("/api/v1/alerts").contains("\"alerts\":"));
+    let health = page("/health");
+    assert!(health.contains("\"consensus\"") && health.contains("200 OK"), "{health}");
+    assert!(child.wait().expect("it ends").success());
 }
 
 #[test]
