@@ -87,7 +87,7 @@ fn a_disk_that_refuses_does_not_stop_it() {
         let folder = Folder::new();
         let mut life = Life::begin(0);
         let history = builder(&folder.log()).start(&life.engine).unwrap();
-        life.steps(20);
+        life.steps(12);
         history.sync(PATIENCE).unwrap();
         let sound = segments(&folder.log());
         // In the middle of a row.
@@ -100,7 +100,7 @@ fn a_disk_that_refuses_does_not_stop_it() {
         let _ = history.flush(PATIENCE);
         let full = history.persistence().unwrap();
         assert!(full.dropped_rows >= 5 && full.errors >= 1 && full.failing.is_some(), "{full:?}");
-        assert_eq!(points(&history, "work_total").len(), 30, "in memory it goes on");
+        assert_eq!(points(&history, "work_total").len(), 22, "in memory it goes on");
         limit(libc::RLIM_INFINITY);
         wait_until("a row that is written again", || {
             life.step();
