@@ -123,10 +123,10 @@ pub use distribution::{Bucket, Distribution};
 pub use error::QueryError;
 #[cfg(feature = "http")]
 pub(crate) use functions::number::quantile;
-#[cfg(feature = "rules")]
-pub(crate) use parse::formatted;
 pub use labels::{Label, Labels, METRIC_NAME};
 pub use matcher::{MatchOp, Matcher};
+#[cfg(feature = "rules")]
+pub(crate) use parse::formatted;
 pub use settings::Settings;
 pub use source::{Content, Increase, Metadata, STALE, STALE_BITS, Series, Source, is_stale};
 pub use value::Sample;

@@ -101,14 +101,14 @@ pub use alert::{Alert, AlertState, Transition};
 pub use engine::{Evaluation, RuleStatus, Rules};
 pub use error::{RuleError, RuleErrors};
 pub use file::{Group, Rule, RuleFile};
-#[cfg(feature = "history")]
-pub use manager::{RuleManager, RuleManagerBuilder, SavedState};
 #[cfg(all(feature = "history", feature = "http"))]
 pub(crate) use manager::{Follower, Round, Shared};
+#[cfg(feature = "history")]
+pub use manager::{RuleManager, RuleManagerBuilder, SavedState};
 pub use observer::RuleObserver;
 pub use recorded::Overlay;
 pub use settings::RuleSettings;
 pub use silence::Silence;
+pub use state::{Restored, RulesState};
 #[cfg(all(feature = "history", feature = "http"))]
 pub(crate) use template::rfc3339;
-pub use state::{Restored, RulesState};

@@ -96,9 +96,8 @@ impl Rules {
     pub fn replace(&mut self, files: impl IntoIterator<Item = RuleFile>) {
         let before = mem::replace(&mut self.groups, RunningGroup::of(files));
         for old in before {
-            let same = |new: &&mut RunningGroup| {
-                new.file == old.file && new.group.name == old.group.name
-            };
+            let same =
+                |new: &&mut RunningGroup| new.file == old.file && new.group.name == old.group.name;
             let mut new = self.groups.iter_mut().find(same);
             if let Some(new) = &mut new {
                 new.follow(&old);

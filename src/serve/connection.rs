@@ -232,7 +232,13 @@ impl<S: Stream> Connection<S> {
                     Ok(0) => return Progress::Ended,
                     Ok(len) => *sent += len,
                     Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => return Progress::Waiting,
+                    Err(error) if error.kind() == ErrorKind::WouldBlock && events.is_behind() => {
+                        own.closed(Limit::Slow);
+                        return Progress::Ended;
+                    }
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                        return Progress::Waiting;
+                    }
                     Err(_) => return Progress::Ended,
                 }
             }

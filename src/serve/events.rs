@@ -118,7 +118,8 @@ fn event(change: &Transition) -> String {
     quote(&change.rule, &mut out);
     let (from, to) = (change.from.as_str(), change.to.as_str());
     // Writing to a string does not fail.
-    let _ = write!(out, ",\"from\":\"{from}\",\"to\":\"{to}\",\"silenced\":{},", change.is_silenced);
+    let _ =
+        write!(out, ",\"from\":\"{from}\",\"to\":\"{to}\",\"silenced\":{},", change.is_silenced);
     write_alert_fields(&mut out, &change.alert);
     out.push_str("}\n\n");
     out
@@ -205,6 +206,12 @@ impl EventStream {
     #[cfg(feature = "axum")]
     pub(super) fn wake(&self, sleeper: Weak<dyn Sleeper>) {
         self.events.wake(sleeper);
+    }
+
+    /// Whether it is too late for what it should take next, because its client did not take what it was given.
+    pub(super) fn is_behind(&self) -> bool {
+        let inner = self.events.lock();
+        self.next < inner.first() && self.next < inner.round
     }
 
     /// Takes what came, up to a batch.

@@ -1,10 +1,10 @@
 //! Settings of a manager, and its start.
 
+use super::RuleManager;
 use super::mailbox::Mailbox;
 use super::own::OwnMetrics;
 use super::shared::Shared;
 use super::state_file::{SavedState, StateFile};
-use super::RuleManager;
 use crate::aggregate::subscribe::Subscriber;
 use crate::rules::evaluate::millis;
 use crate::rules::{RuleFile, RuleObserver, RuleSettings, Rules};
@@ -93,7 +93,8 @@ impl RuleManagerBuilder {
             // So it also subscribed before: a rule finds the generation for which it is evaluated.
             return Err(Error::InvalidSetting {
                 setting: "history",
-                reason: "it keeps another engine's generations; start one on this engine".to_owned(),
+                reason: "it keeps another engine's generations; start one on this engine"
+                    .to_owned(),
             });
         }
         let own = OwnMetrics::register(engine.registry())?;

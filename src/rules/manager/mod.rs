@@ -13,9 +13,9 @@ mod shared;
 mod state_file;
 
 pub use builder::RuleManagerBuilder;
+pub(crate) use shared::Shared;
 #[cfg(feature = "http")]
 pub(crate) use shared::{Follower, Round};
-pub(crate) use shared::Shared;
 pub use state_file::SavedState;
 
 use super::recorded::OwnedOverlay;

@@ -199,7 +199,10 @@ mod tests {
         let state = Rules::new([], RuleSettings::default()).state(0);
         assert!(file.is_due(0, false));
         assert!(file.write(&state, 10_000).is_err());
-        assert!(!file.is_due(10_999, true) && file.is_due(11_000, false), "what failed is tried again");
+        assert!(
+            !file.is_due(10_999, true) && file.is_due(11_000, false),
+            "what failed is tried again"
+        );
         file.pace().changed = false;
         assert!(!file.is_due(60_000, false) && !file.is_due(24_999, true));
         assert!(file.is_due(25_000, true) && file.is_due(9_000, true));

@@ -31,7 +31,8 @@ impl RulesApi {
     pub(super) fn rules(&self, form: &Form) -> Data {
         let wanted = Wanted::read(form)?;
         let view = self.rules.view();
-        let mut groups: Vec<&GroupView> = view.groups.iter().filter(|group| wanted.has(group)).collect();
+        let mut groups: Vec<&GroupView> =
+            view.groups.iter().filter(|group| wanted.has(group)).collect();
         groups.sort_by(|a, b| (&a.file, a.group.name()).cmp(&(&b.file, b.group.name())));
         let mut out = Text("{\"groups\":".to_owned());
         out.list(groups, |out, group| {
@@ -204,7 +205,14 @@ pub(in crate::serve) fn write_alert_fields(out: &mut String, alert: &Alert) {
 /// A number as Go's `%e` with as many digits as it has.
 fn scientific(value: f64) -> String {
     if !value.is_finite() {
-        return if value.is_nan() { "NaN" } else if value > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
+        return if value.is_nan() {
+            "NaN"
+        } else if value > 0.0 {
+            "+Inf"
+        } else {
+            "-Inf"
+        }
+        .to_owned();
     }
     let text = format!("{value:e}");
     let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));

@@ -60,8 +60,7 @@ impl Stream for Events {
 pub(super) async fn answer(State(responder): State<Responder>, request: Request) -> Response {
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
     let headers = request.headers().iter();
-    let headers: Vec<_> =
-        headers.map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    let headers: Vec<_> = headers.map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
     match responder.stream(request.method().as_str(), target, headers.iter().copied()) {
         Err(answer) => response(answer),
         Ok((events, head)) => {
@@ -70,7 +69,8 @@ pub(super) async fn answer(State(responder): State<Responder>, request: Request)
             let weak: Weak<dyn Sleeper> = Arc::downgrade(&sleeper);
             events.wake(weak);
             let mut response = response(head);
-            *response.body_mut() = Body::from_stream(Events { events, task, responder, begun: false });
+            *response.body_mut() =
+                Body::from_stream(Events { events, task, responder, begun: false });
             response
         }
     }
