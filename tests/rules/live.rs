@@ -131,7 +131,9 @@ fn a_running_prometheus_sees_the_same_transitions_at_the_same_times() {
     // What was evaluated first, so that all that it was evaluated on is there.
     let names = ["ALERTS", "ALERTS_FOR_STATE", "level:max"];
     let evaluations = samples(&prometheus, "evaluation");
-    let times: Vec<i64> = evaluations.into_values().flatten().map(|(time, _)| time).collect();
+    let mut times: Vec<i64> = evaluations.into_values().flatten().map(|(time, _)| time).collect();
+    // The last one may not be over yet.
+    times.pop();
     let theirs: Vec<_> = names.iter().map(|name| samples(&prometheus, name)).collect();
     let memory = scraped(&prometheus);
     // At its first two evaluations a Prometheus looks for what it said before it was started, and says nothing.
