@@ -7,8 +7,9 @@ use serde_json::Value;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tachometer::query::{STALE, Settings};
+use tachometer::rules::{RuleFile, RuleManager};
 use tachometer::serve::Responder;
-use tachometer::{Engine, Listener, ManualClock, Registry};
+use tachometer::{Engine, History, Listener, ManualClock, Registry};
 
 /// An input.
 #[derive(Arbitrary, Debug)]
@@ -38,7 +39,7 @@ struct Moment {
 }
 
 const END: i64 = 1_700_000_600;
-const PATHS: [&str; 8] = [
+const PATHS: [&str; 10] = [
     "/api/v1/query",
     "/api/v1/query_range",
     "/api/v1/series",
@@ -47,8 +48,10 @@ const PATHS: [&str; 8] = [
     "/api/v1/metadata",
     "/api/v1/status/buildinfo",
     "/metrics/aggregated",
+    "/api/v1/rules",
+    "/api/v1/alerts",
 ];
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 16] = [
     "query",
     "time",
     "timeout",
@@ -61,8 +64,12 @@ const NAMES: [&str; 12] = [
     "metric",
     "window",
     "by",
+    "type",
+    "rule_name[]",
+    "rule_group[]",
+    "file[]",
 ];
-const KNOWN: [&str; 10] = [
+const KNOWN: [&str; 14] = [
     "a",
     "{x=\"1\"}",
     "rate(a[1m])",
@@ -73,15 +80,27 @@ const KNOWN: [&str; 10] = [
     "0",
     "2023-11-14T22:20:00Z",
     "sum(a) by (y)",
+    "alert",
+    "record",
+    "A",
+    "rules.yml",
 ];
+/// By the rules' names: whether they alert.
+const RULES: [(&str, bool); 3] = [("A", true), ("x", false), ("0", true)];
+const RULE_FILE: &str = "groups: [{name: a, rules: [{alert: A, expr: vector(1)}, {record: x, expr: vector(1)}]}, {name: x, rules: [{alert: '0', expr: vector(0) > 1}]}]";
 const UNITS: [&str; 8] = ["ms", "s", "m", "h", "d", "w", "y", ""];
 
-fn responder() -> &'static (Engine, Responder) {
-    static RESPONDER: OnceLock<(Engine, Responder)> = OnceLock::new();
+fn responder() -> &'static (Engine, Responder, RuleManager) {
+    static RESPONDER: OnceLock<(Engine, Responder, RuleManager)> = OnceLock::new();
     RESPONDER.get_or_init(|| {
         let clock = ManualClock::at(Duration::from_secs(END as u64));
         let engine =
             Engine::builder().registry(&Registry::new()).manual(&clock).start().expect("an engine");
+        let history = History::builder().start(&engine).expect("a history");
+        let file = RuleFile::parse("rules.yml", RULE_FILE).expect("a rule file");
+        let manager = RuleManager::builder().file(file).start(&engine, &history);
+        let manager = manager.expect("rules");
+        engine.refresh();
         let of = |stale: i64| -> Vec<(i64, f64)> {
             let value = |i| if i == stale { STALE } else { i as f64 / 3.0 };
             (0..40).map(|i| ((END - 600 + i * 15) * 1_000, value(i))).collect()
@@ -97,9 +116,9 @@ fn responder() -> &'static (Engine, Responder) {
             clock: Arc::new(clock),
             ..Settings::default()
         };
-        let builder = Listener::builder().query(Arc::new(memory), settings);
+        let builder = Listener::builder().query(Arc::new(memory), settings).rules(&manager);
         let responder = builder.responder(&engine).expect("a responder");
-        (engine, responder)
+        (engine, responder, manager)
     })
 }
 
@@ -152,7 +171,38 @@ pub fn run(input: &Input) {
         // How long something takes is not the same twice.
         assert!(posted == (status, body) || [status, posted.0].contains(&503), "{posted:?}");
     }
+    if path.ends_with("/rules") && input.wild.is_empty() {
+        only_those_asked_for(input, status, &body);
+    }
     same_moment(&input.moment);
+}
+
+/// Which rules are shown, by a second reading of what was asked for.
+fn only_those_asked_for(input: &Input, status: u16, body: &[u8]) {
+    let all = |name: &str| -> Vec<String> {
+        let named = |(at, _): &&(u8, Text)| NAMES[usize::from(*at) % NAMES.len()] == name;
+        input.parameters.iter().filter(named).map(|(_, text)| value(text)).collect()
+    };
+    let kind = all("type").first().map(|kind| kind.to_ascii_lowercase()).unwrap_or_default();
+    let is_known = ["", "alert", "record"].contains(&kind.as_str());
+    // Too many parameters are refused as well.
+    assert!(is_known || status == 400);
+    if status != 200 {
+        return;
+    }
+    let answer: Value = serde_json::from_slice(body).expect("JSON");
+    let groups = answer["data"]["groups"].as_array().expect("groups").iter();
+    let rules = groups.flat_map(|group| group["rules"].as_array().expect("rules").clone());
+    let shown: Vec<_> = rules.map(|rule| rule["name"].as_str().expect("a name").to_owned()).collect();
+    let among = |asked: Vec<String>, one: &str| asked.is_empty() || asked.iter().any(|a| a == one);
+    let wanted = RULES.iter().filter(|(name, is_alert)| {
+        let group = if *name == "0" { "x" } else { "a" };
+        (kind.is_empty() || (kind == "alert") == *is_alert)
+            && among(all("rule_name[]"), name)
+            && among(all("rule_group[]"), group)
+            && among(all("file[]"), "rules.yml")
+    });
+    assert_eq!(shown, wanted.map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>());
 }
 
 /// Asks what time it is, of a time written in two ways.

@@ -5,6 +5,7 @@
 //! with file, line, group and rule. [`Rules`] evaluates the groups that are due: recording rules first give series to
 //! the rules that follow, alerts go from pending to firing to resolved as Prometheus has them, each failing rule is
 //! counted and stops no other. Nothing is sent anywhere: [`Rules::evaluate`] gives what changed to who called it.
+//! With feature `history` a `RuleManager` does so with each generation of an engine, and keeps the state in a file.
 //!
 //! ```
 //! # use std::sync::Arc;

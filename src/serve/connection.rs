@@ -29,7 +29,7 @@
 #[cfg(feature = "promql")]
 use super::api::{Call, too_late};
 #[cfg(all(feature = "history", feature = "rules"))]
-use super::events::{EventStream, HEARTBEAT, OPENING, Taken};
+use super::events::EventStream;
 use super::own::{Code, Limit, OwnMetrics};
 use super::page::{Key, Page};
 #[cfg(feature = "promql")]
@@ -40,6 +40,8 @@ use super::response::open_head;
 use super::response::{FINAL, Manner, Response};
 use super::settings::Limits;
 use super::site::{Body, Reply, Site};
+#[cfg(all(feature = "history", feature = "rules"))]
+use super::streaming::{Streaming, Went};
 #[cfg(all(feature = "history", feature = "rules"))]
 use crate::limits::HTTP_EVENT_HEARTBEAT;
 use crate::limits::{HTTP_IDLE_TIMEOUT, HTTP_LINGER, HTTP_WRITE_TIMEOUT, MAX_HTTP_REQUESTS};
@@ -110,13 +112,8 @@ enum State {
         )]
         call: bool,
     },
-    /// What was taken of the stream, and how much of that was sent; empty once the client has all of it.
     #[cfg(all(feature = "history", feature = "rules"))]
-    Streaming {
-        events: EventStream,
-        taken: Vec<u8>,
-        sent: usize,
-    },
+    Streaming(Streaming),
     Closing,
 }
 
@@ -169,7 +166,7 @@ impl<S: Stream> Connection<S> {
             State::Evaluating { .. } => Progress::Waiting,
             State::Sending { .. } => self.send(now, &site.own),
             #[cfg(all(feature = "history", feature = "rules"))]
-            State::Streaming { .. } => self.stream_on(now, &site.own),
+            State::Streaming(_) => self.stream_on(now, &site.own),
             State::Closing => self.read_away(),
         }
     }
@@ -212,57 +209,32 @@ impl<S: Stream> Connection<S> {
         now: Instant,
         own: &OwnMetrics,
     ) -> Progress {
-        let mut taken = open_head(reply);
-        taken.extend_from_slice(OPENING);
-        self.state = State::Streaming { events, taken, sent: 0 };
+        self.state = State::Streaming(Streaming::new(events, open_head(reply)));
         self.deadline = now + HTTP_WRITE_TIMEOUT;
         self.stream_on(now, own)
     }
 
-    /// Sends events for as long as there are some and the client takes them. What it says meanwhile is not read: a client
-    /// that is gone shows at the next thing that is sent.
+    /// Sends the events that there are.
     #[cfg(all(feature = "history", feature = "rules"))]
     fn stream_on(&mut self, now: Instant, own: &OwnMetrics) -> Progress {
-        let State::Streaming { events, taken, sent } = &mut self.state else {
-            return Progress::Again;
-        };
-        loop {
-            while *sent < taken.len() {
-                match self.stream.write(&taken[*sent..]) {
-                    Ok(0) => return Progress::Ended,
-                    Ok(len) => *sent += len,
-                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                        return Progress::Waiting;
-                    }
-                    Err(_) => return Progress::Ended,
-                }
+        let State::Streaming(streaming) = &mut self.state else { return Progress::Again };
+        match streaming.send(&mut self.stream) {
+            Went::Idle => self.deadline = now + HTTP_EVENT_HEARTBEAT,
+            Went::Blocked { anew: true } => self.deadline = now + HTTP_WRITE_TIMEOUT,
+            Went::Blocked { anew: false } => {}
+            Went::Behind => {
+                own.closed(Limit::Slow);
+                return Progress::Ended;
             }
-            match self.stream.flush() {
-                Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Progress::Waiting,
-                Err(_) => return Progress::Ended,
-            }
-            taken.clear();
-            *sent = 0;
-            match events.take(taken) {
-                Taken::Events => self.deadline = now + HTTP_WRITE_TIMEOUT,
-                Taken::Nothing => {
-                    self.deadline = now + HTTP_EVENT_HEARTBEAT;
-                    return Progress::Waiting;
-                }
-                Taken::Behind => {
-                    own.closed(Limit::Slow);
-                    return Progress::Ended;
-                }
-            }
+            Went::Gone => return Progress::Ended,
         }
+        Progress::Waiting
     }
 
     /// Whether events are sent to it.
     #[cfg(all(feature = "history", feature = "rules"))]
     pub(super) fn streams(&self) -> bool {
-        matches!(self.state, State::Streaming { .. })
+        matches!(self.state, State::Streaming(_))
     }
 
     /// The call that waits, if one does, for somebody else to answer, who has until `deadline`.
@@ -354,13 +326,13 @@ impl<S: Stream> Connection<S> {
                 Progress::Ended
             }
             #[cfg(all(feature = "history", feature = "rules"))]
-            State::Streaming { ref mut taken, .. } if taken.is_empty() => {
-                taken.extend_from_slice(HEARTBEAT);
+            State::Streaming(ref mut streaming) if streaming.is_idle() => {
+                streaming.beat();
                 self.deadline = now + HTTP_WRITE_TIMEOUT;
                 self.stream_on(now, &site.own)
             }
             #[cfg(all(feature = "history", feature = "rules"))]
-            State::Streaming { .. } => {
+            State::Streaming(_) => {
                 site.own.closed(Limit::Write);
                 Progress::Ended
             }

@@ -208,6 +208,12 @@ impl EventStream {
         self.events.wake(sleeper);
     }
 
+    /// Whether it is too late for what it should take next, because its client did not take what it was given.
+    pub(super) fn is_behind(&self) -> bool {
+        let inner = self.events.lock();
+        self.next < inner.first() && self.next < inner.round
+    }
+
     /// Takes what came, up to a batch.
     pub(super) fn take(&mut self, out: &mut Vec<u8>) -> Taken {
         let inner = self.events.lock();

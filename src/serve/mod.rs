@@ -55,6 +55,8 @@ mod response;
 mod settings;
 mod site;
 mod stats;
+#[cfg(all(feature = "history", feature = "rules"))]
+mod streaming;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "tls")]

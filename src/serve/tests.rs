@@ -426,3 +426,42 @@ fn a_page_is_made_once_for_each_format_coding_and_generation() {
     assert!(!pages.page(&snapshot, now, &key(Coding::Identity)).bytes.is_empty());
     assert_eq!(pages.made(), made + 1);
 }
+
+#[test]
+#[cfg(all(feature = "history", feature = "rules"))]
+fn a_stream_of_events_beats_while_there_is_nothing_and_ends_where_nobody_reads() {
+    use crate::limits::HTTP_EVENT_HEARTBEAT;
+    use crate::rules::RuleManager;
+    let registry = Registry::new();
+    let engine = Engine::builder().registry(&registry).manual(&ManualClock::at(SECOND));
+    let engine = engine.start().unwrap();
+    let history = crate::History::builder().start(&engine).unwrap();
+    let manager = RuleManager::builder().start(&engine, &history).unwrap();
+    let site = super::responder::site(&engine, super::ListenerBuilder::default().rules(&manager));
+    let site = site.unwrap();
+    let mut now = Instant::now();
+    let request = b"GET /api/v1/events HTTP/1.1\r\nHost: h\r\n\r\n";
+    let mut connection = connect(request, 9999, now);
+    assert_eq!(connection.step(now, &site), Progress::Asked);
+    assert_eq!(connection.answer(None, now, &site), Progress::Waiting);
+    assert!(connection.streams() && got(&mut connection).ends_with("\r\n\r\nretry: 1000\n\n"));
+    for _ in 0..3 {
+        assert_eq!(connection.deadline(), now + HTTP_EVENT_HEARTBEAT);
+        now += HTTP_EVENT_HEARTBEAT;
+        assert_eq!(connection.expire(now, &site), Progress::Waiting);
+    }
+    assert!(got(&mut connection).ends_with("retry: 1000\n\n:\n\n:\n\n:\n\n"));
+    engine.refresh();
+    assert_eq!(connection.step(now, &site), Progress::Waiting);
+    assert!(
+        got(&mut connection).contains("data: {\"generation\":1,\"at\":\"1970-01-01T00:00:01Z\"}")
+    );
+    // From here on it takes nothing, however much there is.
+    connection.stream().takes = 0;
+    engine.refresh();
+    assert_eq!(connection.step(now, &site), Progress::Waiting);
+    let last = now + HTTP_WRITE_TIMEOUT;
+    engine.refresh();
+    assert_eq!(connection.step(last - SECOND, &site), Progress::Waiting);
+    assert_eq!((connection.deadline(), connection.expire(last, &site)), (last, Progress::Ended));
+}

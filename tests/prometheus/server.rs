@@ -34,16 +34,35 @@ impl Prometheus {
 
     /// As [`Prometheus::scraping`], with further settings of the scrape: `, scheme: https`.
     pub fn scraping_with(target: SocketAddr, settings: &str) -> Prometheus {
-        Prometheus::configured(Some((target, settings)), &[])
+        Prometheus::configured(Some((target, settings)), None, &[])
+    }
+
+    /// As [`Prometheus::scraping_with`], with a rule file, evaluated five times a second unless it says otherwise.
+    pub fn with_rules(target: SocketAddr, settings: &str, rules: &str) -> Prometheus {
+        Prometheus::configured(Some((target, settings)), Some(rules), &[])
+    }
+
+    /// Where its rule file is, as it says itself.
+    pub fn rule_file(&self) -> String {
+        self.0.folder.join("rules.yml").display().to_string()
     }
 
     /// One that scrapes `target`, if there is one, and has more arguments.
     pub fn with(target: Option<SocketAddr>, arguments: &[&str]) -> Prometheus {
-        Prometheus::configured(target.map(|target| (target, "")), arguments)
+        Prometheus::configured(target.map(|target| (target, "")), None, arguments)
     }
 
-    fn configured(target: Option<(SocketAddr, &str)>, arguments: &[&str]) -> Prometheus {
-        let mut config = "global: {scrape_interval: 200ms, scrape_timeout: 200ms}\n".to_owned();
+    fn configured(
+        target: Option<(SocketAddr, &str)>,
+        rules: Option<&str>,
+        arguments: &[&str],
+    ) -> Prometheus {
+        let mut config =
+            "global: {scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 200ms}\n"
+                .to_owned();
+        if rules.is_some() {
+            config += "rule_files: [rules.yml]\n";
+        }
         if let Some((target, settings)) = target {
             config += &format!(
                 "scrape_configs:\n\
@@ -53,6 +72,9 @@ impl Prometheus {
         Prometheus(Server::start_with("prometheus", 1, "/-/ready", |folder, ports| {
             let file = folder.join("prometheus.yml");
             std::fs::write(&file, &config).unwrap();
+            if let Some(rules) = rules {
+                std::fs::write(folder.join("rules.yml"), rules).unwrap();
+            }
             let mut command = Command::new("prometheus");
             command
                 .arg(format!("--config.file={}", file.display()))

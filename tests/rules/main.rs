@@ -12,11 +12,20 @@ mod files;
 #[cfg(feature = "history")]
 mod lab;
 mod life;
+mod live;
+#[cfg(feature = "history")]
+mod manager;
 #[path = "../promql/memory.rs"]
 mod memory;
 mod oracle;
+#[path = "../prometheus/page.rs"]
+mod page;
 mod raft;
 #[cfg(feature = "history")]
 mod raft_faults;
 mod recipes;
+#[path = "../prometheus/server.rs"]
+mod server;
+#[path = "../common/servers.rs"]
+mod servers;
 mod templates;
