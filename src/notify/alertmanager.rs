@@ -124,7 +124,7 @@ impl Deliver for Sender {
 struct PostableAlert<'a> {
     #[serde(serialize_with = "as_map")]
     labels: &'a Labels,
-    #[serde(serialize_with = "as_map")]
+    #[serde(serialize_with = "as_map", skip_serializing_if = "Labels::is_empty")]
     annotations: &'a Labels,
     starts_at: String,
     ends_at: String,

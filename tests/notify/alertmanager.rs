@@ -93,7 +93,8 @@ fn active(address: SocketAddr) -> Vec<String> {
     groups
 }
 
-fn now(node: &mut Node, notifier: &Notifier, without_leader: &[&str]) {
+/// An evaluation at the wall's time, which an Alertmanager goes by.
+pub fn now(node: &mut Node, notifier: &Notifier, without_leader: &[&str]) {
     let by = crate::node::wall_ms() - node.now_ms;
     // A second at least, or no group would be due.
     if by < 1_000 {

@@ -1,6 +1,6 @@
 //! `https://`, to a real Alertmanager that wants a name and a password.
 
-use crate::alertmanager::{alertmanager_with, is_here, message};
+use crate::alertmanager::{alertmanager_with, is_here, message, now};
 use crate::authority::{Authority, NOW};
 use crate::common::loopback::{PATIENCE, free_address, wait_until};
 use crate::fake::Fake;
@@ -42,6 +42,7 @@ fn it_is_trusted_and_trusts() {
         Alertmanager::new([url]).basic_auth("node", password).retry(10 * MS, 100 * MS)
     };
     let mut node = node();
+    node.now_ms -= 1_000;
     let notifier = node
         .notifier()
         .handler("right", told("https", "hunter2").ca_file(&authority.certificate))
@@ -50,7 +51,7 @@ fn it_is_trusted_and_trusts() {
         .handler("not encrypted", told("http", "hunter2"))
         .start()
         .unwrap();
-    node.step(&notifier, &["a"]);
+    now(&mut node, &notifier, &["a"]);
     message(&hook, "a", "firing");
     let status = |handler: &str| {
         notifier.status().into_iter().find(|status| status.handler == handler).unwrap()
@@ -68,7 +69,7 @@ fn it_is_trusted_and_trusts() {
         assert!(node.own(failures, handler, Some(reason)) > 0.0, "{handler}");
         assert_eq!(status(handler).sent, 0);
     }
-    node.step(&notifier, &[]);
+    now(&mut node, &notifier, &[]);
     message(&hook, "a", "resolved");
     // What cannot be told holds the end up for as long as it may, and no longer.
     assert!(!notifier.shutdown(100 * MS).is_complete());
