@@ -52,6 +52,7 @@
 //! | [`MAX_TEMPLATE_BYTES`], [`MAX_TEMPLATE_STEPS`] of a template's expansion | the text is the error, in its place | the text itself |
 //! | [`MAX_RULE_ALERTS`] of one alerting rule | the rule fails, as at its group's `limit`: its alerts are forgotten | `RuleStatus::failures` |
 //! | [`MAX_RECORDED_SERIES`] of all rules together | further series are not kept for later rules; the caller still gets them | `Rules::dropped` |
+//! | [`MAX_ALERT_TIME`] of a threshold of alerts | it is refused | the error |
 //! | [`MAX_SILENCES`] | a further one is refused | the error |
 
 use std::num::NonZeroU32;
@@ -277,6 +278,8 @@ pub const DEFAULT_RECORDED_RETENTION: Duration = Duration::from_secs(3_600);
 pub const RESOLVED_RETENTION: Duration = Duration::from_secs(900);
 /// After how long without an evaluation the alerts of a saved state are no longer taken up, as Prometheus has it.
 pub const RULE_OUTAGE_TOLERANCE: Duration = Duration::from_secs(3_600);
+/// The longest time that a threshold of an alert configuration may have: the default history reaches no further back.
+pub const MAX_ALERT_TIME: Duration = Duration::from_secs(24 * 3_600);
 /// Silences at a time.
 pub const MAX_SILENCES: usize = 10_000;
 /// Generations a shard must have been idle before its cells are no longer read at each cut.
