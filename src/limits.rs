@@ -49,6 +49,10 @@
 //! | [`MAX_PUSH_RESPONSE_BYTES`] of a response's body | the rest is not read; the status stands | nowhere: nothing is lost |
 //! | [`MAX_PUSH_MESSAGE_BYTES`] of what a server says about points that it rejects | the rest of the message is cut off | nowhere: the points are counted |
 //! | [`DEFAULT_PUSH_FLUSH_LIMIT`] for the last flush | what is left is dropped, or stays in the spool's file | `tachometer_push_dropped_total{reason="shutdown"}`, and `Flush` |
+//! | [`DEFAULT_HISTORY_DISK_BYTES`] of a history's directory, unless set (feature `history`, as the next three) | the oldest segment of the coarsest tier is deleted, then of finer ones | `tachometer_history_log_deleted_segments_total{reason="bytes"}` |
+//! | [`MAX_HISTORY_QUEUE_ROWS`], [`MAX_HISTORY_QUEUE_BYTES`] that wait for the disk | rows are not written until it has caught up | `tachometer_history_log_dropped_rows_total{reason="waiting"}` |
+//! | [`MAX_HISTORY_RECORD_BYTES`] of one row | it is not written | `tachometer_history_log_dropped_rows_total{reason="failed"}` |
+//! | [`MAX_HISTORY_DAMAGE`] reports of damage | further damage is skipped without one | `tachometer_history_log_damaged_segments` |
 //! | [`MAX_QUERY_BYTES`], [`MAX_QUERY_OPERATIONS`], [`MAX_QUERY_DEPTH`], [`MAX_QUERY_REGEXES`], [`MAX_QUERY_REGEX_BYTES`] of a PromQL query (feature `promql`, as all of the following) | it is refused | the error |
 //! | [`DEFAULT_QUERY_TIME_LIMIT`], [`DEFAULT_QUERY_SAMPLES`], [`DEFAULT_QUERY_POINTS`], [`MAX_QUERY_STEPS`], [`MAX_QUERY_SUBSTEPS`] of its evaluation | it ends with an error that says what to ask instead | the error |
 //! | [`MAX_RULE_FILES`] of a configuration | it is refused | the error |
@@ -56,10 +60,7 @@
 //! | [`MAX_TEMPLATE_BYTES`], [`MAX_TEMPLATE_STEPS`] of a template's expansion | the text is the error, in its place | the text itself |
 //! | [`MAX_RULE_ALERTS`] of one alerting rule | the rule fails, as at its group's `limit`: its alerts are forgotten | `RuleStatus::failures` |
 //! | [`MAX_RECORDED_SERIES`] of all rules together | further series are not kept for later rules; the caller still gets them | `Rules::dropped` |
-//! | [`DEFAULT_HISTORY_DISK_BYTES`] of a history's directory, unless set (feature `history`, as all of the following) | the oldest segment of the coarsest tier is deleted, then of finer ones | `tachometer_history_log_deleted_segments_total{reason="bytes"}` |
-//! | [`MAX_HISTORY_QUEUE_ROWS`], [`MAX_HISTORY_QUEUE_BYTES`] that wait for the disk | rows are not written until it has caught up | `tachometer_history_log_dropped_rows_total{reason="waiting"}` |
-//! | [`MAX_HISTORY_RECORD_BYTES`] of one row | it is not written | `tachometer_history_log_dropped_rows_total{reason="failed"}` |
-//! | [`MAX_HISTORY_DAMAGE`] reports of damage | further damage is skipped without one | `tachometer_history_log_damaged_segments` |
+//! | [`MAX_ALERT_TIME`] of a threshold of alerts | it is refused | the error |
 //! | [`MAX_SILENCES`] | a further one is refused | the error |
 //! | [`RULE_OVERDUE_INTERVALS`] without a generation (features `rules` and `history`, as all of the following) | rules are evaluated at the clock's time, each interval | `tachometer_rule_overdue_evaluations_total` |
 //! | [`RULE_STATE_PERIOD`], [`RULE_STATE_REFRESH`] between two writes of the rules' state | it is written later | nowhere: nothing is lost while the process runs |
@@ -335,6 +336,8 @@ pub const DEFAULT_RECORDED_RETENTION: Duration = Duration::from_secs(3_600);
 pub const RESOLVED_RETENTION: Duration = Duration::from_secs(900);
 /// After how long without an evaluation the alerts of a saved state are no longer taken up, as Prometheus has it.
 pub const RULE_OUTAGE_TOLERANCE: Duration = Duration::from_secs(3_600);
+/// The longest time that a threshold of an alert configuration may have: the default history reaches no further back.
+pub const MAX_ALERT_TIME: Duration = Duration::from_secs(24 * 3_600);
 /// Silences at a time.
 pub const MAX_SILENCES: usize = 10_000;
 /// Intervals without a generation after which rules are evaluated all the same, at the clock's time.

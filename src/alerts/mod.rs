@@ -1,6 +1,7 @@
 //! Thresholds of alerts, as an operator sets them: [`AlertConfig`]. What rules they make is in
 //! `rules::recipes::alerts`; this much is there without rules, so that a configuration file is the same for every build.
 
+use crate::limits::MAX_ALERT_TIME;
 use crate::span::Span;
 use serde::{Deserialize, Serialize};
 
@@ -150,9 +151,10 @@ impl AlertConfig {
             ("stale_data", self.stale_data),
         ] {
             let Some(span) = span else { continue };
-            if span.0.is_zero() || span.0 > LONGEST.0 || !is_whole(span) {
+            if span.0.is_zero() || span.0 > MAX_ALERT_TIME || !is_whole(span) {
                 let reason = format!(
-                    "{span} is not from 1ms to {LONGEST}, in whole milliseconds: an alert needs a time to go by"
+                    "{span} is not from 1ms to {}, in whole milliseconds: an alert needs a time to go by",
+                    Span(MAX_ALERT_TIME)
                 );
                 return Err((key, reason));
             }
@@ -211,9 +213,6 @@ impl AlertConfig {
         }
     }
 }
-
-/// The longest time of a threshold: beyond it no default history reaches.
-const LONGEST: Span = Span::from_secs(24 * 3_600);
 
 fn is_whole(span: Span) -> bool {
     span.0.subsec_nanos().is_multiple_of(1_000_000)

@@ -104,6 +104,12 @@ impl Query {
         self.root.returns() == Type::Vector
     }
 
+    /// Whether it can stand beside an operator as it is: it is none that another could bind more tightly than.
+    #[cfg(feature = "rules")]
+    pub(crate) fn is_operand(&self) -> bool {
+        matches!(self.root, Node::Selector(_) | Node::Call(..) | Node::Aggregate(_))
+    }
+
     /// The matchers of a query that is a selector and nothing else.
     #[cfg(any(feature = "http", feature = "rules"))]
     pub(crate) fn matchers(&self) -> Option<&[Matcher]> {

@@ -52,6 +52,9 @@
 //! # Ok::<(), tachometer::rules::RuleErrors>(())
 //! ```
 //!
+//! [`recipes`] makes rules for what is asked for most, and of thresholds that an operator sets; [`RuleFile::to_yaml`] writes them
+//! for a Prometheus.
+//!
 //! # Where it differs from Prometheus 2.42
 //!
 //! - A group is evaluated at the caller's times, once in each of its intervals counted from 1970, without an offset of

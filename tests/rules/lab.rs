@@ -2,6 +2,7 @@
 //! second.
 
 use crate::common::by_hand_with;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 use tachometer::rules::{AlertState, RuleFile, RuleSettings, Rules};
 use tachometer::{Engine, History, ManualClock, Registry};
@@ -80,6 +81,21 @@ impl Lab {
                 AlertState::Pending | AlertState::Inactive => {}
             }
         }
+    }
+
+    /// That each of these rules, with these labels, had one incident, which began and ended within these seconds;
+    /// `i64::MAX` for one that goes on.
+    #[track_caller]
+    pub fn check(&self, expected: &[(&str, &str, RangeInclusive<i64>, RangeInclusive<i64>)]) {
+        let mut wrong = Vec::new();
+        for (rule, labels, fires, resolves) in expected {
+            let (fired, resolved) = self.incident(rule, labels);
+            let resolved = resolved.unwrap_or(i64::MAX);
+            if !fires.contains(&fired) || !resolves.contains(&resolved) {
+                wrong.push(format!("{rule}: {fired} to {resolved}, not {fires:?} to {resolves:?}"));
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
     }
 
     /// The one incident of a rule with these labels: when it fired, and when it resolved.

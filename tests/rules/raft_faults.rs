@@ -78,12 +78,7 @@ fn each_fault_fires_its_alert_and_no_other() {
         // One in twenty of a minute: 11 s; then 15 s more.
         ("RaftRpcErrors", "group=errors,peer=2", begin + 23..=begin + 30, end + 45..=end + 60),
     ];
-    for (rule, labels, fires, resolves) in &expected {
-        let (fired, resolved) = lab.incident(rule, labels);
-        assert!(fires.contains(&fired), "{rule} of {labels} fired at {fired}, not in {fires:?}");
-        let resolved = resolved.unwrap_or_else(|| panic!("{rule} of {labels} does not resolve"));
-        assert!(resolves.contains(&resolved), "{rule} of {labels} resolved at {resolved}");
-    }
+    lab.check(&expected);
     assert_eq!(lab.incidents.len(), expected.len(), "{:#?}", lab.incidents);
 }
 

@@ -161,7 +161,7 @@ fn wrong_settings_are_named() {
     refused(Recipe::threshold("", "up", above), "name", "no name of an alert");
     refused(Recipe::threshold("T", "sum(", above), "expression", "invalid query");
     refused(Recipe::threshold("T", "up[5m]", above), "expression", "no instant vector");
-    refused(Recipe::threshold("T", "up # comment", above), "expression", "invalid query");
+    refused(Recipe::threshold("T", "up # comment", above), "expression", "ends with a comment");
     refused(Recipe::threshold("T", "up", Bound::Below(f64::NAN)), "bound", "finite number");
     refused(rate("requests_total", Duration::ZERO), "window", "0s");
     refused(rate("requests_total", Duration::from_nanos(1_500)), "window", "milliseconds");

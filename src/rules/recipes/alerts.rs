@@ -28,7 +28,7 @@ impl AlertConfig {
     /// let config = AlertConfig { max_block_time: Some(Span::from_secs(2)), ..AlertConfig::default() };
     /// let file = config.rules()?;
     /// let rule = &file.groups()[0].rules()[0];
-    /// assert_eq!(rule.query().text(), "(1 / rate(hotstuff_blocks_committed_total[1m])) > 2");
+    /// assert_eq!(rule.query().text(), "(1 / rate(hotstuff_blocks_committed_total[1m]) and hotstuff_blocks_committed_total offset 1m) > 2");
     /// // For a Prometheus, or to be looked at: the same as YAML.
     /// assert!(file.to_yaml().contains("alert: ConsensusBlockTimeHigh"));
     ///
@@ -59,7 +59,7 @@ impl AlertConfig {
             self.peer_disconnect_rate.map(|most| names.disconnects(most)),
             self.message_loss_rate.map(|most| names.message_loss(most)),
             self.network_latency.map(|most| names.latency(most.0)),
-            self.cpu.map(|most| host("NodeCpuHigh", "node_cpu_usage", most, "processors")),
+            self.cpu.map(|most| host("NodeCpuHigh", "node_cpu_usage", most, "CPU")),
             self.memory.map(|most| host("NodeMemoryHigh", "node_memory_usage", most, "memory")),
             self.disk.map(|most| host("NodeDiskFull", "node_disk_usage", most, "disk")),
             self.byzantine_rate.map(|most| names.byzantine(most)),
@@ -87,8 +87,10 @@ impl Names<'_> {
         let window = MINUTE.max(most * 5);
         // Whole milliseconds within a day: checked.
         let window = duration::format(window).unwrap_or_default();
+        let blocks = self.series("blocks_committed_total");
         let expression = self.of(
-            format!("1 / rate({}[{window}])", self.series("blocks_committed_total")),
+            // Over a window that is not full, the rate is too low.
+            format!("1 / rate({blocks}[{window}]) and {blocks} offset {window}"),
             p99(&self.series("commit_latency_seconds"), ""),
         );
         Recipe::threshold("ConsensusBlockTimeHigh", expression, Bound::Above(most.as_secs_f64()))

@@ -12,6 +12,10 @@ use std::time::Duration;
 /// is only judged once it had a sample when the window began. Where it did not change at all in the window, there is no
 /// deviation to measure by, and no alert, unless there is a [`floor`](Anomaly::floor).
 ///
+/// An anomaly that lasts becomes a part of the window and ends as one; near that point noise decides from moment to moment,
+/// so give the recipe some [`keep_firing`](super::Recipe::keep_firing). The way back to normal is then itself unusual,
+/// to the other side.
+///
 /// ```
 /// use std::time::Duration;
 /// use tachometer::rules::recipes::{Anomaly, Recipe};

@@ -154,7 +154,8 @@ impl Recipe {
     /// An alert for each counter of `series`, a selector, whose rate a second over `window` is beyond `bound`; a warning.
     ///
     /// A counter that stands still has the rate 0. Restarts are not falls. The window needs two samples, so twice the
-    /// interval at which they come is its least sensible length.
+    /// interval at which they come is its least sensible length. Of too low a rate there is an alert only once the counter
+    /// had a sample when the window began.
     pub fn rate_of_change(
         name: impl Into<String>,
         series: impl Into<String>,

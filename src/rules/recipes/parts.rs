@@ -15,6 +15,7 @@ const SHORTEST_STEP: Duration = Duration::from_secs(1);
 pub(super) struct Subject<'a> {
     text: &'a str,
     is_selector: bool,
+    is_operand: bool,
 }
 
 impl<'a> Subject<'a> {
@@ -31,8 +32,12 @@ impl<'a> Subject<'a> {
             );
             return wrong(setting, reason);
         }
+        // What stands behind it in a rule would belong to the comment.
+        if Query::parse(&format!("({text})")).is_err() {
+            return wrong(setting, format!("{text:?} ends with a comment: leave it out"));
+        }
         let is_selector = query.matchers().is_some() && !text.starts_with('(');
-        Ok(Subject { text, is_selector })
+        Ok(Subject { text, is_selector, is_operand: query.is_operand() })
     }
 
     /// An expression that must be a selector with a metric's name, without `offset` and `@`.
@@ -56,7 +61,7 @@ impl<'a> Subject<'a> {
 
     /// As an operand.
     pub(super) fn now(&self) -> String {
-        match self.is_selector {
+        match self.is_operand {
             true => self.text.to_owned(),
             false => format!("({})", self.text),
         }
@@ -153,7 +158,8 @@ mod tests {
         assert_eq!(selector.range(MINUTE, MINUTE).unwrap(), "up{job=\"a\"}[1m] offset 1m");
         assert_eq!(selector.at(MINUTE).unwrap(), "up{job=\"a\"} offset 1m");
         let rate = Subject::new("series", "rate(x[5m])").unwrap();
-        assert_eq!(rate.now(), "(rate(x[5m]))");
+        assert_eq!(rate.now(), "rate(x[5m])");
+        assert_eq!(Subject::new("series", "a + b").unwrap().now(), "(a + b)");
         assert_eq!(rate.range(2 * MINUTE, Duration::ZERO).unwrap(), "(rate(x[5m]))[2m:2s]");
         for text in [rate.now(), rate.range(MINUTE, MINUTE).unwrap(), rate.at(MINUTE).unwrap()] {
             Query::parse(&text).unwrap_or_else(|error| panic!("{text}: {error}"));

@@ -34,11 +34,13 @@ pub(super) fn rate_of_change(
     let bound_text = bound.text()?;
     let expr = match is_counter {
         true => format!("rate({range}) {bound_text}"),
-        // The slope of the first few samples says nothing.
-        false => {
-            let before = subject.at(window).map_err(in_window)?;
-            format!("deriv({range}) {bound_text} and {before}")
-        }
+        false => format!("deriv({range}) {bound_text}"),
+    };
+    let falls = matches!(bound, Bound::Below(_) | Bound::AtMost(_));
+    let expr = match is_counter && !falls {
+        true => expr,
+        // The slope of the first few samples says nothing, and a rate over a window that is not full is too low.
+        false => format!("{expr} and {}", subject.at(window).map_err(in_window)?),
     };
     Ok(Draft::alert(AlertDraft {
         expr,
