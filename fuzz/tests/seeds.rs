@@ -3,9 +3,9 @@
 use arbitrary::{Arbitrary, Unstructured};
 use std::path::Path;
 use tachometer_fuzz::{
-    api_parameters, config, exposition, facade_names, family_key, histogram, http, json, lines,
-    openmetrics, operations, otlp, protobuf, push, push_answer, push_grpc, query, rule_file,
-    traceparent,
+    api_parameters, backend_answer, config, exposition, facade_names, family_key, histogram, http,
+    json, lines, openmetrics, operations, otlp, protobuf, push, push_answer, push_grpc, query,
+    rule_file, traceparent,
 };
 
 /// Runs each input of a target.
@@ -30,6 +30,7 @@ fn every_input_that_was_kept_agrees_with_its_oracle() {
     replay("operations", operations::run);
     replay("histogram", histogram::run);
     replay("api_parameters", api_parameters::run);
+    replay("backend_answer", |text: &String| backend_answer::run(text));
     replay("config", config::run);
     replay("exposition", exposition::run);
     replay("facade_names", facade_names::run);
