@@ -49,6 +49,7 @@
 //! | [`MAX_PUSH_RESPONSE_BYTES`] of a response's body | the rest is not read; the status stands | nowhere: nothing is lost |
 //! | [`MAX_PUSH_MESSAGE_BYTES`] of what a server says about points that it rejects | the rest of the message is cut off | nowhere: the points are counted |
 //! | [`DEFAULT_PUSH_FLUSH_LIMIT`] for the last flush | what is left is dropped, or stays in the spool's file | `tachometer_push_dropped_total{reason="shutdown"}`, and `Flush` |
+//! | [`DEFAULT_HISTORY_BYTES`] of a history, unless set (feature `history`) | the oldest block of the coarsest tier goes; new series are refused where names and labels take half | `tachometer_history_dropped_chunks_total`, `tachometer_history_refused_series_total` |
 //! | [`DEFAULT_HISTORY_DISK_BYTES`] of a history's directory, unless set (feature `history`, as the next three) | the oldest segment of the coarsest tier is deleted, then of finer ones | `tachometer_history_log_deleted_segments_total{reason="bytes"}` |
 //! | [`MAX_HISTORY_QUEUE_ROWS`], [`MAX_HISTORY_QUEUE_BYTES`] that wait for the disk | rows are not written until it has caught up | `tachometer_history_log_dropped_rows_total{reason="waiting"}` |
 //! | [`MAX_HISTORY_RECORD_BYTES`] of one row | it is not written | `tachometer_history_log_dropped_rows_total{reason="failed"}` |

@@ -38,6 +38,22 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// An answer to `/api/v1/query` or `/api/v1/query_range`, from its JSON: for one that came another way than by a [`Backend`].
+///
+/// ```
+/// use tachometer::query::Answer;
+/// let text = r#"{"status":"success","data":{"resultType":"scalar","result":[1700000000.25,"42"]}}"#;
+/// let answer = tachometer::backend::parse_answer(text).unwrap();
+/// assert_eq!(answer, Answer::Scalar { time_ms: 1_700_000_000_250, value: 42.0 });
+/// assert!(tachometer::backend::parse_answer("<html>").is_err());
+/// ```
+///
+/// # Errors
+/// Why it is no such answer.
+pub fn parse_answer(text: &str) -> Result<Answer, String> {
+    read::answer(text)
+}
+
 /// A server with Prometheus's query API. Clones share connections. Feature `backend`.
 ///
 /// Cost: each call is a request, and blocks the calling thread until its answer is there, at most for

@@ -5,8 +5,11 @@ use crate::query::{
 };
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+
+/// What else an object has. Also makes that there must be an object: derived readers take a list of its values, too.
+type More = HashMap<String, IgnoredAny>;
 
 /// What all answers are in.
 #[derive(Deserialize)]
@@ -17,6 +20,8 @@ struct Envelope<D> {
     kind: String,
     #[serde(default)]
     error: String,
+    #[serde(flatten)]
+    _more: More,
 }
 
 /// What is asked of the `data` of an answer that is handed on.
@@ -34,6 +39,8 @@ struct AnyResult {
     _kind: String,
     #[serde(rename = "result")]
     _result: Vec<IgnoredAny>,
+    #[serde(flatten)]
+    _more: More,
 }
 
 impl Shape {
@@ -71,13 +78,15 @@ struct QueryData {
     #[serde(rename = "resultType")]
     kind: String,
     result: Vec<Element>,
+    #[serde(flatten)]
+    _more: More,
 }
 
 /// Of `result`: a series, or one of the two of a scalar or text.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Element {
-    Series(One),
+    Series(Box<One>),
     Number(f64),
     Text(String),
 }
@@ -91,6 +100,8 @@ struct One {
     values: Vec<(f64, String)>,
     #[serde(default)]
     histograms: Vec<(f64, Native)>,
+    #[serde(flatten)]
+    _more: More,
 }
 
 /// A native histogram.
@@ -100,6 +111,8 @@ struct Native {
     sum: String,
     #[serde(default)]
     buckets: Vec<(u8, String, String, String)>,
+    #[serde(flatten)]
+    _more: More,
 }
 
 /// What a query came to.
@@ -107,14 +120,14 @@ struct Native {
 /// # Errors
 /// It is none of Prometheus's answers.
 pub(super) fn answer(text: &str) -> Result<Answer, String> {
-    let QueryData { kind, result } = data(text)?;
+    let QueryData { kind, result, .. } = data(text)?;
     let point = |result: &[Element]| match result {
         [Element::Number(time), Element::Text(text)] => Ok((ms(*time), text.clone())),
         _ => Err(format!("a {kind} is a time and a text")),
     };
     let series = |result: Vec<Element>| {
         let one = |element| match element {
-            Element::Series(one) => Ok(one),
+            Element::Series(one) => Ok(*one),
             _ => Err(format!("a {kind} is of series")),
         };
         result.into_iter().map(one).collect::<Result<Vec<One>, String>>()
@@ -194,6 +207,8 @@ struct OneMetadata {
     help: String,
     #[serde(default)]
     unit: String,
+    #[serde(flatten)]
+    _more: More,
 }
 
 /// What is known of metrics.
@@ -248,6 +263,7 @@ mod tests {
             ("vector", r#"[{"metric":{}}]"#),
             ("matrix", r#"[{"metric":{},"values":[[2,"1"],[1,"1"]]}]"#),
             ("matrix", r#"[{"metric":{},"values":[[1,"x"]]}]"#),
+            ("vector", r#"[[{},[1,"2"],null,[],[]]]"#),
             ("other", "[]"),
         ] {
             assert!(read(kind, result).is_err(), "{kind} {result}");
@@ -269,9 +285,11 @@ mod tests {
             r#"{"status":"error","errorType":"bad_data","error":"x"}"#,
             r#"{"status":"success","data":["a"]"#,
             r#"{"status":"success","data":["a"]} x"#,
+            r#"["success",["a"],"",""]"#,
         ] {
             assert!(Shape::List.check(text).is_err(), "{text}");
         }
+        assert!(answer(&success(r#"["scalar",[1,"2"]]"#)).is_err());
         let said = error(r#"{"status":"error","errorType":"bad_data","error":"x"}"#);
         assert_eq!(said, Some(("bad_data".to_owned(), "x".to_owned())));
         assert_eq!(error(r#"{"error":"x"}"#), None);

@@ -36,7 +36,7 @@ impl Source for Backend {
         from_ms: i64,
         to_ms: i64,
     ) -> Result<Vec<String>, QueryError> {
-        Ok(self.names("/api/v1/labels", true, matchers, (from_ms, to_ms))?)
+        self.names("/api/v1/labels", true, matchers, (from_ms, to_ms))
     }
 
     fn label_values(
@@ -50,7 +50,7 @@ impl Source for Backend {
             return Err(QueryError::Invalid { reason: format!("{name:?} is no label's name") });
         }
         let path = format!("/api/v1/label/{name}/values");
-        Ok(self.names(&path, false, matchers, (from_ms, to_ms))?)
+        self.names(&path, false, matchers, (from_ms, to_ms))
     }
 
     /// Nothing where the backend cannot be asked.

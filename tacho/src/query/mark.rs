@@ -79,7 +79,7 @@ fn can_go_on(beginning: &str) -> bool {
     }
     let rest = closers.get(1..).unwrap_or_default();
     let further = [
-        format!("{closers}"),
+        closers.clone(),
         format!(" x{closers}"),
         format!(" 1{closers}"),
         format!(" x[5m]{closers}"),
