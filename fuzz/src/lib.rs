@@ -14,11 +14,8 @@
 //! | [`json`] | any bytes as a JSON page or a compressed histogram | an error, or what the `hdrhistogram` crate reads too |
 //! | [`alert_config`] | any thresholds and recipes of alerts | an error that says what was expected, or rules whose YAML and TOML are read back the same |
 //! | [`api_parameters`] | any parameters of the query API | JSON that says whether it worked, the same by form and by query; a calendar that counts days |
-<<<<<<< HEAD
 //! | [`history_log`] | any bytes as segments of a history on disk, any rows in them, a sound log that was harmed | no panic, within the bound; of the last what was recorded, and that something is amiss |
-=======
 //! | [`backend_answer`] | any text as the answer of a query backend | a second reader, over a tree of JSON |
->>>>>>> w-backend
 //! | [`http`] | any requests, filters, `Accept`s, networks | what a second, naive reading of them asks for |
 //! | [`push_answer`] | any bytes and sound answers of OTLP receivers, any bytes as a remote write request of 2.0 | what was put in |
 //! | [`push_grpc`] | any bytes as a gRPC answer, and sound ones in pieces, cut or with more behind | what an independent encoder put in |

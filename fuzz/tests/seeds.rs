@@ -3,15 +3,9 @@
 use arbitrary::{Arbitrary, Unstructured};
 use std::path::Path;
 use tachometer_fuzz::{
-<<<<<<< HEAD
-    alert_config, api_parameters, config, exposition, facade_names, family_key, histogram,
-    history_log, http, json, lines, openmetrics, operations, otlp, protobuf, push, push_answer,
-    push_grpc, query, rule_file, traceparent,
-=======
-    api_parameters, backend_answer, config, exposition, facade_names, family_key, histogram, http,
-    json, lines, openmetrics, operations, otlp, protobuf, push, push_answer, push_grpc, query,
-    rule_file, traceparent,
->>>>>>> w-backend
+    alert_config, api_parameters, backend_answer, config, exposition, facade_names, family_key,
+    histogram, history_log, http, json, lines, openmetrics, operations, otlp, protobuf, push,
+    push_answer, push_grpc, query, rule_file, traceparent,
 };
 
 /// Runs each input of a target.
