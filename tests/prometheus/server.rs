@@ -57,12 +57,12 @@ impl Prometheus {
         rules: Option<&str>,
         arguments: &[&str],
     ) -> Prometheus {
-        let mut config =
-            "global: {scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 200ms}\n"
-                .to_owned();
-        if rules.is_some() {
-            config += "rule_files: [rules.yml]\n";
-        }
+        let mut config = "global: {scrape_interval: 200ms, scrape_timeout: 200ms".to_owned();
+        // Only then: it is also the step of subqueries that have none.
+        config += match rules {
+            Some(_) => ", evaluation_interval: 200ms}\nrule_files: [rules.yml]\n",
+            None => "}\n",
+        };
         if let Some((target, settings)) = target {
             config += &format!(
                 "scrape_configs:\n\
