@@ -62,8 +62,9 @@ struct Recorded {
 
 /// A process: what it counts, and its history.
 struct Process {
-    engine: Engine,
+    /// Before the engine, whose end makes a last generation.
     history: History,
+    engine: Engine,
     plain: Counter,
     keyed: Family<Counter, 1>,
     size: Histogram,
