@@ -209,7 +209,7 @@ impl<'a> Replay<'a> {
         (memory.began, memory.unknown) = (came.began, came.unknown);
         for coarser in tier + 1..self.store.tiers.len() {
             if self.last[coarser].is_none_or(|last| came.began > last) {
-                series.tracks[coarser].broken = Some(began);
+                series.tracks[coarser].breaks(began);
             }
         }
         let gain = match &came.content {
