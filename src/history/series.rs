@@ -67,6 +67,8 @@ pub(super) struct Track {
     last_row: u64,
     /// What its next row begins with, if that is known not to go on from the last.
     pub(super) broken: Option<Origin>,
+    /// Whether that is so only because all rows were let go: a log still has them.
+    cleared: bool,
     /// What a histogram had in its last row.
     mark: Option<Arc<HistogramSnapshot>>,
 }
@@ -90,6 +92,7 @@ impl Series {
             head: Head::EMPTY,
             last_row: 0,
             broken: Some(origin),
+            cleared: false,
             mark: None,
         };
         let tracks = (0..tiers).map(|_| track()).collect();
@@ -103,7 +106,7 @@ impl Series {
 
     /// The series begins anew, after that.
     pub(super) fn restart(&mut self, origin: Origin) {
-        self.tracks.iter_mut().for_each(|track| track.broken = Some(origin));
+        self.tracks.iter_mut().for_each(|track| track.breaks(origin));
     }
 
     /// Bytes that it takes for as long as history has it.
@@ -122,14 +125,14 @@ impl Series {
     }
 
     /// Adds the row after `rows` rows of tier `at`, at index `row` of its open block; how many bytes it took more, and
-    /// what came before it.
+    /// what came before it; `None` if history has let that go, and nothing but that is amiss.
     pub(super) fn push(
         &mut self,
         at: usize,
         rows: u64,
         row: u16,
         gain: &mut Gain,
-    ) -> (isize, Origin) {
+    ) -> (isize, Option<Origin>) {
         let track = &mut self.tracks[at];
         let before = track.heap(at);
         let goes_on = track.last_row == rows && rows > 0;
@@ -139,6 +142,7 @@ impl Series {
             None => Origin::New,
         };
         track.last_row = rows + 1;
+        let cleared = std::mem::take(&mut track.cleared);
         match &self.current {
             Current::Scalar(value) => track.head.push_scalar(row, *value, origin),
             Current::Histogram(now) => {
@@ -157,7 +161,8 @@ impl Series {
                 track.head.push_histogram(row, gain, origin, known);
             }
         }
-        (self.tracks[at].heap(at) as isize - before as isize, origin)
+        let more = self.tracks[at].heap(at) as isize - before as isize;
+        (more, (!cleared).then_some(origin))
     }
 
     /// As [`Series::push`], of a row that was read from a log; how many bytes it took more.
@@ -176,6 +181,7 @@ impl Series {
             _ => origin,
         };
         track.last_row = rows + 1;
+        track.cleared = false;
         match shown {
             Logged::Scalar(value) => track.head.push_scalar(row, value, origin),
             Logged::Histogram(gain, histogram) => {
@@ -201,6 +207,11 @@ impl Track {
     fn heap(&self, tier: usize) -> usize {
         let mark = self.mark.as_deref().filter(|_| tier > 0);
         self.head.heap() + mark.map_or(0, weight)
+    }
+
+    /// What comes next begins anew, after that.
+    pub(super) fn breaks(&mut self, origin: Origin) {
+        (self.broken, self.cleared) = (Some(origin), false);
     }
 
     /// Whether it has the last of so many rows.
@@ -255,6 +266,7 @@ impl Track {
         let dropped = self.chunks.len();
         self.chunks = VecDeque::new();
         self.head = Head::EMPTY;
+        self.cleared |= self.broken.is_none();
         self.broken = Some(self.broken.unwrap_or(Origin::Unknown));
         self.mark = None;
         dropped

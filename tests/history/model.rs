@@ -62,8 +62,9 @@ struct Recorded {
 
 /// A process: what it counts, and its history.
 struct Process {
-    engine: Engine,
+    /// Before the engine, whose end makes a last generation.
     history: History,
+    engine: Engine,
     plain: Counter,
     keyed: Family<Counter, 1>,
     size: Histogram,
@@ -367,4 +368,126 @@ fn run(
         }
     }
     Ok(())
+}
+
+#[test]
+fn debug_case() {
+    let phase = |generations, records, clock| Phase { generations, pace: 1000, records, clock };
+    let phases = vec![
+        phase(137, 3, Event::None),
+        phase(119, 0, Event::Restart),
+        phase(1, 0, Event::Restart),
+    ];
+    let asked = [
+        (0.8952402373178334_f64, 0.9759509864952645_f64),
+        (0.14969411342750968_f64, 0.6852551296480853_f64),
+        (0.6974669969817598_f64, 0.9325608232119743_f64),
+        (0.35011145657892906_f64, 0.026001848793808843_f64),
+        (0.8959342605029192_f64, 0.4291462018496747_f64),
+        (0.7427668060490614_f64, 0.4456526141389905_f64),
+        (0.9949264386205384_f64, 0.1956621460357148_f64),
+        (0.1213110753341206_f64, 0.7876276617695732_f64),
+        (0.4306488153510526_f64, 0.22252246754266056_f64),
+        (0.1497591214624096_f64, 0.5825639877596189_f64),
+        (0.25028014825755684_f64, 0.4828311162957087_f64),
+        (0.952707238881695_f64, 0.2779929086445488_f64),
+        (0.04656693857212893_f64, 0.7186189653437002_f64),
+        (0.02856087628097761_f64, 0.21371725969320726_f64),
+        (0.4744653538765419_f64, 0.48668114320965317_f64),
+        (1.0781103053519536_f64, 0.26291673245012476_f64),
+        (0.6600371615373505_f64, 0.354410994178563_f64),
+        (0.3694714549500331_f64, 0.8946108579012084_f64),
+        (1.0957704102094847_f64, 0.6191866067043349_f64),
+        (0.7358731949177425_f64, 0.05841348152387444_f64),
+        (0.002918856078728608_f64, 0.0265417884273335_f64),
+        (0.8752715743882161_f64, 0.6639883302969439_f64),
+        (0.2924689823900177_f64, 0.3945176608389378_f64),
+        (0.008185109133617958_f64, 0.6246638506187624_f64),
+        (0.5465313879648943_f64, 0.5822289679493335_f64),
+        (0.47680650511765_f64, 0.9052599156198596_f64),
+        (1.0462301287575504_f64, 0.2630372788464431_f64),
+        (0.3090129766709782_f64, 0.3295677883214764_f64),
+        (0.48221677437704247_f64, 0.6774811205039195_f64),
+        (0.394628398095047_f64, 0.031947538823625374_f64),
+        (0.8700986476485852_f64, 0.6799862142137065_f64),
+        (0.24420020085606325_f64, 0.747639556298746_f64),
+        (0.4725682686457807_f64, 0.09653831080759427_f64),
+        (0.9625995306349131_f64, 0.3760808410404927_f64),
+        (0.7611799572160847_f64, 0.25058385013895795_f64),
+        (0.8994338677410909_f64, 0.9002477401876873_f64),
+        (0.45580591343646415_f64, 0.9823095888436348_f64),
+        (0.7033518518490115_f64, 0.3869429346784042_f64),
+        (0.3193815050835048_f64, 0.43844646831324663_f64),
+        (0.8889623672966424_f64, 0.3579021003852786_f64),
+    ];
+    let path = std::env::temp_dir().join("tachometer-debug-case");
+    let _ = std::fs::remove_dir_all(&path);
+    let mut host = Host::new(settings(98304).directory(&path));
+    let mut random = Random::new(3337532388247826299);
+    for (n, phase) in phases.into_iter().enumerate() {
+        host.run(phase, &mut random);
+        let history = &host.process().history;
+        eprintln!(
+            "phase {n}: kept {:?} bytes {} damage {:?}",
+            history.kept(),
+            history.bytes(),
+            history.damage()
+        );
+        let (first, last) = (host.all[0].time, host.all[host.all.len() - 1].time);
+        for (back, part) in asked {
+            let from = last - ((last - first) as f64 * back).min(last as f64) as u64;
+            let to = from + ((last - from.min(last)) as f64 * part) as u64;
+            for to in [to, last] {
+                if let Err(e) = host.check(history, from, to, false) {
+                    eprintln!(
+                        "phase {n}: from {} to {}: {e}",
+                        from - START.min(from),
+                        to - START.min(to)
+                    );
+                    for key in ["a"] {
+                        let w = history
+                            .between(
+                                "keyed_total",
+                                &[("key", key)],
+                                Duration::from_millis(from),
+                                Duration::from_millis(to),
+                            )
+                            .unwrap();
+                        let b = w.bounds();
+                        eprintln!(
+                            "bounds {} {}",
+                            b.0.as_millis() as u64 - START,
+                            b.1.as_millis() as u64 - START
+                        );
+                        let w = history
+                            .between(
+                                "keyed_total",
+                                &[("key", key)],
+                                Duration::from_millis(0),
+                                Duration::from_millis(to),
+                            )
+                            .unwrap();
+                        eprintln!(
+                            "{:?}",
+                            w.series()
+                                .next()
+                                .unwrap()
+                                .points()
+                                .iter()
+                                .map(|p| (p.0.as_millis() as u64 - START, p.1))
+                                .collect::<Vec<_>>()
+                        );
+                        eprintln!(
+                            "{:?}",
+                            host.all
+                                .iter()
+                                .filter_map(|r| Some((r.time - START, *r.counts.get(key)?)))
+                                .collect::<Vec<_>>()
+                        );
+                    }
+                    panic!();
+                }
+            }
+        }
+    }
 }

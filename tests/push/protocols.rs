@@ -145,8 +145,11 @@ fn a_protocol_can_offer_an_older_version_once() {
         _ => say(stream, OK),
     });
     let pusher = start(&node, quick(Target::http_with(server.url(), Versions(2))));
-    (1..=3).for_each(|_| node.step(&pusher));
-    wait_until("the answers", || pusher.status()[0].waiting == 0);
+    for _ in 1..=3 {
+        node.step(&pusher);
+        // Before the next payload is prepared, the answer to this one says of which version it is.
+        wait_until("the answers", || pusher.status()[0].waiting == 0);
+    }
     assert_eq!(server.values("version_total"), [2, 1, 1, 1, 1]);
     assert_eq!((pusher.status()[0].sent, node.dropped("t", "refused")), (2, 1));
 }

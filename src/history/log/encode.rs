@@ -149,8 +149,10 @@ impl Encoder {
         (self.time, self.open, self.recording) = (time, false, false);
     }
 
-    /// Adds a series to the row.
-    pub(super) fn show(&mut self, id: u32, series: &Series, origin: Origin, gain: &Gain) {
+    /// Adds a series to the row: what it has more than before, or all that it has if the store does not know what came
+    /// before.
+    pub(super) fn show(&mut self, id: u32, series: &Series, before: Option<Origin>, gain: &Gain) {
+        let origin = before.unwrap_or(Origin::Continues);
         if self.places.len() <= id as usize {
             self.places.resize(id as usize + 1, Place::NONE);
         }
@@ -165,7 +167,7 @@ impl Encoder {
         let there = known && place.row + 1 == self.row;
         self.added += usize::from(!there);
         place.row = self.row;
-        if there && origin == Origin::Continues {
+        if there && before == Some(Origin::Continues) {
             match &series.current {
                 Current::Scalar(value) if *value == place.last => {}
                 Current::Histogram(_) if gain.is_empty() => {}

@@ -68,13 +68,13 @@ impl Log {
         encoder.begin(time, admission == Admission::Segment || over);
     }
 
-    /// A series of the row that was begun.
+    /// A series of the row that was begun, and what came before it; `None` if the store has let that go, but not the log.
     pub(super) fn show(
         &mut self,
         tier: usize,
         id: u32,
         series: &Series,
-        origin: Origin,
+        origin: Option<Origin>,
         gain: &Gain,
     ) {
         self.encoders[tier].show(id, series, origin, gain);

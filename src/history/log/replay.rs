@@ -16,7 +16,7 @@ use crate::history::store::{REFUSED, Store};
 use crate::registry::layout::Identity;
 use crate::snapshot::histogram::parts::{Parts, Sums};
 use crate::{Definition, HistogramSnapshot};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What a series had in the last row of a tier that was read.
@@ -113,7 +113,6 @@ pub(super) struct Segment {
     pub(super) decoder: Decoder,
     /// By the segment's number of the series.
     ids: Vec<u32>,
-    settled: HashSet<u32, foldhash::fast::RandomState>,
     gains: Vec<Gain>,
     origins: Vec<Origin>,
 }
@@ -141,7 +140,7 @@ impl<'a> Replay<'a> {
         if self.last[tier].is_some_and(|last| row.time <= last) {
             return Err(Contradiction("a row is not later than the one before"));
         }
-        self.settle(tier, segment)?;
+        self.settle(tier, segment);
         let Segment { decoder, ids, gains, origins, .. } = segment;
         for came in &row.came {
             let id = ids[came.number];
@@ -164,7 +163,7 @@ impl<'a> Replay<'a> {
     }
 
     /// Gives the series of a segment that are named by now their places in the store.
-    fn settle(&mut self, tier: usize, segment: &mut Segment) -> Result<(), Contradiction> {
+    fn settle(&mut self, tier: usize, segment: &mut Segment) {
         for named in &mut segment.decoder.series[segment.ids.len()..] {
             let definition = &mut named.key.definition;
             match self.definitions.get(&definition.name) {
@@ -179,9 +178,6 @@ impl<'a> Replay<'a> {
                 self.store.admit(named.key.clone(), Identity::NOBODY, Origin::Unknown)
             });
             if let Some(Some(series)) = self.store.series.get_mut(id as usize) {
-                if !segment.settled.insert(id) {
-                    return Err(Contradiction("a series is named twice"));
-                }
                 // So that it is not forgotten while it is read.
                 series.live = true;
                 let memories = &mut self.memories[tier];
@@ -193,7 +189,6 @@ impl<'a> Replay<'a> {
         }
         segment.gains.resize(segment.ids.len(), Gain::default());
         segment.origins.resize(segment.ids.len(), Origin::Continues);
-        Ok(())
     }
 
     /// What a series that came has more than in the row before, and what came before it.
@@ -214,7 +209,7 @@ impl<'a> Replay<'a> {
         (memory.began, memory.unknown) = (came.began, came.unknown);
         for coarser in tier + 1..self.store.tiers.len() {
             if self.last[coarser].is_none_or(|last| came.began > last) {
-                series.tracks[coarser].broken = Some(began);
+                series.tracks[coarser].breaks(began);
             }
         }
         let gain = match &came.content {
@@ -256,7 +251,10 @@ impl<'a> Replay<'a> {
         for (number, named) in decoder.series.iter().enumerate().filter(|(_, named)| named.there) {
             let Some(Some(series)) = store.series.get_mut(ids[number] as usize) else { continue };
             let memory = &mut self.memories[tier][ids[number] as usize];
-            memory.row = rows + 1;
+            // One that the store had let go has a second name when it comes back; no sound row has both.
+            if std::mem::replace(&mut memory.row, rows + 1) == rows + 1 {
+                continue;
+            }
             let origin = std::mem::replace(&mut origins[number], Origin::Continues);
             let histogram = named.key.is_histogram();
             let definition = series.key.definition.clone();
