@@ -4,8 +4,9 @@
 use arbitrary::Arbitrary;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::OnceLock;
+use tachometer::rules::RuleManager;
 use tachometer::serve::{Answer, Network, Responder};
-use tachometer::{Encoder, Engine, Listener, ManualClock, Registry, Sink, Snapshot};
+use tachometer::{Encoder, Engine, History, Listener, ManualClock, Registry, Sink, Snapshot};
 
 /// An input.
 #[derive(Arbitrary, Debug)]
@@ -67,8 +68,8 @@ impl Encoder for Plain {
     }
 }
 
-fn stand() -> &'static (Registry, Engine, Responder) {
-    static STAND: OnceLock<(Registry, Engine, Responder)> = OnceLock::new();
+fn stand() -> &'static (Registry, Engine, Responder, RuleManager) {
+    static STAND: OnceLock<(Registry, Engine, Responder, RuleManager)> = OnceLock::new();
     STAND.get_or_init(|| {
         let registry = Registry::new();
         for name in &NAMES[..3] {
@@ -82,9 +83,11 @@ fn stand() -> &'static (Registry, Engine, Responder) {
         let clock = ManualClock::at(std::time::Duration::ZERO);
         let engine = Engine::builder().registry(&registry).manual(&clock);
         let engine = engine.start().expect("a registry of its own");
-        let builder = Listener::builder().format(OWN, || Box::new(Plain));
+        let history = History::builder().start(&engine).expect("a history");
+        let manager = RuleManager::builder().start(&engine, &history).expect("rules");
+        let builder = Listener::builder().format(OWN, || Box::new(Plain)).rules(&manager);
         let responder = builder.responder(&engine).expect("settings that are right");
-        (registry, engine, responder)
+        (registry, engine, responder, manager)
     })
 }
 

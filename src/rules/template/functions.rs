@@ -394,6 +394,7 @@ fn time_text(millis: i64) -> String {
 }
 
 /// A time in milliseconds since 1970 by RFC 3339, with as many digits as it has.
+#[cfg(all(feature = "history", feature = "http"))]
 pub(crate) fn rfc3339(millis: i64) -> String {
     let (date, time) = date_and_time(millis);
     format!("{date}T{time}Z")
