@@ -188,7 +188,7 @@ impl NotifyConfig {
                 handler
             }};
         }
-        let urls = self.urls.iter().map(|url| url.reveal());
+        let mut urls = self.urls.iter().map(|url| url.reveal());
         Ok(match self.kind {
             None => return Err(Problem::at(&["notify", name], "has no `type`")),
             Some(Manager) => {
@@ -198,7 +198,7 @@ impl NotifyConfig {
                 }
                 handler.into()
             }
-            Some(Hook) => over_http!(Webhook::new(urls.last().unwrap_or_default())).into(),
+            Some(Hook) => over_http!(Webhook::new(urls.next().unwrap_or_default())).into(),
             Some(Lines) => {
                 let mut handler = Log::new().pending(self.pending == Some(true));
                 if let Some(queue) = self.queue {

@@ -176,7 +176,9 @@ pub fn time(text: &str) -> i64 {
 fn seconds(text: &str) -> f64 {
     let number = |from: usize, to: usize| text[from..to].parse::<u32>().unwrap();
     assert!(text.ends_with('Z'), "{text}");
-    let leap = |year: u32| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let leap = |year: u32| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
     let (year, month) = (number(0, 4), number(5, 7));
     let lengths = [31, if leap(year) { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
     let years: u32 = (1970..year).map(|year| if leap(year) { 366 } else { 365 }).sum();
