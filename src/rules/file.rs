@@ -53,7 +53,10 @@ pub struct Rule {
     pub(crate) name: String,
     pub(crate) query: Query,
     /// The expression as Prometheus's API shows it.
-    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only the HTTP API shows it"))]
+    #[cfg_attr(
+        not(all(feature = "history", feature = "http")),
+        allow(dead_code, reason = "only the HTTP API shows it")
+    )]
     pub(crate) formatted: String,
     pub(crate) labels: Vec<(String, Template)>,
     pub(crate) kind: RuleKind,
