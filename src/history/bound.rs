@@ -31,6 +31,7 @@ impl Store {
             match self.tiers.iter().rposition(Tier::has_closed) {
                 Some(tier) => self.counts.displaced += self.drop_oldest(tier),
                 None => {
+                    self.show_to_the_end(now);
                     self.clear();
                     break;
                 }
@@ -80,6 +81,16 @@ impl Store {
         self.chunks -= dropped;
         self.forget();
         dropped as u64
+    }
+
+    /// Before all rows go: gives each tier of a log a row of what it has not shown yet. Series that have ended would be in
+    /// none later.
+    fn show_to_the_end(&mut self, now: i64) {
+        for tier in 1..self.tiers.len() {
+            if self.log.is_some() && self.tiers[tier].shown < self.counts.generations {
+                self.push_row(tier, now);
+            }
+        }
     }
 
     /// Lets all rows go.

@@ -268,7 +268,7 @@ impl Store {
     }
 
     /// Adds a row to a tier, of what all series that it has not shown to the end show now.
-    fn push_row(&mut self, tier: usize, time: i64) {
+    pub(super) fn push_row(&mut self, tier: usize, time: i64) {
         let (rows, shown) = (self.tiers[tier].rows, self.tiers[tier].shown);
         let row = self.tiers[tier].push(time);
         let Store { scalars, histograms, leaving, series, gain, columns, log, .. } = self;
