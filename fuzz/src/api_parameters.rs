@@ -166,13 +166,13 @@ pub fn run(input: &Input) {
             _ => panic!("{status}: {json}"),
         }
     }
+    if path.ends_with("/rules") && input.wild.is_empty() {
+        only_those_asked_for(input, status, &body);
+    }
     if ["query", "range", "series", "labels"].iter().any(|end| path.ends_with(end)) {
         let posted = ask("POST", path, form.into_bytes());
         // How long something takes is not the same twice.
         assert!(posted == (status, body) || [status, posted.0].contains(&503), "{posted:?}");
-    }
-    if path.ends_with("/rules") && input.wild.is_empty() {
-        only_those_asked_for(input, status, &body);
     }
     same_moment(&input.moment);
 }
@@ -193,7 +193,8 @@ fn only_those_asked_for(input: &Input, status: u16, body: &[u8]) {
     let answer: Value = serde_json::from_slice(body).expect("JSON");
     let groups = answer["data"]["groups"].as_array().expect("groups").iter();
     let rules = groups.flat_map(|group| group["rules"].as_array().expect("rules").clone());
-    let shown: Vec<_> = rules.map(|rule| rule["name"].as_str().expect("a name").to_owned()).collect();
+    let shown: Vec<_> =
+        rules.map(|rule| rule["name"].as_str().expect("a name").to_owned()).collect();
     let among = |asked: Vec<String>, one: &str| asked.is_empty() || asked.iter().any(|a| a == one);
     let wanted = RULES.iter().filter(|(name, is_alert)| {
         let group = if *name == "0" { "x" } else { "a" };

@@ -8,7 +8,10 @@ use std::time::Duration;
 
 crate::labels! {
     /// What was asked for. A closed set: clients cannot add series.
-    #[cfg_attr(not(feature = "promql"), allow(dead_code, reason = "only queries need some of it"))]
+    #[cfg_attr(
+        not(all(feature = "history", feature = "rules")),
+        allow(dead_code, reason = "only queries and rules need some of it")
+    )]
     pub(super) enum Path("path") {
         Root = "/",
         Metrics = "/metrics",
@@ -27,7 +30,10 @@ crate::labels! {
 
 crate::labels! {
     /// How it was answered.
-    #[cfg_attr(not(feature = "promql"), allow(dead_code, reason = "only queries need some of it"))]
+    #[cfg_attr(
+        not(all(feature = "history", feature = "rules")),
+        allow(dead_code, reason = "only queries and rules need some of it")
+    )]
     pub(super) enum Code("code") {
         Ok = "200",
         BadRequest = "400",
