@@ -47,7 +47,7 @@
 //! - When rules are loaded anew, what fires and is no longer there resolves, but for Alertmanager, where it ends by itself.
 //! - After a restart of the process, what fires is told once more: nobody knows what was told before.
 //!
-//! One notifier is for one set of [`Rules`](crate::rules::Rules).
+//! One notifier is for one set of [`Rules`].
 //!
 //! # Delivery
 //!
