@@ -87,7 +87,7 @@ fn an_engine_that_is_stuck_is_noticed() {
     let registry = Registry::new();
     let replica = Replica::new(&registry, "none");
     let mut lab = Lab::new(&registry, rules());
-    let mut work = |lab: &mut Lab, seconds: i64| {
+    let work = |lab: &mut Lab, seconds: i64| {
         for _ in 0..seconds {
             replica.work(lab.second);
             lab.step();
