@@ -14,17 +14,18 @@ use crate::url::Url;
 use serde::{Serialize, Serializer};
 use std::time::Duration;
 
-/// Alertmanager (API v2), which groups, inhibits, routes and repeats: it is told of each alert that fires, again after each
-/// [`resend_delay`](Alertmanager::resend_delay), and of each that resolved, again for 15 minutes, as Prometheus does it.
+/// Alertmanager (API v2), which groups, inhibits, routes and repeats: it is told of each alert that fires, again after
+/// each [`resend_delay`](Alertmanager::resend_delay), and of each that resolved, again for 15 minutes, as Prometheus
+/// does it.
 ///
-/// Of a cluster, name every member: each is told of everything, and has a queue and a thread of its own, as they agree among
-/// themselves on who notifies. What waits for one that is down is kept, an alert that is sent again in the place of what
-/// waits of it. A firing alert that is not sent again ends by itself after four resend delays, or four of the group's
-/// intervals if those are longer.
+/// Of a cluster, name every member: each is told of everything, and has a queue and a thread of its own, as they agree
+/// among themselves on who notifies. What waits for one that is down is kept, an alert that is sent again in the place
+/// of what waits of it. A firing alert that is not sent again ends by itself after four resend delays, or four of the
+/// group's intervals if those are longer.
 ///
-/// `$externalLabels` and `$externalURL` are those of [`RuleSettings`](crate::rules::RuleSettings): the labels are added to each
-/// alert that lacks them, and the URL begins its `generatorURL`, which has the expression as it is written (Prometheus prints it
-/// anew).
+/// `$externalLabels` and `$externalURL` are those of [`RuleSettings`](crate::rules::RuleSettings): the labels are added
+/// to each alert that lacks them, and the URL begins its `generatorURL`, which has the expression as it is written
+/// (Prometheus prints it anew).
 ///
 /// ```
 /// use std::time::Duration;

@@ -88,8 +88,8 @@ impl NotifierBuilder {
         }
     }
 
-    /// Adds a handler. Its name is a label's value on the notifier's own metrics, in every message about it, and a webhook's
-    /// `receiver`.
+    /// Adds a handler. Its name is a label's value on the notifier's own metrics, in every message about it, and a
+    /// webhook's `receiver`.
     pub fn handler(mut self, name: impl Into<String>, handler: impl Into<Handler>) -> Self {
         self.handlers.push((name.into(), handler.into()));
         self
@@ -104,9 +104,9 @@ impl NotifierBuilder {
     /// Starts the handlers' threads: one for each, and of an [`Alertmanager`] for each URL.
     ///
     /// # Errors
-    /// There is no handler, or more than [`MAX_NOTIFY_ENDPOINTS`], or two of one name; a handler's setting is wrong, or a
-    /// file cannot be read; the system gives no thread; a name of the notifier's own metrics is registered with another
-    /// definition.
+    /// There is no handler, or more than [`MAX_NOTIFY_ENDPOINTS`], or two of one name; a handler's setting is wrong, or
+    /// a file cannot be read; the system gives no thread; a name of the notifier's own metrics is registered with
+    /// another definition.
     pub fn start(self) -> Result<Notifier, Error> {
         let invalid = |setting, reason: String| Err(Error::InvalidSetting { setting, reason });
         if self.handlers.is_empty() {

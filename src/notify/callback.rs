@@ -7,11 +7,12 @@ use super::worker::{Deliver, Outcome};
 use std::fmt;
 use std::time::Duration;
 
-/// A function of the host, called for each alert that fires or resolved, on a thread of its own: it may take its time, and
-/// holds up nobody else.
+/// A function of the host, called for each alert that fires or resolved, on a thread of its own: it may take its time,
+/// and holds up nobody else.
 ///
-/// A panic in it is caught and counted, and the next notice is the next call; so is not the one at which it panicked. It
-/// cannot be interrupted: [`Notifier::shutdown`](super::Notifier::shutdown) waits for it no longer than its limit.
+/// A panic in it is caught and counted; the notice at which it panicked is given up, and the next call is with the next
+/// one. A call cannot be interrupted: [`Notifier::shutdown`](super::Notifier::shutdown) waits for it no longer than its
+/// limit.
 ///
 /// ```
 /// use tachometer::notify::Callback;
@@ -43,7 +44,8 @@ impl Callback {
         Callback { function, wants_pending: false, pace: Pace::default() }
     }
 
-    /// Whether it is called for alerts that become pending, and that end without having fired, too; not unless it is called.
+    /// Whether it is called for alerts that become pending, and that end without having fired, too; not unless it is
+    /// called.
     #[must_use]
     pub fn pending(mut self, wanted: bool) -> Self {
         self.wants_pending = wanted;

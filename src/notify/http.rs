@@ -40,8 +40,8 @@ macro_rules! http_settings {
                 self
             }
 
-            /// Trusts the certificate authorities in a PEM file, and no others; those of the system if it is not called. For
-            /// `https://`, with feature `tls`. The file is read once, by
+            /// Trusts the certificate authorities in a PEM file, and no others; those of the system if it is not
+            /// called. For `https://`, with feature `tls`. The file is read once, by
             /// [`start`](super::NotifierBuilder::start).
             #[must_use]
             pub fn ca_file(mut self, path: impl Into<std::path::PathBuf>) -> Self {

@@ -1,8 +1,9 @@
-//! Who is told of alerts (feature `notify`): [`Alertmanager`], a [`Webhook`], a line in a [`Log`], a [`Callback`] in Rust.
+//! Who is told of alerts (feature `notify`): [`Alertmanager`], a [`Webhook`], a line in a [`Log`], a [`Callback`] in
+//! Rust.
 //!
 //! A [`Notifier`] is told of each evaluation of the [rules](crate::rules), finds out what is due, and puts it into the
-//! queues of its handlers, which each have a thread, retries and a bound of their own: a handler that is slow, silent or mad
-//! holds up neither the rules nor the others.
+//! queues of its handlers, which each have a thread, retries and a bound of their own: a handler that is slow, silent
+//! or mad holds up neither the rules nor the others.
 //!
 //! ```
 //! # use std::sync::Arc;
@@ -40,21 +41,24 @@
 //!
 //! # What is told when
 //!
-//! - Alertmanager: every alert that fires or resolved, at once and again after each resend delay, as Prometheus does it.
+//! - Alertmanager: every alert that fires or resolved, at once and again after each resend delay, as Prometheus
+//!   does it.
 //! - The others: each change to firing and to resolved, once; logs and callbacks also pending ones if they want them.
 //! - Nothing while a silence covers the alert. If it still fires when the silence ends, it is told then; if it resolved
 //!   meanwhile, that is not told, as Alertmanager has it.
-//! - When rules are loaded anew, what fires and is no longer there resolves, but for Alertmanager, where it ends by itself.
+//! - When rules are loaded anew, what fires and is no longer there resolves, but for Alertmanager, where it ends by
+//!   itself.
 //! - After a restart of the process, what fires is told once more: nobody knows what was told before.
 //!
-//! One notifier is for one set of [`Rules`](crate::rules::Rules).
+//! One notifier is for one set of [`Rules`].
 //!
 //! # Delivery
 //!
-//! At least once and in order, within the bound of each handler's queue. After a failure (no connection, no answer in time, an
-//! answer that is none, 408, 429, 5xx, a log that cannot be written) it is tried again after a pause that doubles, less a
-//! random part, or as long as `Retry-After` says. Other answers of 3xx and 4xx would be the same again: what they are about is
-//! given up; of several alerts in one request, each is tried by itself before. Redirects are not followed.
+//! At least once and in order, within the bound of each handler's queue. After a failure (no connection, no answer in
+//! time, an answer that is none, 408, 429, 5xx, a log that cannot be written) it is tried again after a pause that
+//! doubles, less a random part, or as long as `Retry-After` says. Other answers of 3xx and 4xx would be the same again:
+//! what they are about is given up; of several alerts in one request, each is tried by itself before. Redirects are not
+//! followed.
 //!
 //! `https://` needs feature `tls`. Proxies of the environment are not used.
 //!
@@ -101,13 +105,13 @@ use tracker::{Due, Tracker};
 
 /// Tells handlers of alerts. See the [module](self).
 ///
-/// It is a [`RuleObserver`]: whoever evaluates the rules tells it of each evaluation. That costs a look at each alert that fires
-/// or resolved lately (and at the silences, for those that are due), and copies of what is due; nothing is sent on that
-/// thread, and nothing waits there.
+/// It is a [`RuleObserver`]: whoever evaluates the rules tells it of each evaluation. That costs a look at each alert
+/// that fires or resolved lately (and at the silences, for those that are due), and copies of what is due; nothing is
+/// sent on that thread, and nothing waits there.
 ///
 /// If the engine records its own metrics, so does the notifier, into the same registry, with the labels `handler` and
-/// `endpoint`: `tachometer_notify_sent_total`, `tachometer_notify_failures_total` and `tachometer_notify_dropped_total` by
-/// `reason`, `tachometer_notify_queue_length`, `tachometer_notify_last_success_timestamp_seconds`.
+/// `endpoint`: `tachometer_notify_sent_total`, `tachometer_notify_failures_total` and `tachometer_notify_dropped_total`
+/// by `reason`, `tachometer_notify_queue_length`, `tachometer_notify_last_success_timestamp_seconds`.
 ///
 /// In the child of a fork it does nothing: its threads are the parent's.
 #[derive(Debug)]
@@ -143,7 +147,8 @@ impl Notifier {
         NotifierBuilder::new(engine)
     }
 
-    /// How each endpoint stands: of each handler in the order in which they were given, of an [`Alertmanager`] each URL.
+    /// How each endpoint stands: of each handler in the order in which they were given, of an [`Alertmanager`] each
+    /// URL.
     pub fn status(&self) -> Vec<HandlerStatus> {
         if self.born != fork::generation() {
             return Vec::new();
@@ -153,9 +158,9 @@ impl Notifier {
 
     /// Delivers what waits, and ends the threads.
     ///
-    /// Takes as long as the handlers, and no longer than `limit`: an attempt or a callback that hangs is left to itself.
-    /// Pauses between attempts are cut short, but not those that a server asked for. What waits at the end is dropped, and
-    /// so is what comes later. Shutting down again returns the same.
+    /// Takes as long as the handlers, and no longer than `limit`: an attempt or a callback that hangs is left to
+    /// itself. Pauses between attempts are cut short, but not those that a server asked for. What waits at the end is
+    /// dropped, and so is what comes later. Shutting down again gives what it came to.
     pub fn shutdown(&self, limit: Duration) -> Flush {
         if self.born != fork::generation() {
             return Flush::default();

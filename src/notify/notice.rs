@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 /// One change of one alert, as handlers are told of it.
 ///
-/// An alert that began to fire while a silence covered it is told of when the silence ends, with that time; one whose rule
-/// went away is told of as resolved.
+/// An alert that began to fire while a silence covered it is told of when the silence ends, with that time; one whose
+/// rule went away is told of as resolved.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Notice {

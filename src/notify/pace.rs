@@ -61,8 +61,9 @@ pub(super) fn at_least(setting: &'static str, given: Duration) -> Result<(), Err
 macro_rules! pace_settings {
     ($handler:ident) => {
         impl $handler {
-            /// How many alerts may wait; [`DEFAULT_NOTIFY_QUEUE`](crate::limits::DEFAULT_NOTIFY_QUEUE) unless it is called. At
-            /// the bound, the oldest that say only that alerts resolved are dropped, then the oldest, and counted.
+            /// How many alerts may wait; [`DEFAULT_NOTIFY_QUEUE`](crate::limits::DEFAULT_NOTIFY_QUEUE) unless it is
+            /// called. At the bound, the oldest that say only that alerts resolved are dropped, then the oldest, and
+            /// counted.
             #[must_use]
             pub fn queue(mut self, alerts: usize) -> Self {
                 self.pace.queue = alerts;

@@ -1,8 +1,9 @@
-//! What waits for one endpoint: bounded, in order, filled by the thread that evaluates and emptied by the endpoint's own.
+//! What waits for one endpoint: bounded, in order, filled by the thread that evaluates and emptied by the endpoint's
+//! own.
 //!
 //! Entries stay in the queue while they are on their way, so that what failed has its old place. What is on its way are
-//! always the first ones, up to `flying`. At the bound, the oldest entry that says only that alerts resolved goes, or else
-//! the oldest; never one that is on its way. An alert that is sent again takes the place of what waits of it.
+//! always the first ones, up to `flying`. At the bound, the oldest entry that says only that alerts resolved goes, or
+//! else the oldest; never one that is on its way. An alert that is sent again takes the place of what waits of it.
 
 use super::notice::{Change, Notice, Posting};
 use super::own::{Failure, Loss, OwnMetrics};
@@ -163,8 +164,8 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// The first entries, at most `most`, and how long an attempt at them may take: `limit`, or what is left of the last
-    /// flush. Waits until there are some; `None` at the end.
+    /// The first entries, at most `most`, and how long an attempt at them may take: `limit`, or what is left of the
+    /// last flush. Waits until there are some; `None` at the end.
     pub(super) fn next(&self, most: usize, limit: Duration) -> Option<(Vec<Entry>, Duration)> {
         let mut state = self.lock();
         while state.entries.is_empty() && state.ending.is_none() && !state.is_closed {
@@ -338,7 +339,8 @@ impl State {
         }
     }
 
-    /// The first entries, which now are on their way. No alert is among them twice: what comes later must be told later.
+    /// The first entries, which now are on their way. No alert is among them twice: what comes later must be told
+    /// later.
     fn take(&mut self, most: usize) -> Vec<Entry> {
         let mut alerts = HashSet::new();
         let mut taken = Vec::new();
@@ -361,8 +363,8 @@ impl State {
         taken
     }
 
-    /// Nothing is on its way any more. `keep` says which of what was stays: it is told whether nothing newer says the same.
-    /// Gives how many went.
+    /// Nothing is on its way any more. `keep` says which of what was stays: it is told whether nothing newer says the
+    /// same. Gives how many went.
     fn land(&mut self, keep: impl Fn(bool) -> bool) -> u64 {
         let Some(flying) = self.flying.take() else { return 0 };
         let places: Vec<u64> = self.entries.range(..=flying).map(|(place, _)| *place).collect();

@@ -1,9 +1,9 @@
-//! What handlers were told of each alert, and so what they are to be told now. It runs on the thread that evaluates, and
-//! does no more than to look at each alert and to copy what is due.
+//! What handlers were told of each alert, and so what they are to be told now. It runs on the thread that evaluates,
+//! and does no more than to look at each alert and to copy what is due.
 //!
-//! For Alertmanager as Prometheus's `rules/alerting.go` has it: an alert that fires is sent at once, and again after each
-//! delay; one that resolved at once, and again until the rules forget it. Other handlers are told of changes. Silenced
-//! alerts are left out of both; of one that still fires when its silence ends, all are told then.
+//! For Alertmanager as Prometheus's `rules/alerting.go` has it: an alert that fires is sent at once, and again after
+//! each delay; one that resolved at once, and again until the rules forget it. Other handlers are told of changes.
+//! Silenced alerts are left out of both; of one that still fires when its silence ends, all are told then.
 
 use super::notice::{Change, Notice, Posting, Told, starts_ms, with_external};
 use super::text::generator_url;

@@ -19,11 +19,12 @@ use std::time::Duration;
 /// A webhook: a POST of JSON, as Alertmanager's webhooks of version 4 have it, so that receivers for those work without
 /// change.
 ///
-/// One message for each rule group in which an evaluation changed something: with the alerts that changed, and the others of
-/// the group that fire. `status` is `firing` as long as an alert of the group fires. `groupLabels` has the rule file and the
-/// group (`rule_file`, `rule_group`), `groupKey` is the same for each message of a group, `receiver` is the handler's name,
-/// `externalURL` that of [`RuleSettings`](crate::rules::RuleSettings), whose external labels each alert has. More than
-/// [`MAX_WEBHOOK_ALERTS`] changes go into several messages; of the others, `truncatedAlerts` says how many are left out.
+/// One message for each rule group in which an evaluation changed something: with the alerts that changed, and the
+/// others of the group that fire. `status` is `firing` as long as an alert of the group fires. `groupLabels` has the
+/// rule file and the group (`rule_file`, `rule_group`), `groupKey` is the same for each message of a group, `receiver`
+/// is the handler's name, `externalURL` that of [`RuleSettings`](crate::rules::RuleSettings), whose external labels
+/// each alert has. More than [`MAX_WEBHOOK_ALERTS`] changes go into several messages; of the others, `truncatedAlerts`
+/// says how many are left out.
 ///
 /// A message arrives at least once: after a lost answer it is sent again.
 ///
@@ -191,7 +192,8 @@ fn common<'a>(mut all: impl Iterator<Item = &'a Labels>) -> Labels {
     Labels::new(common)
 }
 
-/// The number by which Alertmanager knows an alert: FNV-1a of its labels, each name and value with a byte 255 behind it.
+/// The number by which Alertmanager knows an alert: FNV-1a of its labels, each name and value with a byte 255 behind
+/// it.
 fn fingerprint(labels: &Labels) -> String {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     let mut add = |byte: u8| hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);

@@ -1,5 +1,5 @@
-//! The thread of one endpoint: takes what waits, delivers it, and pauses after a failure. Between an entry's arrival in the
-//! queue and the attempt at it there is one wake-up and no timer.
+//! The thread of one endpoint: takes what waits, delivers it, and pauses after a failure. Between an entry's arrival in
+//! the queue and the attempt at it there is one wake-up and no timer.
 
 use super::own::Failure;
 use super::pace::Pace;

@@ -7,8 +7,8 @@ pub(crate) use backoff::Backoff;
 
 use std::time::Duration;
 
-/// How long a server asks to be left alone, by its `Retry-After`: seconds, or a date. `None` if it is neither. `now` is the time
-/// since 1970.
+/// How long a server asks to be left alone, by its `Retry-After`: seconds, or a date. `None` if it is neither. `now` is
+/// the time since 1970.
 pub(crate) fn retry_after(value: &str, now: Duration) -> Option<Duration> {
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         // More seconds than fit are as good as for ever.

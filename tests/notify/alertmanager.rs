@@ -1,5 +1,5 @@
-//! A real Alertmanager: it takes what it is sent, shows it, and passes it on to a webhook of the test; also when it was away
-//! for a while.
+//! A real Alertmanager: it takes what it is sent, shows it, and passes it on to a webhook of the test; also when it was
+//! away for a while.
 
 use crate::common::loopback::{PATIENCE, free_address, wait, wait_until};
 use crate::fake::Fake;

@@ -1,5 +1,5 @@
-//! Notifications of alerts: to a real Alertmanager, to servers that are down, slow, silent or mad, to logs and callbacks. None
-//! holds up another, what waits is bounded, and nothing is lost within the bound.
+//! Notifications of alerts: to a real Alertmanager, to servers that are down, slow, silent or mad, to logs and
+//! callbacks. None holds up another, what waits is bounded, and nothing is lost within the bound.
 #![cfg(feature = "notify")]
 
 #[cfg(feature = "tls")]

@@ -142,8 +142,8 @@ fn prometheus_sends_the_same() {
         }
     }
     for [first, again, begins, resolved] in [&theirs, &ours] {
-        // Four times the resend delay, which is longer than the interval, after the evaluation that it was sent in: theirs
-        // come once Prometheus has looked up its Alertmanagers, some evaluations after the first.
+        // Four times the resend delay, which is longer than the interval, after the evaluation that it was sent in:
+        // theirs come once Prometheus has looked up its Alertmanagers, some evaluations after the first.
         for sent in [first, begins] {
             let more = ends(sent) - starts(sent) - 4_000;
             assert!(more >= 0 && more % 500 == 0, "{more}");
