@@ -45,10 +45,11 @@ impl Store {
             let to = *next;
             for series in self.series[from..to].iter_mut().flatten() {
                 let (floats, precision) = (series.key.is_float(), series.key.definition.precision);
-                for track in &mut series.tracks {
+                let coarsest = series.tracks.len() - 1;
+                for (tier, track) in series.tracks.iter_mut().enumerate() {
                     let before = track.loose_bytes();
                     track.head.settle(precision);
-                    track.loose().for_each(|chunk| chunk.pack(floats, precision));
+                    track.loose().for_each(|chunk| chunk.pack(floats, precision, tier == coarsest));
                     let packed = track.packed_bytes(before.1);
                     self.columns = (self.columns + packed).saturating_sub(before.0);
                 }

@@ -4,6 +4,7 @@
 //! ([`Head`]); a closed block's never change ([`Chunk`]), are packed when their turn comes, and are shared with whoever
 //! reads.
 
+use super::dense::{self, Dense};
 use super::scalars;
 use super::sparse::{self, Gain, Packed};
 use crate::{HistogramSnapshot, Precision};
@@ -135,6 +136,8 @@ pub(super) enum Body {
     Gains(Arc<(Base, Vec<u8>)>),
     /// The same, packed.
     PackedGains(Arc<[u8]>),
+    /// The same, packed to fewer bytes in more time.
+    DenseGains(Arc<[u8]>),
     /// What a histogram had before, packed: it gained nothing.
     Quiet(Arc<[u8]>),
 }
@@ -289,13 +292,22 @@ impl Chunk {
         matches!(self.body, Body::Raw(_) | Body::Gains(_))
     }
 
-    pub(super) fn pack(&mut self, floats: bool, precision: Precision) {
+    /// Packs it; `dense` where bytes count more than the time that packing and reading take.
+    pub(super) fn pack(&mut self, floats: bool, precision: Precision, dense: bool) {
         self.body = match &self.body {
             Body::Raw(values) => Body::Packed(scalars::pack(values, floats).into()),
             Body::Gains(gains) => {
-                let (base, rows) = &**gains;
-                let bytes = sparse::pack(precision, base.gain(precision).as_ref(), rows).into();
-                if rows.is_empty() { Body::Quiet(bytes) } else { Body::PackedGains(bytes) }
+                let (base, rows) = (gains.0.gain(precision), &gains.1);
+                let dense = (dense && !rows.is_empty())
+                    .then(|| dense::pack(precision, base.as_ref(), rows))
+                    .flatten();
+                match dense {
+                    Some(bytes) => Body::DenseGains(bytes.into()),
+                    None => {
+                        let bytes = sparse::pack(precision, base.as_ref(), rows).into();
+                        if rows.is_empty() { Body::Quiet(bytes) } else { Body::PackedGains(bytes) }
+                    }
+                }
             }
             _ => return,
         };
@@ -309,9 +321,10 @@ impl Chunk {
             Body::Same(_) => 0,
             Body::Raw(values) => 8 * values.capacity() + 24 + SHARED + ALLOCATION,
             Body::Gains(gains) => gains.0.heap() + gains.1.capacity() + 48 + SHARED + ALLOCATION,
-            Body::Packed(bytes) | Body::PackedGains(bytes) | Body::Quiet(bytes) => {
-                bytes.len() + SHARED
-            }
+            Body::Packed(bytes)
+            | Body::PackedGains(bytes)
+            | Body::DenseGains(bytes)
+            | Body::Quiet(bytes) => bytes.len() + SHARED,
         };
         body + self.runs.heap()
     }
@@ -351,6 +364,7 @@ impl Chunk {
         match &self.body {
             Body::Gains(gains) => gains.0.gain(precision),
             Body::PackedGains(bytes) | Body::Quiet(bytes) => Packed::open(bytes, precision).base,
+            Body::DenseGains(bytes) => Dense::open(bytes, precision).base,
             _ => None,
         }
     }
@@ -374,6 +388,10 @@ impl Chunk {
             }),
             Body::PackedGains(bytes) => {
                 let packed = Packed::open(bytes, precision);
+                packed.rows(until as u32, |row, gain| each(row as usize, gain));
+            }
+            Body::DenseGains(bytes) => {
+                let packed = Dense::open(bytes, precision);
                 packed.rows(until as u32, |row, gain| each(row as usize, gain));
             }
             _ => {}

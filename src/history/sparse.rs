@@ -73,7 +73,7 @@ impl Gain {
     }
 
     /// The least sum that the buckets allow, and how far the sum may lie above it.
-    fn bounds(&self, precision: Precision) -> (u128, u128) {
+    pub(super) fn bounds(&self, precision: Precision) -> (u128, u128) {
         let most = HistogramSnapshot::most_ordinals(precision) as u32;
         let known = self.buckets.iter().filter(|bucket| bucket.0 < most);
         known.fold((0u128, 0u128), |(least, room), &(ordinal, count)| {
