@@ -59,7 +59,7 @@ smoke() {
 
 failed=0
 targets=("$@")
-((${#targets[@]})) || targets=(api_parameters operations histogram exposition family_key facade_names config http json lines openmetrics otlp protobuf push_answer push_grpc push_response push_spool push_url query rule_file traceparent)
+((${#targets[@]})) || targets=(api_parameters operations histogram exposition family_key facade_names config history_pack http json lines openmetrics otlp protobuf push_answer push_grpc push_response push_spool push_url query rule_file traceparent)
 for target in "${targets[@]}"; do
     smoke "$target" "$target"
     if [[ $target == operations ]]; then

@@ -252,9 +252,9 @@ pub const MIN_HISTORY_BYTES: usize = 64 << 10;
 /// Rows of one block of a history: generations in the finest tier, steps in the others. A block is packed, and leaves,
 /// as a whole.
 pub const HISTORY_BLOCK_ROWS: usize = 240;
-/// The least number of series whose closed columns a history packs after each generation, and the part of all series
-/// (one in so many) if that is more: a block's packing is over long before the next one closes.
-pub(crate) const HISTORY_PACKED_SERIES: (usize, usize) = (32, 120);
+/// Generations over which a history packs a closed block's columns: three quarters of those that the block took, within
+/// these bounds. A block's packing is over before the next one closes.
+pub(crate) const HISTORY_PACKING_GENERATIONS: (u64, u64) = (180, 2_600);
 /// Bytes of a rule file.
 pub const MAX_RULE_FILE_BYTES: usize = 1 << 20;
 /// Values of a rule file's YAML, those that its aliases repeat counted each time.
@@ -319,4 +319,4 @@ const _: () =
 const _: () =
     assert!(HISTORY_BLOCK_ROWS <= u16::MAX as usize, "rows of a block are counted in 16 bits");
 const _: () =
-    assert!(2 * HISTORY_PACKED_SERIES.1 <= HISTORY_BLOCK_ROWS, "packing keeps up with two tiers");
+    assert!(HISTORY_PACKING_GENERATIONS.0 < HISTORY_BLOCK_ROWS as u64, "packing keeps up");

@@ -13,6 +13,7 @@
 //! | [`lines`] | any definitions, labels and values | Influx, Graphite, StatsD, CSV and JSON that independent readers read back |
 //! | [`json`] | any bytes as a JSON page or a compressed histogram | an error, or what the `hdrhistogram` crate reads too |
 //! | [`api_parameters`] | any parameters of the query API | JSON that says whether it worked, the same by form and by query; a calendar that counts days |
+//! | [`history_pack`] | any histograms and numbers as the history packs them; any bytes, and packed ones with a byte changed | what was put in; rows in order |
 //! | [`http`] | any requests, filters, `Accept`s, networks | what a second, naive reading of them asks for |
 //! | [`push_answer`] | any bytes and sound answers of OTLP receivers, any bytes as a remote write request of 2.0 | what was put in |
 //! | [`push_grpc`] | any bytes as a gRPC answer, and sound ones in pieces, cut or with more behind | what an independent encoder put in |
@@ -34,6 +35,7 @@ pub mod exposition;
 pub mod facade_names;
 pub mod family_key;
 pub mod histogram;
+pub mod history_pack;
 pub mod http;
 pub mod json;
 pub mod lines;

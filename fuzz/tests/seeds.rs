@@ -3,9 +3,9 @@
 use arbitrary::{Arbitrary, Unstructured};
 use std::path::Path;
 use tachometer_fuzz::{
-    api_parameters, config, exposition, facade_names, family_key, histogram, http, json, lines,
-    openmetrics, operations, otlp, protobuf, push, push_answer, push_grpc, query, rule_file,
-    traceparent,
+    api_parameters, config, exposition, facade_names, family_key, histogram, history_pack, http,
+    json, lines, openmetrics, operations, otlp, protobuf, push, push_answer, push_grpc, query,
+    rule_file, traceparent,
 };
 
 /// Runs each input of a target.
@@ -34,6 +34,7 @@ fn every_input_that_was_kept_agrees_with_its_oracle() {
     replay("exposition", exposition::run);
     replay("facade_names", facade_names::run);
     replay("family_key", family_key::run);
+    replay("history_pack", history_pack::run);
     replay("http", http::run);
     replay("json", json::run);
     replay("lines", lines::run);

@@ -7,6 +7,7 @@
 use super::dense::{self, Dense};
 use super::scalars;
 use super::sparse::{self, Gain, Packed};
+use crate::limits::HISTORY_BLOCK_ROWS;
 use crate::{HistogramSnapshot, Precision};
 use std::sync::Arc;
 
@@ -163,18 +164,26 @@ impl Head {
         self.runs.first.len == 0
     }
 
-    pub(super) fn push_scalar(&mut self, row: u16, value: u64, origin: Origin) {
+    /// Columns of one row grow at different rows, as `stagger` says: not all of them in one generation.
+    pub(super) fn push_scalar(&mut self, row: u16, value: u64, origin: Origin, stagger: usize) {
         match &mut self.body {
             body if self.runs.first.len == 0 => *body = Open::Same(value),
             Open::Same(same) if *same == value => {}
             Open::Same(same) => {
-                let mut values =
-                    Vec::with_capacity((self.runs.len() + 1).next_power_of_two().max(8));
+                let mut values = Vec::with_capacity(self.runs.len() + 8 + stagger % 16);
                 values.resize(self.runs.len(), *same);
                 values.push(value);
                 self.body = Open::Values(values);
             }
-            Open::Values(values) => values.push(value),
+            Open::Values(values) => {
+                if values.len() == values.capacity() {
+                    let more = values.len() / 2 + stagger % 8;
+                    values.reserve_exact(
+                        more.min(HISTORY_BLOCK_ROWS.saturating_sub(values.len())).max(1),
+                    );
+                }
+                values.push(value);
+            }
             Open::Gains { .. } => {}
         }
         self.runs.push(row, origin);
@@ -290,6 +299,15 @@ impl Chunk {
     /// Whether it waits to be packed.
     pub(super) fn is_loose(&self) -> bool {
         matches!(self.body, Body::Raw(_) | Body::Gains(_))
+    }
+
+    /// How much work it is to pack it: about as many bytes of numbers as are packed in the same time.
+    pub(super) fn work(&self, dense: bool) -> usize {
+        match &self.body {
+            Body::Raw(values) => 8 * values.len(),
+            Body::Gains(gains) => 2_048 + gains.1.len() * if dense { 4 } else { 1 },
+            _ => 0,
+        }
     }
 
     /// Packs it; `dense` where bytes count more than the time that packing and reading take.

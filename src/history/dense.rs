@@ -66,29 +66,18 @@ impl Stretches {
         }
     }
 
-    /// Lays buckets out, those of stretches that are not here left out.
-    fn lay(&self, buckets: &[(u32, u64)], cells: &mut Vec<u64>) {
-        cells.clear();
-        cells.resize(self.0.len() * STRETCH, 0);
+    /// Calls `each` with the place of each bucket among those of all stretches, and its count; buckets of stretches that
+    /// are not here are left out.
+    fn places(&self, buckets: &[(u32, u64)], mut each: impl FnMut(usize, u64)) {
         let mut at = 0;
         for &(ordinal, count) in buckets {
-            while self.0.get(at).is_some_and(|stretch| stretch * (STRETCH as u32) + 15 < ordinal) {
+            let stretch = ordinal / STRETCH as u32;
+            while self.0.get(at).is_some_and(|known| *known < stretch) {
                 at += 1;
             }
-            let first = self.0.get(at).map(|stretch| stretch * STRETCH as u32);
-            if let Some(place) = first.and_then(|first| ordinal.checked_sub(first)) {
-                cells[at * STRETCH + place as usize] = count;
+            if self.0.get(at) == Some(&stretch) {
+                each(at * STRETCH + ordinal as usize % STRETCH, count);
             }
-        }
-    }
-
-    /// The buckets that have something.
-    fn gather(&self, cells: &[u64], buckets: &mut Vec<(u32, u64)>) {
-        buckets.clear();
-        for (stretch, cells) in self.0.iter().zip(cells.chunks_exact(STRETCH)) {
-            let ordinals = stretch * STRETCH as u32..;
-            let counted = ordinals.zip(cells).filter(|cell| *cell.1 > 0);
-            buckets.extend(counted.map(|(ordinal, &count)| (ordinal, count)));
         }
     }
 }
@@ -131,23 +120,26 @@ fn code_base(coder: &mut impl Coder, precision: Precision, gain: &mut Gain) {
     let mut stretches = Stretches::default();
     stretches.add(&gain.buckets);
     stretches.code(coder, precision, &Stretches::default());
-    let (mut counts, mut cells) = (Counts::new(), Vec::new());
-    stretches.lay(&gain.buckets, &mut cells);
+    let (mut counts, mut cells) = (Counts::new(), vec![0; stretches.0.len() * STRETCH]);
+    stretches.places(&gain.buckets, |at, count| cells[at] = count);
+    gain.buckets.clear();
     let (mut last, mut before, mut total) = ([0u64; 3], None, 0u64);
     for (&stretch, cells) in stretches.0.iter().zip(cells.chunks_exact_mut(STRETCH)) {
         if before.is_some_and(|before: u32| before + 1 < stretch) {
             last = [0; 3];
         }
         before = Some(stretch);
-        for cell in cells {
+        for (cell, ordinal) in cells.iter_mut().zip(stretch * STRETCH as u32..) {
             let [a, b, c] = last;
             let about = ((3 * a + 2 * b + c) << 15) / 3 + (1 << 13);
             *cell = counts.code(coder, about, false, *cell).min(MOST_BASE);
             total = total.saturating_add(*cell);
             last = [*cell, a, b];
+            if *cell > 0 {
+                gain.buckets.push((ordinal, *cell));
+            }
         }
     }
-    stretches.gather(&cells, &mut gain.buckets);
     Sums::new().code(coder, precision, total, gain);
 }
 
@@ -161,8 +153,9 @@ struct Model {
     weights: Vec<u32>,
     stretch_weights: Vec<u32>,
     weight: u64,
-    /// The row's counts, by bucket.
+    /// The row's counts, by bucket, and which stretches have any. Zero between rows.
     cells: Vec<u64>,
+    filled: Vec<bool>,
     gaps: Numbers,
     totals: Counts,
     /// What rows have on average, in 2⁻¹⁶, and how many there were.
@@ -178,8 +171,8 @@ impl Model {
     const RATIOS: usize = 40;
 
     fn new(precision: Precision, stretches: Stretches, base: Option<&Gain>, values: u64) -> Model {
-        let mut seen = Vec::new();
-        stretches.lay(base.map_or(&[], |base| &base.buckets), &mut seen);
+        let mut seen = vec![0; stretches.0.len() * STRETCH];
+        stretches.places(base.map_or(&[], |base| &base.buckets), |at, count| seen[at] = count);
         let before: u64 = seen.iter().sum();
         let most = BEFORE.saturating_mul(values).clamp(1, 1 << 38);
         let by = if before > most { (most << 20) / before } else { 1 << 20 };
@@ -190,6 +183,7 @@ impl Model {
             weights: vec![0; seen.len()],
             stretch_weights: vec![0; stretches.0.len()],
             cells: vec![0; seen.len()],
+            filled: vec![false; stretches.0.len()],
             stretches,
             seen,
             weight: 0,
@@ -252,20 +246,40 @@ impl Model {
         if *row >= until {
             return false;
         }
-        self.stretches.lay(&gain.buckets, &mut self.cells);
-        let total = self.totals.code(coder, self.mean, false, self.cells.iter().sum());
+        let mut total = 0;
+        self.stretches.places(&gain.buckets, |at, count| {
+            (self.cells[at], self.filled[at / STRETCH]) = (count, true);
+            total += count;
+        });
+        let total = self.totals.code(coder, self.mean, false, total);
         let total = if self.cells.is_empty() { 0 } else { total.min(MOST_ROW) };
         self.learn_total(total);
         self.code_cells(coder, total);
-        self.stretches.gather(&self.cells, &mut gain.buckets);
-        for (seen, count) in self.seen.iter_mut().zip(&self.cells) {
-            *seen = seen.saturating_add(count * SEEN);
-        }
+        self.gather(&mut gain.buckets);
         self.sums.code(coder, self.precision, total, gain);
         if self.rows.is_power_of_two() || self.rows.is_multiple_of(32) {
             self.weigh();
         }
         true
+    }
+
+    /// The row's buckets, which are learned from, and forgotten.
+    fn gather(&mut self, buckets: &mut Vec<(u32, u64)>) {
+        buckets.clear();
+        for (at, filled) in self.filled.iter_mut().enumerate() {
+            if !std::mem::take(filled) {
+                continue;
+            }
+            let (cells, seen) = (&mut self.cells[at * STRETCH..], &mut self.seen[at * STRETCH..]);
+            let first = self.stretches.0[at] * STRETCH as u32;
+            for (index, ordinal) in (0..STRETCH).zip(first..) {
+                let count = std::mem::take(&mut cells[index]);
+                if count > 0 {
+                    seen[index] = seen[index].saturating_add(count * SEEN);
+                    buckets.push((ordinal, count));
+                }
+            }
+        }
     }
 
     fn learn_total(&mut self, total: u64) {
@@ -287,12 +301,12 @@ impl Model {
             let all = share.of(own);
             let mut none_yet = all < CROWDED;
             if none_yet && at < last {
-                let any = cells.iter().any(|count| *count > 0);
-                if !coder.bit(&mut self.any[class(all)], any) {
+                if !coder.bit(&mut self.any[class(all)], self.filled[at]) {
                     rest -= own;
                     continue;
                 }
             }
+            self.filled[at] = true;
             let (mut within, crowd) = (own, class(all) / 12);
             let seen = &self.seen[at * STRETCH..][..STRETCH];
             for (index, (cell, &weight)) in cells.iter_mut().zip(weights).enumerate() {

@@ -62,6 +62,8 @@ mod bound;
 mod column;
 mod counts;
 mod dense;
+#[doc(hidden)]
+pub mod outside;
 mod own;
 mod range;
 mod reading;
