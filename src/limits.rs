@@ -255,6 +255,8 @@ pub const HISTORY_BLOCK_ROWS: usize = 240;
 /// Generations over which a history packs a closed block's columns: three quarters of those that the block took, within
 /// these bounds. A block's packing is over before the next one closes.
 pub(crate) const HISTORY_PACKING_GENERATIONS: (u64, u64) = (180, 2_600);
+/// The least work of a generation's packing, in bytes of numbers: small histories are packed at once.
+pub(crate) const HISTORY_PACKING_WORK: usize = 32 << 10;
 /// Bytes of a rule file.
 pub const MAX_RULE_FILE_BYTES: usize = 1 << 20;
 /// Values of a rule file's YAML, those that its aliases repeat counted each time.

@@ -8,7 +8,7 @@ use super::series::{Series, Track};
 use super::store::Store;
 use super::tier::Tier;
 use crate::Precision;
-use crate::limits::{HISTORY_BLOCK_ROWS, HISTORY_PACKING_GENERATIONS};
+use crate::limits::{HISTORY_BLOCK_ROWS, HISTORY_PACKING_GENERATIONS, HISTORY_PACKING_WORK};
 
 impl Store {
     /// Bytes of everything.
@@ -146,7 +146,7 @@ impl Packing {
     pub(super) fn new(tier: usize, work: usize, generations: u64) -> Self {
         let (least, most) = HISTORY_PACKING_GENERATIONS;
         let over = (generations * 3 / 4).clamp(least, most);
-        Packing { tier, next: 0, quota: work / over as usize + 1 }
+        Packing { tier, next: 0, quota: (work / over as usize).max(HISTORY_PACKING_WORK) }
     }
 
     /// The next block has closed already: generations come more slowly than before.

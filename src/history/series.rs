@@ -119,8 +119,9 @@ impl Series {
     pub(super) fn cost(key: &Key, tiers: usize) -> usize {
         let labels: usize =
             key.labels.iter().map(|(name, value)| 48 + name.len() + value.len()).sum();
-        // In the table, in the map, in two lists.
-        let places = size_of::<Option<Series>>() + 2 * size_of::<Key>() + 3 * size_of::<u32>();
+        // In the table, in the map, in three lists, and what it showed last.
+        let lists = 4 * size_of::<u32>() + size_of::<Current>();
+        let places = size_of::<Option<Series>>() + 2 * size_of::<Key>() + lists;
         labels + ALLOCATION * (2 + 2 * key.labels.len()) + 2 * places + tiers * size_of::<Track>()
     }
 
