@@ -76,7 +76,8 @@ fn day<T>(
     let clock = ManualClock::at(Duration::from_secs(1_700_000_000));
     let builder = Engine::builder().registry(&registry).manual(&clock).own_metrics(false);
     let engine = builder.start().unwrap();
-    let named = |at: usize| registry.metric("of_a_test", "Of a test.").label("at", at.to_string());
+    let named =
+        |at: usize| registry.metric("test_seconds", "Of a test.").label("at", at.to_string());
     let all: Vec<T> = (0..SERIES).map(|at| make(named(at))).collect();
     let history = History::builder().start(&engine).unwrap();
     let random = &mut Random(88_172_645_463_325_252);
