@@ -198,26 +198,68 @@ impl Busy {
             self.host.step(Duration::from_secs(1));
         }
     }
+
+    /// What the history says itself of how long each append took, of so many generations `by` apart; the rows of both
+    /// tiers that each made, and whether a block closed.
+    fn appends(&mut self, many: u64, by: u64) -> Vec<(Duration, Appended)> {
+        let (mut all, mut last) = (Vec::new(), 0);
+        for at in 0..=many {
+            self.record();
+            self.host.step(Duration::from_secs(by));
+            if at % 100 == 0 {
+                // Generations come faster here than a disk is asked to take them.
+                self.host.history.flush(Duration::from_secs(600)).expect("a disk with room");
+            }
+            let now = self.host.engine.snapshot();
+            let append = now.histogram("tachometer_history_append_seconds").expect("own metrics");
+            // A generation shows how long the one before took.
+            let took = Duration::from_nanos((append.sum() - last) as u64);
+            last = append.sum();
+            let steps = (at - 1.min(at)) * by / 15 > (at - 2.min(at)) * by / 15;
+            let kind = match (steps, (at - 1.min(at)) % 240 == 239) {
+                (_, true) => Appended::Closed,
+                (true, _) => Appended::Coarse,
+                _ => Appended::Plain,
+            };
+            if at > 1 {
+                all.push((took, kind));
+            }
+        }
+        all
+    }
 }
 
-/// What the history says itself of appending, with closed blocks and packing.
+/// What is due in an append beside the row of the finest tier.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Appended {
+    Plain,
+    Coarse,
+    Closed,
+}
+
+/// What the history says itself of appending, with rows of the coarse tier, closed blocks and packing.
 fn appending(directory: Option<&Path>) {
-    let mut busy = Busy::new(directory);
-    for _ in 0..10 {
-        busy.generations(100);
-        // Generations come faster here than a disk is asked to take them.
-        busy.host.history.flush(Duration::from_secs(600)).expect("a disk with room");
-    }
-    let now = busy.host.engine.refresh();
-    let append = now.histogram("tachometer_history_append_seconds").expect("own metrics are on");
-    let shown = |q: f64| append.quantile_duration(q).unwrap_or_default();
+    let disk = if directory.is_some() { ", on disk too" } else { "" };
     println!(
-        "append of a generation of 10,000 scalars and 1,000 histograms, all of them changed{}: p50 {:?}, p99 {:?}, max {:?}",
-        if directory.is_some() { ", on disk too" } else { "" },
-        shown(0.5),
-        shown(0.99),
-        shown(1.0)
+        "append of a generation of 10,000 scalars and 1,000 histograms, all of them changed{disk}:"
     );
+    // A coarse block closes after an hour; with generations 15 s apart, both tiers' blocks close in one generation.
+    for (many, by) in [(4_000, 1), (1_000, 15)] {
+        let mut appends = Busy::new(directory).appends(many, by);
+        appends.sort_by_key(|append| append.0);
+        for kind in [Appended::Plain, Appended::Coarse, Appended::Closed] {
+            let of: Vec<_> = appends.iter().filter(|append| append.1 == kind).collect();
+            let at = |part: f64| of.get((part * (of.len() as f64 - 1.0)) as usize).map(|one| one.0);
+            println!(
+                "{by:>2} s apart, {:<7} {:>5}: p50 {:?}, p99 {:?}, max {:?}",
+                format!("{kind:?}"),
+                of.len(),
+                at(0.5).unwrap_or_default(),
+                at(0.99).unwrap_or_default(),
+                at(1.0).unwrap_or_default()
+            );
+        }
+    }
 }
 
 /// How long it takes to open a day again: 1,000 counters, 1,000 gauges and 100 histograms, all of which change in each of
@@ -308,10 +350,20 @@ fn reading(criterion: &mut Criterion) {
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
-    memory();
-    appending(None);
-    on_disk(|path| appending(Some(path)));
-    on_disk(reopening);
+    // `memory`, `append` or a part of a benchmark's name as argument: nothing else.
+    let asked: Vec<String> = std::env::args().skip(1).filter(|one| !one.starts_with('-')).collect();
+    let wanted = |part: &str| asked.is_empty() || asked.iter().any(|one| one == part);
+    if wanted("memory") {
+        memory();
+    }
+    if wanted("append") {
+        appending(None);
+        on_disk(|path| appending(Some(path)));
+        on_disk(reopening);
+    }
+    if asked.iter().any(|one| one == "memory" || one == "append") {
+        return;
+    }
     reading(&mut criterion);
     criterion.final_summary();
 }

@@ -288,9 +288,6 @@ pub const MIN_HISTORY_BYTES: usize = 64 << 10;
 /// Rows of one block of a history: generations in the finest tier, steps in the others. A block is packed, and leaves,
 /// as a whole.
 pub const HISTORY_BLOCK_ROWS: usize = 240;
-/// The least number of series whose closed columns a history packs after each generation, and the part of all series
-/// (one in so many) if that is more: a block's packing is over long before the next one closes.
-pub(crate) const HISTORY_PACKED_SERIES: (usize, usize) = (32, 120);
 /// Bytes that a history may take on disk unless told otherwise.
 pub const DEFAULT_HISTORY_DISK_BYTES: u64 = 1 << 30;
 /// The smallest bound on a history's bytes on disk.
@@ -316,6 +313,11 @@ pub const HISTORY_LOG_RETRY: Duration = Duration::from_secs(5);
 pub const MAX_HISTORY_DAMAGE: usize = 1_000;
 /// Rule files that a configuration names.
 pub const MAX_RULE_FILES: usize = 1_000;
+/// Generations over which a history packs a closed block's columns: three quarters of those that the block took, within
+/// these bounds. A block's packing is over before the next one closes.
+pub(crate) const HISTORY_PACKING_GENERATIONS: (u64, u64) = (180, 2_600);
+/// The least work of a generation's packing, in bytes of numbers: small histories are packed at once.
+pub(crate) const HISTORY_PACKING_WORK: usize = 32 << 10;
 /// Bytes of a rule file.
 pub const MAX_RULE_FILE_BYTES: usize = 1 << 20;
 /// Values of a rule file's YAML, those that its aliases repeat counted each time.
@@ -461,4 +463,4 @@ const _: () = assert!(
     "the smallest bound has room for sixteen of the smallest segments"
 );
 const _: () =
-    assert!(2 * HISTORY_PACKED_SERIES.1 <= HISTORY_BLOCK_ROWS, "packing keeps up with two tiers");
+    assert!(HISTORY_PACKING_GENERATIONS.0 < HISTORY_BLOCK_ROWS as u64, "packing keeps up");

@@ -66,6 +66,67 @@ fn weigh(max_bytes: usize, generations: u64) -> (usize, usize) {
     (said, (before - LIVE.load(Ordering::Relaxed)) as usize)
 }
 
+/// Bytes for each of `SERIES` series after a day of generations 15 s apart, all of them counted: both tiers, names, labels.
+fn day<T>(
+    make: impl Fn(tachometer::MetricBuilder<'_>) -> T,
+    mut each: impl FnMut(&T, &mut Random),
+) -> usize {
+    const SERIES: usize = 4;
+    let registry = Registry::new();
+    let clock = ManualClock::at(Duration::from_secs(1_700_000_000));
+    let builder = Engine::builder().registry(&registry).manual(&clock).own_metrics(false);
+    let engine = builder.start().unwrap();
+    let named =
+        |at: usize| registry.metric("test_seconds", "Of a test.").label("at", at.to_string());
+    let all: Vec<T> = (0..SERIES).map(|at| make(named(at))).collect();
+    let history = History::builder().start(&engine).unwrap();
+    let random = &mut Random(88_172_645_463_325_252);
+    for _ in 0..5_760 {
+        all.iter().for_each(|one| each(one, random));
+        clock.advance(Duration::from_secs(15));
+        engine.refresh();
+    }
+    history.bytes() / SERIES
+}
+
+/// Numbers that are the same in every run.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> f64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// About normally distributed.
+    fn normal(&mut self) -> f64 {
+        (0..12).map(|_| self.next()).sum::<f64>() - 6.0
+    }
+}
+
+#[test]
+fn a_day_takes_what_was_decided() {
+    let counter = day(
+        |metric| metric.counter().unwrap(),
+        |one: &Counter, random| one.add((1_000.0 + 32.0 * random.normal()) as u64),
+    );
+    assert!(counter <= 12_000, "{counter} bytes a counter");
+    let gauge = day(
+        |metric| metric.gauge().unwrap(),
+        |one: &Gauge, random| one.set((4_000.0 + 500.0 * random.normal()).round() / 100.0),
+    );
+    assert!(gauge <= 14_000, "{gauge} bytes a noisy gauge");
+    let histogram = day(
+        |metric| metric.unit(Unit::Nanoseconds).histogram().unwrap(),
+        |one: &Histogram, random| {
+            (0..10).for_each(|_| one.record((400_000.0 * (0.5 * random.normal()).exp()) as u64));
+        },
+    );
+    assert!(histogram <= 100_000, "{histogram} bytes a histogram of ten latencies in 15 s");
+}
+
 #[test]
 fn bytes_are_those_of_the_allocator() {
     for (max_bytes, generations) in [(256 << 20, 3_000), (400 << 10, 3_000)] {

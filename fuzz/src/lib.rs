@@ -16,6 +16,7 @@
 //! | [`api_parameters`] | any parameters of the query API | JSON that says whether it worked, the same by form and by query; a calendar that counts days |
 //! | [`history_log`] | any bytes as segments of a history on disk, any rows in them, a sound log that was harmed | no panic, within the bound; of the last what was recorded, and that something is amiss |
 //! | [`backend_answer`] | any text as the answer of a query backend | a second reader, over a tree of JSON |
+//! | [`history_pack`] | any histograms and numbers as the history packs them; any bytes, and packed ones with a byte changed | what was put in; rows in order |
 //! | [`http`] | any requests, filters, `Accept`s, networks | what a second, naive reading of them asks for |
 //! | [`push_answer`] | any bytes and sound answers of OTLP receivers, any bytes as a remote write request of 2.0 | what was put in |
 //! | [`push_grpc`] | any bytes as a gRPC answer, and sound ones in pieces, cut or with more behind | what an independent encoder put in |
@@ -40,6 +41,7 @@ pub mod facade_names;
 pub mod family_key;
 pub mod histogram;
 pub mod history_log;
+pub mod history_pack;
 pub mod http;
 pub mod json;
 pub mod lines;

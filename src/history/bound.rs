@@ -1,15 +1,15 @@
-//! Keeping a store within its bytes: packing closed columns, a few series at a time, and letting old blocks go.
+//! Keeping a store within its bytes: packing closed columns, as much in each generation, and letting old blocks go.
 //!
 //! Blocks go when their tier's span is over. When all bytes are taken, the oldest block of the coarsest tier that has a
 //! closed one goes, then the next; when there are only open blocks left, all of them go, and the store begins with the
 //! next generation as one that has seen nothing.
 
-use super::column::Chunk;
 use super::log::Log;
 use super::series::{Series, Track};
 use super::store::Store;
 use super::tier::Tier;
-use crate::limits::{HISTORY_BLOCK_ROWS, HISTORY_PACKED_SERIES};
+use crate::Precision;
+use crate::limits::{HISTORY_BLOCK_ROWS, HISTORY_PACKING_GENERATIONS, HISTORY_PACKING_WORK};
 
 impl Store {
     /// Bytes of everything.
@@ -40,28 +40,23 @@ impl Store {
     }
 
     fn pack(&mut self) {
-        let (least, part) = HISTORY_PACKED_SERIES;
-        let mut budget = least.max(self.series.len() / part);
-        while let Some(next) = self.packing.front_mut() {
-            let from = *next;
-            *next = (from + budget).min(self.series.len());
-            let to = *next;
-            for series in self.series[from..to].iter_mut().flatten() {
-                let (floats, precision) = (series.key.is_float(), series.key.definition.precision);
-                for track in &mut series.tracks {
-                    let before = track.loose_bytes();
-                    track.head.settle(precision);
-                    track.loose().for_each(|chunk| chunk.pack(floats, precision));
-                    let packed = track.packed_bytes(before.1);
-                    self.columns = (self.columns + packed).saturating_sub(before.0);
+        let coarsest = self.tiers.len() - 1;
+        for packing in &mut self.packing {
+            let (tier, mut done) = (packing.tier, 0);
+            let dense = tier == coarsest;
+            while done < packing.quota && packing.next < self.series.len() {
+                done += Packing::VISIT;
+                if let Some(series) = &mut self.series[packing.next] {
+                    let (floats, definition) = (series.key.is_float(), &series.key.definition);
+                    let track = &mut series.tracks[tier];
+                    let (before, after, work) = track.pack(floats, definition.precision, dense);
+                    self.columns = (self.columns + after).saturating_sub(before);
+                    done += work;
                 }
+                packing.next += 1;
             }
-            budget -= to - from;
-            if to < self.series.len() {
-                break;
-            }
-            self.packing.pop_front();
         }
+        self.packing.retain(|packing| packing.next < self.series.len());
     }
 
     /// How many chunks went.
@@ -74,9 +69,9 @@ impl Store {
             if track.chunks.front().is_none_or(|chunk| chunk.first >= block) {
                 continue;
             }
-            let before = track.bytes(tier);
-            dropped += track.drop_before(block, HISTORY_BLOCK_ROWS);
-            self.columns = (self.columns + track.bytes(tier)).saturating_sub(before);
+            let (chunks, bytes) = track.drop_before(block, HISTORY_BLOCK_ROWS);
+            dropped += chunks;
+            self.columns = self.columns.saturating_sub(bytes);
         }
         self.chunks -= dropped;
         self.forget();
@@ -138,19 +133,44 @@ impl Store {
 }
 
 impl Track {
-    /// Chunks that wait to be packed: the last ones.
-    fn loose(&mut self) -> impl Iterator<Item = &mut Chunk> {
-        self.chunks.iter_mut().rev().take_while(|chunk| chunk.is_loose())
+    /// Packs what waits for it. Bytes of that before and after, and the work that it was.
+    fn pack(&mut self, floats: bool, precision: Precision, dense: bool) -> (usize, usize, usize) {
+        let (mut before, mut work) = (self.head.heap(), 0);
+        self.head.settle(precision);
+        let mut after = self.head.heap();
+        for chunk in self.chunks.iter_mut().filter(|chunk| chunk.is_loose()) {
+            before += chunk.heap();
+            work += chunk.work(dense);
+            chunk.pack(floats, precision, dense);
+            after += chunk.heap();
+        }
+        (before, after, work)
+    }
+}
+
+/// What of a closed block waits to be packed: the columns of all series from one on.
+#[derive(Debug)]
+pub(super) struct Packing {
+    pub(super) tier: usize,
+    next: usize,
+    /// Work of each generation, in about as many bytes as are packed in the same time.
+    quota: usize,
+}
+
+impl Packing {
+    /// Looking after a series that has nothing to pack.
+    pub(super) const VISIT: usize = 64;
+
+    /// So much work, of a block that took so many generations: over before as many come again.
+    pub(super) fn new(tier: usize, work: usize, generations: u64) -> Self {
+        let (least, most) = HISTORY_PACKING_GENERATIONS;
+        let over = (generations * 3 / 4).clamp(least, most);
+        Packing { tier, next: 0, quota: (work / over as usize).max(HISTORY_PACKING_WORK) }
     }
 
-    /// Bytes of what [`Store::pack`] may change, and how many chunks that are.
-    fn loose_bytes(&mut self) -> (usize, usize) {
-        let head = self.head.heap();
-        self.loose().fold((head, 0), |(bytes, chunks), chunk| (bytes + chunk.heap(), chunks + 1))
-    }
-
-    /// Bytes of the open column and of the last `chunks`.
-    fn packed_bytes(&self, chunks: usize) -> usize {
-        self.head.heap() + self.chunks.iter().rev().take(chunks).map(Chunk::heap).sum::<usize>()
+    /// The next block has closed already: generations come more slowly than before.
+    pub(super) fn hurry(&mut self) {
+        let (least, most) = HISTORY_PACKING_GENERATIONS;
+        self.quota *= most.div_ceil(least) as usize;
     }
 }

@@ -4,8 +4,10 @@
 //! ([`Head`]); a closed block's never change ([`Chunk`]), are packed when their turn comes, and are shared with whoever
 //! reads.
 
+use super::dense::{self, Dense};
 use super::scalars;
 use super::sparse::{self, Gain, Packed};
+use crate::limits::HISTORY_BLOCK_ROWS;
 use crate::{HistogramSnapshot, Precision};
 use std::sync::Arc;
 
@@ -135,6 +137,8 @@ pub(super) enum Body {
     Gains(Arc<(Base, Vec<u8>)>),
     /// The same, packed.
     PackedGains(Arc<[u8]>),
+    /// The same, packed to fewer bytes in more time.
+    DenseGains(Arc<[u8]>),
     /// What a histogram had before, packed: it gained nothing.
     Quiet(Arc<[u8]>),
 }
@@ -160,18 +164,26 @@ impl Head {
         self.runs.first.len == 0
     }
 
-    pub(super) fn push_scalar(&mut self, row: u16, value: u64, origin: Origin) {
+    /// Columns of one row grow at different rows, as `stagger` says: not all of them in one generation.
+    pub(super) fn push_scalar(&mut self, row: u16, value: u64, origin: Origin, stagger: usize) {
         match &mut self.body {
             body if self.runs.first.len == 0 => *body = Open::Same(value),
             Open::Same(same) if *same == value => {}
             Open::Same(same) => {
-                let mut values =
-                    Vec::with_capacity((self.runs.len() + 1).next_power_of_two().max(8));
+                let mut values = Vec::with_capacity(self.runs.len() + 8 + stagger % 16);
                 values.resize(self.runs.len(), *same);
                 values.push(value);
                 self.body = Open::Values(values);
             }
-            Open::Values(values) => values.push(value),
+            Open::Values(values) => {
+                if values.len() == values.capacity() {
+                    let more = values.len() / 2 + stagger % 8;
+                    values.reserve_exact(
+                        more.min(HISTORY_BLOCK_ROWS.saturating_sub(values.len())).max(1),
+                    );
+                }
+                values.push(value);
+            }
             Open::Gains { .. } => {}
         }
         self.runs.push(row, origin);
@@ -289,13 +301,31 @@ impl Chunk {
         matches!(self.body, Body::Raw(_) | Body::Gains(_))
     }
 
-    pub(super) fn pack(&mut self, floats: bool, precision: Precision) {
+    /// How much work it is to pack it: about as many bytes of numbers as are packed in the same time.
+    pub(super) fn work(&self, dense: bool) -> usize {
+        match &self.body {
+            Body::Raw(values) => 8 * values.len(),
+            Body::Gains(gains) => 2_048 + gains.1.len() * if dense { 4 } else { 1 },
+            _ => 0,
+        }
+    }
+
+    /// Packs it; `dense` where bytes count more than the time that packing and reading take.
+    pub(super) fn pack(&mut self, floats: bool, precision: Precision, dense: bool) {
         self.body = match &self.body {
             Body::Raw(values) => Body::Packed(scalars::pack(values, floats).into()),
             Body::Gains(gains) => {
-                let (base, rows) = &**gains;
-                let bytes = sparse::pack(precision, base.gain(precision).as_ref(), rows).into();
-                if rows.is_empty() { Body::Quiet(bytes) } else { Body::PackedGains(bytes) }
+                let (base, rows) = (gains.0.gain(precision), &gains.1);
+                let dense = (dense && !rows.is_empty())
+                    .then(|| dense::pack(precision, base.as_ref(), rows))
+                    .flatten();
+                match dense {
+                    Some(bytes) => Body::DenseGains(bytes.into()),
+                    None => {
+                        let bytes = sparse::pack(precision, base.as_ref(), rows).into();
+                        if rows.is_empty() { Body::Quiet(bytes) } else { Body::PackedGains(bytes) }
+                    }
+                }
             }
             _ => return,
         };
@@ -309,9 +339,10 @@ impl Chunk {
             Body::Same(_) => 0,
             Body::Raw(values) => 8 * values.capacity() + 24 + SHARED + ALLOCATION,
             Body::Gains(gains) => gains.0.heap() + gains.1.capacity() + 48 + SHARED + ALLOCATION,
-            Body::Packed(bytes) | Body::PackedGains(bytes) | Body::Quiet(bytes) => {
-                bytes.len() + SHARED
-            }
+            Body::Packed(bytes)
+            | Body::PackedGains(bytes)
+            | Body::DenseGains(bytes)
+            | Body::Quiet(bytes) => bytes.len() + SHARED,
         };
         body + self.runs.heap()
     }
@@ -351,6 +382,7 @@ impl Chunk {
         match &self.body {
             Body::Gains(gains) => gains.0.gain(precision),
             Body::PackedGains(bytes) | Body::Quiet(bytes) => Packed::open(bytes, precision).base,
+            Body::DenseGains(bytes) => Dense::open(bytes, precision).base,
             _ => None,
         }
     }
@@ -374,6 +406,10 @@ impl Chunk {
             }),
             Body::PackedGains(bytes) => {
                 let packed = Packed::open(bytes, precision);
+                packed.rows(until as u32, |row, gain| each(row as usize, gain));
+            }
+            Body::DenseGains(bytes) => {
+                let packed = Dense::open(bytes, precision);
                 packed.rows(until as u32, |row, gain| each(row as usize, gain));
             }
             _ => {}

@@ -78,8 +78,13 @@ mod axis;
 mod bits;
 mod bound;
 mod column;
+mod counts;
+mod dense;
 mod log;
+#[doc(hidden)]
+pub mod outside;
 mod own;
+mod range;
 mod reading;
 mod scalars;
 mod series;
@@ -292,30 +297,5 @@ impl History {
     /// How many series it has, those that ended and are still kept among them.
     pub fn series(&self) -> usize {
         self.shared.lock().by_key.len()
-    }
-}
-
-/// What reads a log's segments from memory, for tests and fuzz targets alone.
-#[doc(hidden)]
-pub mod outside {
-    use super::{History, OwnMetrics, Shared, Store, log};
-    use std::sync::{Arc, Mutex};
-
-    /// A history that has what some segments have, and goes on nowhere; and how many of them are damaged.
-    pub fn history(tiers: &[(i64, i64)], max_bytes: usize, segments: &[&[u8]]) -> (History, usize) {
-        let mut store = Store::new(tiers, max_bytes);
-        let damaged = log::read_pieces(&mut store, segments).damage.len();
-        let shared = Shared { store: Mutex::new(store), own: OwnMetrics::default(), log: None };
-        (History { shared: Arc::new(shared) }, damaged)
-    }
-
-    /// A segment with these rows, whatever they say, and checksums that are right.
-    pub fn segment(step: i64, finest: bool, number: u64, payloads: &[Vec<u8>]) -> Vec<u8> {
-        log::assemble(step, finest, number, payloads)
-    }
-
-    /// The rows of a sound segment.
-    pub fn payloads(segment: &[u8]) -> Vec<Vec<u8>> {
-        log::take_apart(segment)
     }
 }

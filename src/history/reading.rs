@@ -101,22 +101,26 @@ impl Reading {
                 .filter(|run| run.end() > lo && usize::from(run.start) <= lo);
             lo += usize::from(first && runs.next().is_some_and(goes_on));
             let hi = part.hi.min(part.times.partition_point(|&time| time <= to));
-            let whole = lo == 0 && hi == rows && chunk.is_whole(part.block, rows);
+            let to_its_end = hi == rows && chunk.is_whole(part.block, rows);
             let next = self
                 .rows
                 .parts
                 .get(index + 1)
                 .zip(self.columns.get(index + 1).and_then(Option::as_ref));
             match next {
-                // All that was gained in a whole block is what the next one begins with, less what this one did.
+                // What was gained to the end of a block is what the next one begins with, less what this one did and
+                // what its rows before had.
                 Some((next, then))
-                    if whole
+                    if to_its_end
                         && (next.tier, next.block) == (part.tier, part.block + 1)
                         && then.continues(next.block) =>
                 {
                     if chunk.last < next.block {
                         total.add(&then.base(precision).unwrap_or_default());
                         total.sub(&chunk.base(precision).unwrap_or_default());
+                        if lo > 0 {
+                            chunk.gains(part.block, precision, lo, |_, gain| total.sub(gain));
+                        }
                     }
                 }
                 _ => chunk.gains(part.block, precision, hi, |row, gain| {

@@ -76,17 +76,25 @@ pub(super) struct Track {
 #[derive(Debug)]
 pub(super) struct Series {
     pub(super) key: Key,
+    /// Its number in the store.
+    place: u32,
     pub(super) identity: Identity,
     /// Whether the last generation has it.
     pub(super) live: bool,
-    /// The last generation that had it.
+    /// The last generation that had it, and what it showed then. While it is live, up to date only where a layout
+    /// changes: see [`Store`](super::store::Store).
     pub(super) seen: u64,
     pub(super) current: Current,
     pub(super) tracks: Box<[Track]>,
 }
 
 impl Series {
-    pub(super) fn new(key: Key, identity: Identity, origin: Origin, tiers: usize) -> Self {
+    pub(super) fn new(
+        (place, key): (u32, Key),
+        identity: Identity,
+        origin: Origin,
+        tiers: usize,
+    ) -> Self {
         let track = || Track {
             chunks: VecDeque::new(),
             head: Head::EMPTY,
@@ -96,7 +104,7 @@ impl Series {
             mark: None,
         };
         let tracks = (0..tiers).map(|_| track()).collect();
-        Series { key, identity, live: false, seen: 0, current: Current::Scalar(0), tracks }
+        Series { key, place, identity, live: false, seen: 0, current: Current::Scalar(0), tracks }
     }
 
     /// Whether it is there, and not as another one of the same name and labels.
@@ -113,8 +121,9 @@ impl Series {
     pub(super) fn cost(key: &Key, tiers: usize) -> usize {
         let labels: usize =
             key.labels.iter().map(|(name, value)| 48 + name.len() + value.len()).sum();
-        // In the table, in the map, in two lists.
-        let places = size_of::<Option<Series>>() + 2 * size_of::<Key>() + 3 * size_of::<u32>();
+        // In the table, in the map, in three lists, and what it showed last.
+        let lists = 4 * size_of::<u32>() + size_of::<Current>();
+        let places = size_of::<Option<Series>>() + 2 * size_of::<Key>() + lists;
         labels + ALLOCATION * (2 + 2 * key.labels.len()) + 2 * places + tiers * size_of::<Track>()
     }
 
@@ -124,13 +133,13 @@ impl Series {
             && self.tracks.iter().all(|track| track.chunks.is_empty() && track.head.is_empty())
     }
 
-    /// Adds the row after `rows` rows of tier `at`, at index `row` of its open block; how many bytes it took more, and
-    /// what came before it; `None` if history has let that go, and nothing but that is amiss.
+    /// Adds the row after `rows` rows of tier `at`, at index `row` of its open block, in which it shows `now`; how many
+    /// bytes it took more, and what came before it; `None` if history has let that go, and nothing but that is amiss.
     pub(super) fn push(
         &mut self,
         at: usize,
-        rows: u64,
-        row: u16,
+        (rows, row): (u64, u16),
+        now: &Current,
         gain: &mut Gain,
     ) -> (isize, Option<Origin>) {
         let track = &mut self.tracks[at];
@@ -143,10 +152,15 @@ impl Series {
         };
         track.last_row = rows + 1;
         let cleared = std::mem::take(&mut track.cleared);
-        match &self.current {
-            Current::Scalar(value) => track.head.push_scalar(row, *value, origin),
+        match now {
+            Current::Scalar(value) => {
+                let stagger = self.place as usize;
+                track.head.push_scalar(row, *value, origin, stagger);
+            }
             Current::Histogram(now) => {
-                let mark = track.mark.replace(now.clone());
+                // What did not change is not even looked at.
+                let same = track.mark.as_ref().is_some_and(|mark| Arc::ptr_eq(mark, now));
+                let mark = if same { Some(now.clone()) } else { track.mark.replace(now.clone()) };
                 match (origin, &mark) {
                     (Origin::Continues, Some(mark)) if Arc::ptr_eq(mark, now) => gain.clear(),
                     (Origin::Continues, Some(mark)) => {
@@ -183,7 +197,9 @@ impl Series {
         track.last_row = rows + 1;
         track.cleared = false;
         match shown {
-            Logged::Scalar(value) => track.head.push_scalar(row, value, origin),
+            Logged::Scalar(value) => {
+                track.head.push_scalar(row, value, origin, self.place as usize);
+            }
             Logged::Histogram(gain, histogram) => {
                 let none = Gain::default();
                 let gain = if origin == Origin::Unknown { &none } else { gain };
@@ -227,6 +243,7 @@ impl Track {
     }
 
     /// Bytes of all of it.
+    #[cfg(test)]
     pub(super) fn bytes(&self, tier: usize) -> usize {
         let chunks: usize = self.chunks.iter().map(Chunk::heap).sum();
         self.heap(tier) + chunks + self.chunks.capacity() * size_of::<Chunk>()
@@ -245,20 +262,22 @@ impl Track {
         1
     }
 
-    /// Drops what lies before `block`; how many chunks there are fewer.
-    pub(super) fn drop_before(&mut self, block: u32, rows: usize) -> usize {
-        let mut dropped = 0;
-        while self.chunks.front().is_some_and(|chunk| chunk.last < block) {
-            self.chunks.pop_front();
+    /// Drops what lies before `block`; how many chunks and bytes there are fewer.
+    pub(super) fn drop_before(&mut self, block: u32, rows: usize) -> (usize, usize) {
+        let (mut dropped, mut bytes, places) = (0, 0, self.chunks.capacity());
+        while let Some(chunk) = self.chunks.pop_front_if(|chunk| chunk.last < block) {
+            bytes += chunk.heap();
             dropped += 1;
         }
         if let Some(chunk) = self.chunks.front_mut() {
+            bytes += chunk.heap();
             chunk.advance(block, rows);
+            bytes -= chunk.heap();
         }
-        if self.chunks.capacity() > 2 * self.chunks.len() + 4 {
+        if places > 2 * self.chunks.len() + 4 {
             self.chunks.shrink_to(self.chunks.len() + 1);
         }
-        dropped
+        (dropped, bytes + (places - self.chunks.capacity()) * size_of::<Chunk>())
     }
 
     /// Drops all rows; what comes next begins after something that history no longer has. How many chunks there were.

@@ -6,6 +6,7 @@
 //! another at its end: so what a series counted before it began anew is in every tier.
 
 use super::axis::Axis;
+use super::bound::Packing;
 use super::column::{Chunk, Origin};
 use super::log::Log;
 use super::series::{Current, Key, Series, Track};
@@ -45,6 +46,11 @@ pub(super) struct Store {
     layout: Arc<Layout>,
     scalars: Vec<u32>,
     histograms: Vec<u32>,
+    /// What the last generation showed, side by side as it came: its series are told where the layout changes.
+    values: Vec<u64>,
+    distributions: Vec<Current>,
+    /// Which of the scalars are counters.
+    counters: Vec<u32>,
     /// Series that the last generation does not have, and that some tier has not shown to the end.
     pub(super) leaving: Vec<u32>,
     axis: Axis,
@@ -65,8 +71,8 @@ pub(super) struct Store {
     /// Bytes of columns.
     pub(super) columns: usize,
     pub(super) chunks: usize,
-    /// Which series' closed columns are to be packed: all from an index on.
-    pub(super) packing: VecDeque<usize>,
+    /// Closed blocks whose columns are not all packed.
+    pub(super) packing: VecDeque<Packing>,
     pub(super) counts: Counts,
     /// Kept for its memory.
     gain: Gain,
@@ -83,6 +89,9 @@ impl Store {
             layout: Arc::default(),
             scalars: Vec::new(),
             histograms: Vec::new(),
+            values: Vec::new(),
+            distributions: Vec::new(),
+            counters: Vec::new(),
             leaving: Vec::new(),
             axis: Axis::default(),
             first: Origin::New,
@@ -104,7 +113,10 @@ impl Store {
     pub(super) fn append(&mut self, snapshot: &Snapshot, origin: Origin) {
         let last = self.axis.last();
         let time = self.axis.place(snapshot.moment);
-        let found = (snapshot.layout.id != self.layout.id).then(|| self.find(&snapshot.layout));
+        let found = (snapshot.layout.id != self.layout.id).then(|| {
+            self.tell();
+            self.find(&snapshot.layout)
+        });
         let breaks = found.as_ref().is_some_and(|found| self.begins_anew(&snapshot.layout, found))
             || self.falls(found.as_deref(), snapshot);
         for tier in 1..self.tiers.len() {
@@ -152,23 +164,37 @@ impl Store {
         })
     }
 
+    /// Tells all series what they showed in the last generation.
+    fn tell(&mut self) {
+        let Store { scalars, histograms, values, distributions, series, counts, .. } = self;
+        let values = values.iter().map(|&value| Current::Scalar(value));
+        let all = scalars.iter().zip(values);
+        for (&id, current) in all.chain(histograms.iter().zip(distributions.iter().cloned())) {
+            if let Some(series) = series.get_mut(id as usize).and_then(Option::as_mut) {
+                (series.current, series.seen) = (current, counts.generations);
+            }
+        }
+    }
+
     /// Whether a counter fell, which an engine's own never do.
     fn falls(&self, found: Option<&[Option<u32>]>, snapshot: &Snapshot) -> bool {
-        let fell = |id: Option<u32>, value: u64| {
+        let Some(found) = found else { return self.fallen(snapshot).next().is_some() };
+        let mut all = snapshot.layout.series().zip(found);
+        all.any(|((definition, series), id)| {
             let known = id.and_then(|id| self.series.get(id as usize)?.as_ref());
-            known
-                .is_some_and(|known| matches!(known.current, Current::Scalar(last) if value < last))
-        };
-        let mut at = 0;
-        snapshot.layout.series().any(|(definition, series)| {
-            let id = match found {
-                Some(found) => found[at],
-                None if definition.kind == Kind::Histogram => None,
-                None => Some(self.scalars[series.value]),
-            };
-            at += 1;
-            definition.kind == Kind::Counter && fell(id, snapshot.scalars[series.value])
+            definition.kind == Kind::Counter
+                && known.is_some_and(|known| {
+                    let now = snapshot.scalars[series.value];
+                    matches!(known.current, Current::Scalar(last) if now < last)
+                })
         })
+    }
+
+    /// The series of counters that fell since the last generation, whose layout was the same.
+    fn fallen(&self, snapshot: &Snapshot) -> impl Iterator<Item = u32> {
+        let fell = |at: &&u32| snapshot.scalars[**at as usize] < self.values[**at as usize];
+        let series = self.counters.iter().filter(fell).map(|at| self.scalars[*at as usize]);
+        series.filter(|id| *id != REFUSED)
     }
 
     /// Takes over a new layout. The one before is still here, and keeps its identities apart from the new ones.
@@ -184,6 +210,7 @@ impl Store {
         }
         let (mut scalars, mut histograms) =
             (vec![REFUSED; layout.scalars], vec![REFUSED; layout.histograms]);
+        let mut counters = Vec::new();
         let last = self.counts.generations - 1;
         let all = layout
             .families
@@ -204,6 +231,9 @@ impl Store {
                 &mut scalars
             };
             list[one.value] = id;
+            if family.definition.kind == Kind::Counter {
+                counters.push(one.value as u32);
+            }
             let Some(series) = self.series.get_mut(id as usize).and_then(Option::as_mut) else {
                 continue;
             };
@@ -224,6 +254,13 @@ impl Store {
         self.leaving
             .retain(|&id| self.series[id as usize].as_ref().is_some_and(|series| !series.live));
         self.leaving.extend(gone);
+        let shown = |id: &u32| match self.series.get(*id as usize).and_then(Option::as_ref) {
+            Some(Series { current: Current::Scalar(value), .. }) => *value,
+            _ => 0,
+        };
+        self.values = scalars.iter().map(shown).collect();
+        self.distributions = Vec::new();
+        self.counters = counters;
         (self.scalars, self.histograms, self.layout) = (scalars, histograms, layout.clone());
     }
 
@@ -241,51 +278,75 @@ impl Store {
             (self.series.len() - 1) as u32
         });
         self.by_key.insert(key.clone(), id);
-        self.series[id as usize] = Some(Series::new(key, identity, origin, self.tiers.len()));
+        self.series[id as usize] = Some(Series::new((id, key), identity, origin, self.tiers.len()));
         id
     }
 
     /// What all series show now.
     fn take(&mut self, snapshot: &Snapshot) {
-        let generation = self.counts.generations;
-        let Store { scalars, histograms, series, .. } = self;
-        let values = snapshot.scalars.iter().map(|&value| Current::Scalar(value));
-        let distributions = snapshot.histograms.iter().map(|all| Current::Histogram(all.clone()));
-        for (&id, next) in scalars.iter().zip(values).chain(histograms.iter().zip(distributions)) {
-            let Some(series) = series.get_mut(id as usize).and_then(Option::as_mut) else {
-                continue;
-            };
-            if let (Current::Scalar(last), Current::Scalar(next)) = (&series.current, &next)
-                && next < last
-                && series.key.definition.kind == Kind::Counter
-                && series.seen > 0
-            {
+        let fallen: Vec<u32> = self.fallen(snapshot).collect();
+        for id in fallen {
+            if let Some(series) = &mut self.series[id as usize] {
                 series.restart(Origin::New);
             }
-            series.current = next;
-            series.seen = generation;
         }
+        self.values.copy_from_slice(&snapshot.scalars);
+        let same = |mine: &Current, now| matches!(mine, Current::Histogram(mine) if Arc::ptr_eq(mine, now));
+        self.distributions.truncate(snapshot.histograms.len());
+        for (mine, now) in self.distributions.iter_mut().zip(&snapshot.histograms) {
+            if !same(mine, now) {
+                *mine = Current::Histogram(now.clone());
+            }
+        }
+        let more = &snapshot.histograms[self.distributions.len()..];
+        self.distributions.extend(more.iter().cloned().map(Current::Histogram));
     }
 
     /// Adds a row to a tier, of what all series that it has not shown to the end show now.
     pub(super) fn push_row(&mut self, tier: usize, time: i64) {
         let (rows, shown) = (self.tiers[tier].rows, self.tiers[tier].shown);
-        let row = self.tiers[tier].push(time);
-        let Store { scalars, histograms, leaving, series, gain, columns, log, .. } = self;
+        let row = (rows, self.tiers[tier].push(time));
+        let Store {
+            scalars,
+            histograms,
+            values,
+            distributions,
+            leaving,
+            series,
+            gain,
+            columns,
+            log,
+            ..
+        } = self;
         if let Some(log) = log {
             log.begin(tier, time);
         }
-        for &id in scalars.iter().chain(&*histograms).chain(&*leaving) {
-            let series = series.get_mut(id as usize).and_then(Option::as_mut);
-            if let Some(series) = series.filter(|series| series.seen > shown) {
-                let (more, origin) = series.push(tier, rows, row, gain);
-                *columns = columns.saturating_add_signed(more);
-                if let Some(log) = log {
-                    log.show(tier, id, series, origin, gain);
-                }
+        let mut push = |id: u32, series: &mut Series, now: &Current| {
+            let (more, origin) = series.push(tier, row, now, gain);
+            *columns = columns.saturating_add_signed(more);
+            if let Some(log) = log {
+                log.show(tier, id, (series, now), origin, gain);
+            }
+        };
+        // What the last generation has, no tier has shown yet.
+        for (&id, &value) in scalars.iter().zip(&*values) {
+            if let Some(series) = series.get_mut(id as usize).and_then(Option::as_mut) {
+                push(id, series, &Current::Scalar(value));
             }
         }
-        if let Some(log) = log {
+        for (&id, now) in histograms.iter().zip(&*distributions) {
+            if let Some(series) = series.get_mut(id as usize).and_then(Option::as_mut) {
+                push(id, series, now);
+            }
+        }
+        for &id in &*leaving {
+            let series = series.get_mut(id as usize).and_then(Option::as_mut);
+            if let Some(series) = series.filter(|series| series.seen > shown) {
+                let last = series.current.clone();
+                push(id, series, &last);
+            }
+        }
+        if let Some(log) = &mut self.log {
             log.end(tier, time);
         }
         self.tiers[tier].shown = self.counts.generations;
@@ -305,7 +366,9 @@ impl Store {
 
     pub(super) fn close(&mut self, tier: usize) {
         let block = self.tiers[tier].close();
+        let (dense, mut work) = (tier + 1 == self.tiers.len(), 0);
         for series in self.series.iter_mut().flatten() {
+            work += Packing::VISIT;
             let track = &mut series.tracks[tier];
             if track.head.is_empty() {
                 continue;
@@ -313,11 +376,16 @@ impl Store {
             let places = |track: &Track| track.chunks.capacity() * size_of::<Chunk>();
             let before = track.head.heap() + places(track);
             let closed = track.close(block, HISTORY_BLOCK_ROWS);
-            let chunk = track.chunks.back().filter(|_| closed > 0).map_or(0, Chunk::heap);
+            let chunk = track.chunks.back().filter(|_| closed > 0);
+            work += chunk.map_or(0, |chunk| chunk.work(dense));
+            let chunk = chunk.map_or(0, Chunk::heap);
             self.chunks += closed;
             self.columns = (self.columns + places(track) + chunk).saturating_sub(before);
         }
-        self.packing.push_back(0);
+        let generations = self.counts.generations - self.tiers[tier].closed_at;
+        self.tiers[tier].closed_at = self.counts.generations;
+        self.packing.iter_mut().filter(|packing| packing.tier == tier).for_each(Packing::hurry);
+        self.packing.push_back(Packing::new(tier, work, generations));
     }
 
     /// The rows of `after` (exclusive) to `to` (inclusive) and the one before them: of the finest tier as far as it

@@ -36,7 +36,7 @@ fn run(max_bytes: usize, generations: u64) -> Store {
 
 #[test]
 fn bytes_are_counted_right_while_blocks_age() {
-    let store = run(64 << 20, 5_000);
+    let store = run(64 << 20, 6_700);
     assert!(store.counts.aged > 0);
     assert_eq!((store.counts.displaced, store.counts.refused), (0, 0));
     assert_eq!(store.packing.len(), 0, "all is packed");

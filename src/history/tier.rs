@@ -25,6 +25,8 @@ pub(super) struct Tier {
     pub(super) rows: u64,
     /// The generation that the last row shows.
     pub(super) shown: u64,
+    /// The generation in which the last block closed.
+    pub(super) closed_at: u64,
 }
 
 /// The times of a closed block, packed: evenly spaced ones take next to nothing.
@@ -74,6 +76,7 @@ impl Tier {
             open: Vec::new(),
             rows: 0,
             shown: 0,
+            closed_at: 0,
         }
     }
 

@@ -216,6 +216,17 @@ impl HistogramSnapshot {
         self.blocks.iter().map(|&block| (block.octave.into(), self.buckets_of(block)))
     }
 
+    /// As [`HistogramSnapshot::octaves`], with the number of the octave's values and their sum.
+    #[cfg(feature = "history")]
+    pub(crate) fn counted_octaves(
+        &self,
+    ) -> impl Iterator<Item = (usize, (u64, u128), &[u64])> + '_ {
+        let octave = |&block: &Block| {
+            (block.octave.into(), (block.count, block.sum), self.buckets_of(block))
+        };
+        self.blocks.iter().map(octave)
+    }
+
     /// The buckets that have counts, by ordinal: 0 is that of the value zero, and each octave's follow the last's.
     #[cfg(any(feature = "history", feature = "json"))]
     pub(crate) fn ordinals(&self) -> impl Iterator<Item = (usize, u64)> + '_ {

@@ -151,7 +151,13 @@ impl Encoder {
 
     /// Adds a series to the row: what it has more than before, or all that it has if the store does not know what came
     /// before.
-    pub(super) fn show(&mut self, id: u32, series: &Series, before: Option<Origin>, gain: &Gain) {
+    pub(super) fn show(
+        &mut self,
+        id: u32,
+        (series, shown): (&Series, &Current),
+        before: Option<Origin>,
+        gain: &Gain,
+    ) {
         let origin = before.unwrap_or(Origin::Continues);
         if self.places.len() <= id as usize {
             self.places.resize(id as usize + 1, Place::NONE);
@@ -168,7 +174,7 @@ impl Encoder {
         self.added += usize::from(!there);
         place.row = self.row;
         if there && before == Some(Origin::Continues) {
-            match &series.current {
+            match shown {
                 Current::Scalar(value) if *value == place.last => {}
                 Current::Histogram(_) if gain.is_empty() => {}
                 current => {
@@ -205,7 +211,7 @@ impl Encoder {
             }
             // Before any time there is: a series whose beginning no log has.
             put(&mut self.came.bytes, self.time.saturating_sub(place.began) as u64);
-            match &series.current {
+            match shown {
                 Current::Scalar(value) => {
                     self.came.bytes.extend_from_slice(&value.to_le_bytes());
                 }
@@ -215,7 +221,7 @@ impl Encoder {
                 }
             }
         }
-        if let Current::Scalar(value) = series.current {
+        if let Current::Scalar(value) = *shown {
             place.last = value;
         }
         self.now.push((id, place.number));

@@ -30,7 +30,7 @@ pub(super) use reading::Opened;
 pub(super) use reading::{open, read_pieces};
 
 use crate::history::column::Origin;
-use crate::history::series::Series;
+use crate::history::series::{Current, Series};
 use crate::history::sparse::Gain;
 use crate::limits::MAX_HISTORY_RECORD_BYTES;
 use crate::shard::fork;
@@ -68,16 +68,16 @@ impl Log {
         encoder.begin(time, admission == Admission::Segment || over);
     }
 
-    /// A series of the row that was begun, and what came before it; `None` if the store has let that go, but not the log.
+    /// A series of the row that was begun, what it shows, and what came before it; `None` if the store has let that go, but not the log.
     pub(super) fn show(
         &mut self,
         tier: usize,
         id: u32,
-        series: &Series,
+        shown: (&Series, &Current),
         origin: Option<Origin>,
         gain: &Gain,
     ) {
-        self.encoders[tier].show(id, series, origin, gain);
+        self.encoders[tier].show(id, shown, origin, gain);
     }
 
     /// Ends the row, and has it written.
