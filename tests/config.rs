@@ -132,7 +132,7 @@ fn what_cannot_be_is_told_with_its_line_and_key() {
         ),
         ("[process]\narena_bytes = 1", 2, "`process.arena_bytes`: 1 is not from"),
         ("[recording]\ndefault_precision = 4", 2, "`default_precision`: expected 1, 2 or 3"),
-        ("[recording]\ndefault_precision = \"two\"", 2, "1, 2 or 3 significant figures"),
+        ("[recording]\ndefault_precision = \"two\"", 2, "expected 1, 2 or 3: significant figures"),
         ("[recording.precision]\n\"raft*x\" = 1", 2, "expected a metric's name"),
         ("[recording]\nfamily_limit = 0", 2, "`recording.family_limit`: 0 is not from 1 to"),
         (
