@@ -297,8 +297,7 @@ pub(crate) const HISTORY_SEGMENTS: u64 = 32;
 /// The smallest and the largest size at which a segment of a history ends, unless four times its first row is more.
 pub(crate) const HISTORY_SEGMENT_BYTES: (usize, usize) = (16 << 10, 16 << 20);
 /// The part of its tier's span (one in so many) after which a segment of a history ends.
-#[cfg(feature = "history")]
-pub(crate) const HISTORY_SPAN_SEGMENTS: i64 = 8;
+pub const HISTORY_SPAN_SEGMENTS: i64 = 8;
 /// Bytes of one row of a history on disk.
 pub const MAX_HISTORY_RECORD_BYTES: usize = 256 << 20;
 /// Rows of a history that may wait for the disk.
