@@ -300,11 +300,10 @@ impl Model {
             let mut share = Share::new(left, rest - own / 2);
             let all = share.of(own);
             let mut none_yet = all < CROWDED;
-            if none_yet && at < last {
-                if !coder.bit(&mut self.any[class(all)], self.filled[at]) {
-                    rest -= own;
-                    continue;
-                }
+            let asked = none_yet && at < last;
+            if asked && !coder.bit(&mut self.any[class(all)], self.filled[at]) {
+                rest -= own;
+                continue;
             }
             self.filled[at] = true;
             let (mut within, crowd) = (own, class(all) / 12);
@@ -351,7 +350,7 @@ impl Share {
 
     /// In 2⁻¹⁶.
     fn of(self, weight: u64) -> u64 {
-        (u128::from(self.0) * u128::from(weight) >> 16) as u64
+        ((u128::from(self.0) * u128::from(weight)) >> 16) as u64
     }
 }
 

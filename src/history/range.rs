@@ -41,9 +41,9 @@ impl Chance {
         let (chance, learned) = (self.0 >> 10, self.0 & 0x3ff);
         let by = u64::from(LEARNED[learned.min(MOST_LEARNED) as usize]);
         let chance = if yes {
-            chance + (u64::from(0x3f_ffff - chance) * by >> 16) as u32
+            chance + ((u64::from(0x3f_ffff - chance) * by) >> 16) as u32
         } else {
-            chance - (u64::from(chance) * by >> 16) as u32
+            chance - ((u64::from(chance) * by) >> 16) as u32
         };
         self.0 = chance << 10 | (learned + 1).min(MOST_LEARNED);
     }
