@@ -70,7 +70,7 @@ fn sound() -> &'static (Vec<Vec<u8>>, Truth) {
             let builder = History::builder().directory(&folder);
             let builder =
                 TIERS.map(tier).into_iter().fold(builder, |b, (step, span)| b.tier(step, span));
-            let history = builder.start(&engine).expect("a directory of its own");
+            let _history = builder.start(&engine).expect("a directory of its own");
             let work = registry.counter("work_total", "Work.").expect("a counter");
             let level = registry.gauge("level", "Level.").expect("a gauge");
             let size = registry.histogram("size", "Size.").expect("a histogram");
