@@ -107,7 +107,11 @@ impl Query {
     /// Whether it can stand beside an operator as it is: it is none that another could bind more tightly than.
     #[cfg(feature = "rules")]
     pub(crate) fn is_operand(&self) -> bool {
-        matches!(self.root, Node::Selector(_) | Node::Call(..) | Node::Aggregate(_))
+        match &self.root {
+            Node::Selector(selector) => selector.shift.is_none(),
+            Node::Call(..) | Node::Aggregate(_) => true,
+            _ => false,
+        }
     }
 
     /// The matchers of a query that is a selector and nothing else.

@@ -8,6 +8,9 @@ use super::file::{Group, Rule, RuleFile};
 use std::fmt::Write as _;
 use std::time::Duration;
 
+/// How long a key may be, in bytes, before YAML wants a mark before it; somewhat less than the standard's 1024.
+const LONGEST_SIMPLE_KEY: usize = 1_000;
+
 impl RuleFile {
     /// The file as Prometheus's YAML: reading it gives the same groups and rules again.
     ///
@@ -70,7 +73,10 @@ fn write_texts<'a>(out: &mut String, key: &str, texts: impl Iterator<Item = (&'a
         let _ = writeln!(out, "    {key}:");
     }
     for (name, text) in texts {
-        line(out, "      ", &scalar(name), &scalar(text));
+        // A longer one is only taken for a key if it says so.
+        let mark = if name.len() > LONGEST_SIMPLE_KEY { "? " } else { "" };
+        let end = if mark.is_empty() { "" } else { "\n      " };
+        line(out, &format!("      {mark}"), &format!("{}{end}", scalar(name)), &scalar(text));
     }
 }
 
@@ -191,6 +197,17 @@ mod tests {
             let again: Vec<_> = again.groups()[0].rules()[0].annotations().collect();
             assert_eq!(again, found);
         }
+    }
+
+    #[test]
+    fn a_key_of_any_length_is_read_back() {
+        let name = "a".repeat(2_000);
+        let text = format!(
+            "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: up\n    labels:\n      ? {name}\n      : x\n"
+        );
+        let file = RuleFile::parse("f", &text).unwrap();
+        let again = RuleFile::parse("f", &file.to_yaml()).unwrap();
+        assert_eq!(again.groups()[0].rules()[0].labels().collect::<Vec<_>>(), [(&*name, "x")]);
     }
 
     #[test]
