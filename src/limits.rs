@@ -316,6 +316,7 @@ pub const MAX_RULE_FILES: usize = 1_000;
 /// these bounds. A block's packing is over before the next one closes.
 pub(crate) const HISTORY_PACKING_GENERATIONS: (u64, u64) = (180, 2_600);
 /// The least work of a generation's packing, in bytes of numbers: small histories are packed at once.
+#[cfg(feature = "history")]
 pub(crate) const HISTORY_PACKING_WORK: usize = 32 << 10;
 /// Bytes of a rule file.
 pub const MAX_RULE_FILE_BYTES: usize = 1 << 20;

@@ -76,7 +76,7 @@ fn files_are_for_their_owner_and_those_of_others_are_an_error() {
     assert_eq!(mode(&folder.log()), 0o700);
     let (path, _) = segments(&folder.log()).remove(0);
     assert_eq!(mode(&path), 0o600);
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o0)).unwrap();
     // Root may read everything.
     if std::fs::File::open(&path).is_err() {
         let error = refusal(&folder.log());
