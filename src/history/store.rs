@@ -403,8 +403,8 @@ impl Store {
                 break;
             }
             // Both tiers have this row: up to it the coarser one tells, from there on this one, and nothing is told
-            // twice.
-            let seam = coarser.and_then(|coarser| coarser.row_from(oldest));
+            // twice. Rows of this one may be missing, where a log was damaged.
+            let seam = coarser.and_then(|coarser| tier.first_in_common(coarser, oldest));
             if seam.is_none_or(|seam| seam < to) {
                 let from = seam.unwrap_or(oldest - 1).max(after);
                 tier.parts(at, from, to, false, &mut newest_first);

@@ -156,6 +156,18 @@ impl Tier {
         self.blocks.get(at).map_or_else(|| from(&self.open), |closed| from(&closed.times()))
     }
 
+    /// The first row from `time` on that both tiers have.
+    pub(super) fn first_in_common(&self, coarser: &Tier, time: i64) -> Option<i64> {
+        let mut row = coarser.row_from(time)?;
+        loop {
+            let mine = self.row_from(row)?;
+            if mine == row {
+                return Some(row);
+            }
+            row = coarser.row_from(mine)?;
+        }
+    }
+
     /// Adds to `parts`, newest first, the rows of `after` (exclusive) to `to` (inclusive), and if `before` is asked for
     /// the row before them.
     pub(super) fn parts(
