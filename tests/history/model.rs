@@ -369,3 +369,19 @@ fn run(
     }
     Ok(())
 }
+
+/// Of the finest tier's segments on disk, those that reach to the beginning of its span are still there.
+#[test]
+fn a_window_as_long_as_the_finest_tier_is_exact_after_a_restart() {
+    let phases = vec![
+        Phase { generations: 284, pace: 1000, records: 0, clock: Event::None },
+        Phase { generations: 165, pace: 7000, records: 0, clock: Event::Wall(-7000) },
+        Phase { generations: 1, pace: 1000, records: 0, clock: Event::Restart },
+    ];
+    let path = format!("tachometer-history-span-{}", std::process::id());
+    let path = std::env::temp_dir().join(path);
+    let asked: Vec<_> = (0..40).map(|part| (f64::from(part) / 450.0, 0.0)).collect();
+    let result = run(settings(256 << 20).directory(&path), phases, 0, 256 << 20, &asked);
+    let _ = std::fs::remove_dir_all(&path);
+    result.unwrap();
+}

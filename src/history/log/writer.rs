@@ -2,7 +2,7 @@
 
 use super::format::{self, HEADER, Header, seal};
 use super::queue::{Job, Queue};
-use crate::limits::HISTORY_LOG_SYNC;
+use crate::limits::{HISTORY_LOG_SYNC, HISTORY_SPAN_SEGMENTS};
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -232,10 +232,14 @@ impl Writer {
         result
     }
 
-    /// Deletes segments whose rows are all older than their tier's span.
+    /// Deletes segments whose rows are all older than their tier's span, and older than that by what a segment covers:
+    /// windows as long as the span begin with the row before them.
     fn let_age(&mut self, now: i64) {
         for at in 0..self.tiers.len() {
-            let past = |segment: &Segment| segment.last < now.saturating_sub(segment.span);
+            let past = |segment: &Segment| {
+                let kept = segment.span.saturating_add(segment.span / HISTORY_SPAN_SEGMENTS);
+                segment.last < now.saturating_sub(kept)
+            };
             while self.tiers[at].closed.front().is_some_and(past) {
                 self.delete_oldest(at);
                 self.queue.lock().counts.aged_segments += 1;
