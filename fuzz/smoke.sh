@@ -2,7 +2,7 @@
 # Builds every fuzz target once and runs each for a moment, from the inputs in seeds/ and with a fixed seed. Fails on any
 # finding, which it leaves in artifacts/. Arguments: the targets to run; all by default.
 #
-#   TACHOMETER_FUZZ_SECONDS    how long each runs; 5
+#   TACHOMETER_FUZZ_SECONDS    how long each runs; 3
 #   TACHOMETER_FUZZ_SEED       of the fuzzer's choices; 1
 #   TACHOMETER_FUZZ_SANITIZER  `address` to run with AddressSanitizer, which takes longer to build and to run; `none`
 #   CARGO_TARGET_DIR           where to build; fuzz/target
@@ -11,7 +11,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-seconds=${TACHOMETER_FUZZ_SECONDS:-5}
+seconds=${TACHOMETER_FUZZ_SECONDS:-3}
 seed=${TACHOMETER_FUZZ_SEED:-1}
 sanitizer=${TACHOMETER_FUZZ_SANITIZER:-none}
 target_dir=${CARGO_TARGET_DIR:-$PWD/target}

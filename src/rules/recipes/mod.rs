@@ -16,7 +16,7 @@
 //!
 //! Each has a severity and annotations of its own, which can be set, and is checked when its rules are made: a window of
 //! 0, an objective of 1.2, an expression that is none are errors that say what was expected. What comes of it is a
-//! [`RuleFile`]: evaluate it ([`Rules`](super::Rules)), or give [`RuleFile::to_yaml`] to a Prometheus.
+//! [`RuleFile`](super::RuleFile): evaluate it ([`Rules`](super::Rules)), or give [its YAML](super::RuleFile::to_yaml) to a Prometheus.
 //!
 //! ```
 //! use std::time::Duration;
