@@ -11,6 +11,9 @@ use crate::sync::barrier;
 use crate::{Counter, Error, Gauge, Histogram};
 use std::time::Duration;
 
+/// What every engine that records its own metrics has.
+const GENERATIONS: &str = "tachometer_generations_total";
+
 #[derive(Debug)]
 pub(crate) struct OwnMetrics {
     generations: Counter,
@@ -26,6 +29,20 @@ pub(crate) struct OwnMetrics {
     arena_bytes: Gauge,
     series: Gauge,
     rejected: Gauge,
+}
+
+impl Registry {
+    /// Whether an engine records its own metrics here: then its listener, pusher, history and so on do as well.
+    #[cfg(any(
+        feature = "health",
+        feature = "history",
+        feature = "http",
+        feature = "notify",
+        feature = "push"
+    ))]
+    pub(crate) fn has_own_metrics(&self) -> bool {
+        self.inner.lock().families.contains_key(GENERATIONS)
+    }
 }
 
 impl OwnMetrics {
@@ -57,7 +74,7 @@ impl OwnMetrics {
             DROPPED_EXEMPLARS,
         )?;
         Ok(OwnMetrics {
-            generations: counter("tachometer_generations_total", "Snapshots published.")?,
+            generations: counter(GENERATIONS, "Snapshots published.")?,
             incomplete: counter(
                 "tachometer_incomplete_cuts_total",
                 "Snapshots for which a thread stopped inside a record was not waited for any longer.",

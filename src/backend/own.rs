@@ -30,7 +30,7 @@ pub(super) struct Own {
 impl Own {
     /// Registers them beside the engine's own metrics, if those are there.
     pub(super) fn register(registry: &Registry) -> Result<Option<Own>, Error> {
-        if !registry.inner.lock().families.contains_key("tachometer_generations_total") {
+        if !registry.has_own_metrics() {
             return Ok(None);
         }
         let calls = registry

@@ -32,7 +32,7 @@ impl OwnMetrics {
         registry: &Registry,
         checks: impl Iterator<Item = &'a CheckSpec>,
     ) -> Result<OwnMetrics, Error> {
-        if !registry.inner.lock().families.contains_key("tachometer_generations_total") {
+        if !registry.has_own_metrics() {
             return Ok(OwnMetrics(None));
         }
         let left_out = |what: &str| {

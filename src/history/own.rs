@@ -32,7 +32,7 @@ impl OwnMetrics {
         registry: &Registry,
         log: Option<&log::Opened>,
     ) -> Result<OwnMetrics, Error> {
-        if !registry.inner.lock().families.contains_key("tachometer_generations_total") {
+        if !registry.has_own_metrics() {
             return Ok(OwnMetrics(None));
         }
         let dropped = |reason: &str| {

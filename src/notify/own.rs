@@ -86,7 +86,7 @@ impl OwnMetrics {
         handler: &str,
         endpoint: &str,
     ) -> Result<OwnMetrics, Error> {
-        if !registry.inner.lock().families.contains_key("tachometer_generations_total") {
+        if !registry.has_own_metrics() {
             return Ok(OwnMetrics(None));
         }
         let metric = |name: &str, help: &str| {

@@ -94,7 +94,7 @@ struct Handles {
 impl OwnMetrics {
     /// Registers them beside the engine's own metrics, if those are there.
     pub(super) fn register(registry: &Registry, target: &str) -> Result<OwnMetrics, Error> {
-        if !registry.inner.lock().families.contains_key("tachometer_generations_total") {
+        if !registry.has_own_metrics() {
             return Ok(OwnMetrics(None));
         }
         let metric = |name: &str, help: &str| registry.metric(name, help).label("target", target);

@@ -104,6 +104,8 @@ mod aggregate;
 mod answer;
 mod binary;
 mod distribution;
+#[cfg(any(feature = "http", feature = "rules"))]
+pub(crate) mod duration;
 mod error;
 mod eval;
 mod functions;

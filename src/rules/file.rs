@@ -1,9 +1,9 @@
 //! Rule files: Prometheus's own YAML, read and checked. What `promtool check rules` refuses is refused.
 
-use super::duration;
 use super::error::{RuleError, RuleErrors};
 use super::template::Template;
 use super::yaml::{self, Kind, Node};
+use crate::query::duration;
 use crate::query::{METRIC_NAME, Query, formatted};
 use std::collections::HashSet;
 use std::time::Duration;

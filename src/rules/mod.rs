@@ -73,7 +73,6 @@
 //! [`Source`]: crate::query::Source
 
 mod alert;
-mod duration;
 mod engine;
 mod error;
 mod evaluate;

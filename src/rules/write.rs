@@ -3,8 +3,8 @@
 //! Texts are written plain where every reader of YAML takes them for texts, else in single quotes, and in double quotes
 //! where they have what must be escaped. So nothing that stands in an expression or a template can be read as YAML.
 
-use super::duration;
 use super::file::{Group, Rule, RuleFile};
+use crate::query::duration;
 use std::fmt::Write as _;
 use std::time::Duration;
 

@@ -34,7 +34,7 @@ struct Handles {
 impl OwnMetrics {
     /// Registers them beside the engine's own metrics, if those are there.
     pub(super) fn register(registry: &Registry) -> Result<OwnMetrics, Error> {
-        if !registry.inner.lock().families.contains_key("tachometer_generations_total") {
+        if !registry.has_own_metrics() {
             return Ok(OwnMetrics(None));
         }
         Ok(OwnMetrics(Some(Handles {

@@ -3,7 +3,7 @@
 use super::error::RecipeError;
 use super::{Bound, Recipe, Severity};
 use crate::alerts::{AlertConfig, ConsensusKind};
-use crate::rules::duration;
+use crate::query::duration;
 use crate::rules::file::RuleFile;
 use std::time::Duration;
 

@@ -3,8 +3,8 @@
 use super::draft::{AlertDraft, Draft};
 use super::error::{Wrong, wrong};
 use super::{Kind, Recipe, RecipeError, Severity, parts, simple};
+use crate::query::duration;
 use crate::query::{METRIC_NAME, Query};
-use crate::rules::duration;
 use crate::rules::file::{Group, Rule, RuleFile, RuleKind, is_label_name};
 use crate::rules::template::Template;
 use std::collections::{BTreeMap, HashSet};

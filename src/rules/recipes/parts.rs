@@ -1,8 +1,8 @@
 //! What recipes' expressions are made of: each part is checked before it becomes one.
 
 use super::error::{Wrong, wrong};
+use crate::query::duration;
 use crate::query::{METRIC_NAME, MatchOp, Query};
-use crate::rules::duration;
 use std::time::Duration;
 
 /// The steps that a subquery's window is looked at in: as fine as a deviation or a slope needs.

@@ -4,7 +4,7 @@ use super::Data;
 use super::format::{general, printf};
 use super::value::Value;
 use crate::limits::MAX_TEMPLATE_BYTES;
-use crate::rules::duration;
+use crate::query::duration;
 use regex::RegexBuilder;
 use std::cmp::Ordering;
 

@@ -96,36 +96,12 @@ pub(super) fn duration(text: &str) -> Result<i64, String> {
         Ok(seconds) => {
             Some(seconds * 1e9).filter(|ns| ns.abs() < i64::MAX as f64).map(|ns| ns as i64)
         }
-        Err(_) => by_units(text),
+        Err(_) => {
+            let span = crate::query::duration::parse(text).ok();
+            span.and_then(|span| i64::try_from(span.as_nanos()).ok())
+        }
     };
     ns.ok_or_else(|| format!("cannot parse {} to a valid duration", super::shown(text)))
-}
-
-/// Numbers with units from the longest to the shortest, none twice.
-fn by_units(text: &str) -> Option<i64> {
-    const UNITS: [(&str, i64); 7] = [
-        ("y", 365 * 86_400_000),
-        ("w", 7 * 86_400_000),
-        ("d", 86_400_000),
-        ("h", 3_600_000),
-        ("m", 60_000),
-        ("s", 1_000),
-        ("ms", 1),
-    ];
-    let (mut rest, mut units, mut total) = (text, &UNITS[..], 0i64);
-    if rest.is_empty() {
-        return None;
-    }
-    while !rest.is_empty() {
-        let digits = rest.find(|char: char| !char.is_ascii_digit())?;
-        let number: i64 = rest[..digits].parse().ok()?;
-        rest = &rest[digits..];
-        let end = rest.find(|char: char| char.is_ascii_digit()).unwrap_or(rest.len());
-        let at = units.iter().position(|(name, _)| *name == &rest[..end])?;
-        total = total.checked_add(number.checked_mul(units[at].1)?)?;
-        (rest, units) = (&rest[end..], &units[at + 1..]);
-    }
-    total.checked_mul(1_000_000)
 }
 
 #[cfg(test)]

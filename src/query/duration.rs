@@ -43,6 +43,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
 }
 
 /// Writes a duration so that [`parse`] and PromQL read it, in days and what is shorter; milliseconds are the finest.
+#[cfg(feature = "rules")]
 pub(crate) fn format(duration: Duration) -> Result<String, String> {
     let total = u64::try_from(duration.as_millis()).ok().filter(|total| *total <= LONGEST);
     let Some(total) = total else {
@@ -66,6 +67,7 @@ pub(crate) fn format(duration: Duration) -> Result<String, String> {
 mod tests {
     use super::*;
 
+    #[cfg(feature = "rules")]
     #[test]
     fn durations_are_written_as_they_are_read() {
         for (text, millis) in [
