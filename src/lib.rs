@@ -107,6 +107,8 @@ pub mod catalogue;
 #[cfg(all(feature = "config", not(tachometer_loom)))]
 pub mod config;
 #[cfg(not(tachometer_loom))]
+pub mod declare;
+#[cfg(not(tachometer_loom))]
 mod error;
 #[cfg(not(tachometer_loom))]
 mod export;

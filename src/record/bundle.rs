@@ -4,10 +4,17 @@ use super::builder::MetricBuilder;
 use super::family::enums::{EnumLabels, LabelEnum};
 use super::family::{Metric, dynamic::Family, enums::EnumFamily};
 use super::state_set::StateSet;
-use crate::{Counter, Error, Gauge, Histogram, UpDownCounter};
+use crate::declare::Label;
+use crate::{Counter, Error, Gauge, Histogram, Kind, UpDownCounter};
 
 /// A type that can be a field of a [`bundle!`](crate::bundle): any handle or family.
 pub trait BundleField: Sized {
+    /// The type of its series.
+    const KIND: Kind;
+
+    /// The labels of its series, where `keys` are the names of those whose values only the run time knows.
+    fn labels(keys: &[String]) -> Vec<Label>;
+
     /// Registers the metric as this type.
     ///
     /// # Errors
@@ -18,6 +25,10 @@ pub trait BundleField: Sized {
 macro_rules! scalar_field {
     ($handle:ident, $method:ident) => {
         impl BundleField for $handle {
+            const KIND: Kind = <$handle as Metric>::KIND;
+            fn labels(_: &[String]) -> Vec<Label> {
+                Vec::new()
+            }
             fn register(metric: MetricBuilder<'_>) -> Result<Self, Error> {
                 metric.$method()
             }
@@ -30,18 +41,31 @@ scalar_field!(Gauge, gauge);
 scalar_field!(Histogram, histogram);
 
 impl<S: LabelEnum> BundleField for StateSet<S> {
+    const KIND: Kind = Kind::StateSet;
+    /// Labelled with the metric's own name, which the declaration fills in.
+    fn labels(_: &[String]) -> Vec<Label> {
+        vec![Label { name: String::new(), values: Some(S::VALUES) }]
+    }
     fn register(metric: MetricBuilder<'_>) -> Result<Self, Error> {
         metric.state_set()
     }
 }
 
 impl<M: Metric, L: EnumLabels> BundleField for EnumFamily<M, L> {
+    const KIND: Kind = M::KIND;
+    fn labels(_: &[String]) -> Vec<Label> {
+        L::labels()
+    }
     fn register(metric: MetricBuilder<'_>) -> Result<Self, Error> {
         metric.enum_family()
     }
 }
 
 impl<M: Metric, const N: usize> BundleField for Family<M, N> {
+    const KIND: Kind = M::KIND;
+    fn labels(keys: &[String]) -> Vec<Label> {
+        keys.iter().map(|key| Label { name: key.clone(), values: None }).collect()
+    }
     fn register(metric: MetricBuilder<'_>) -> Result<Self, Error> {
         metric.keyed_family()
     }
@@ -49,8 +73,11 @@ impl<M: Metric, const N: usize> BundleField for Family<M, N> {
 
 /// Declares a struct of handles: one field a metric, its doc comment the help, its type the type.
 ///
-/// After the name follow settings, each a method of [`MetricBuilder`](crate::MetricBuilder). The prefix stands behind the
-/// struct's name and can be changed when the bundle is registered. Besides the struct itself there are
+/// After the name follow settings, each a method of [`MetricBuilder`](crate::MetricBuilder); after `=>`, what people want to
+/// know of the metric (the question that it answers, its panel, its alerts), each a method of
+/// [`declare::Series`](crate::declare::Series). A text and a colon before a field begin a section. Behind the fields, `derived`
+/// declares series that recording rules make of others. The prefix stands behind the struct's name and can be changed when
+/// the bundle is registered; a second text is what people call the bundle. Besides the struct itself there are
 ///
 /// - `register(&registry)`: registers every metric, or finds it registered alike. A
 ///   [scope](crate::Registry::scope) gives the whole bundle constant labels, so one bundle can be registered once for
@@ -58,6 +85,7 @@ impl<M: Metric, const N: usize> BundleField for Family<M, N> {
 /// - `register_as(&registry, prefix, adjust)`: the same under another prefix, each metric passed through `adjust`, which
 ///   may set another precision, say.
 /// - `NAMES`: the names without prefix, in the order of the declaration.
+/// - `declaration()`, `declaration_as(prefix)`: all of it as data; see [`declare`](crate::declare), also for an example.
 ///
 /// ```
 /// use tachometer::{Counter, EnumFamily, Family, Histogram, Registry, Unit};
@@ -81,11 +109,19 @@ impl<M: Metric, const N: usize> BundleField for Family<M, N> {
 /// ```
 #[macro_export]
 macro_rules! bundle {
-    ($(#[$meta:meta])* $vis:vis struct $bundle:ident($prefix:literal) {
-        $($(#[doc = $help:literal])+
-          $field_vis:vis $field:ident: $type:ty = $name:literal $(, $set:ident($($value:expr),*))*;)+
-    }) => {
-        $(#[$meta])*
+    ($(#[doc = $about:literal])* $vis:vis struct $bundle:ident($prefix:literal $(, $title:literal)?) {
+        $($($section:literal:)?
+          $(#[doc = $help:literal])+
+          $field_vis:vis $field:ident: $type:ty = $name:literal $(, $set:ident($($value:expr),*))*
+          $(=> $($say:ident($($said:expr),* $(,)?)),+)?;)+
+    }
+    $(derived {
+        $($($derived_section:literal:)?
+          $(#[doc = $derived_help:literal])+
+          $derived_name:literal = $expression:expr $(, $derived_set:ident($($derived_value:expr),*))*
+          $(=> $($derived_say:ident($($derived_said:expr),* $(,)?)),+)?;)+
+    })?) => {
+        $(#[doc = $about])*
         #[derive(Clone, Debug)]
         $vis struct $bundle {
             $($(#[doc = $help])+ $field_vis $field: $type,)+
@@ -118,13 +154,41 @@ macro_rules! bundle {
                 prefix: &str,
                 adjust: impl for<'a> Fn($crate::MetricBuilder<'a>) -> $crate::MetricBuilder<'a>,
             ) -> Result<Self, $crate::Error> {
-                Ok($bundle {
+                let bundle = $bundle {
                     $($field: <$type as $crate::BundleField>::register(adjust(
                         registry
                             .metric(format!("{prefix}{}", $name), concat!($($help),+).trim())
                             $(.$set($($value),*))*,
                     ))?,)+
-                })
+                };
+                registry.declare(stringify!($bundle), prefix, || Self::declaration_as(prefix));
+                Ok(bundle)
+            }
+
+            /// What the bundle says of itself.
+            #[allow(dead_code)]
+            pub fn declaration() -> $crate::declare::Bundle {
+                Self::declaration_as(Self::PREFIX)
+            }
+
+            /// What the bundle says of itself, under another prefix.
+            #[allow(dead_code)]
+            pub fn declaration_as(prefix: &str) -> $crate::declare::Bundle {
+                $crate::declare::Bundle::new(
+                    (stringify!($bundle), concat!($($title)?), concat!($($about),*)),
+                    (Self::PREFIX, prefix),
+                    vec![
+                        $($crate::declare::Series::recorded($name, concat!($($help),+))
+                            $(.in_section($section))?
+                            $(.$set($($value),*))*
+                            .of::<$type>()
+                            $($(.$say($($said),*))+)?,)+
+                        $($($crate::declare::Series::derived($derived_name, concat!($($derived_help),+), $expression)
+                            $(.in_section($derived_section))?
+                            $(.$derived_set($($derived_value),*))*
+                            $($(.$derived_say($($derived_said),*))+)?,)+)?
+                    ],
+                )
             }
         }
     };

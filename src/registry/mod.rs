@@ -69,6 +69,8 @@ pub(crate) struct State {
     pub(crate) running: Option<u64>,
     /// The last complete snapshot of the engine that ran before, with its fork generation: exact sums go on from it.
     left: Option<(u64, Arc<Snapshot>)>,
+    /// What the bundles registered here say of themselves.
+    bundles: Vec<Arc<crate::declare::Bundle>>,
     /// Drawn at random: tells its counts from those of another registry or process.
     #[cfg(feature = "history")]
     run: Option<u64>,
@@ -244,6 +246,30 @@ impl Registry {
     /// The labels that every series made through this view carries.
     pub fn constant_labels(&self) -> &[(String, String)] {
         &self.scope
+    }
+
+    /// What the bundles that were registered here say of themselves, in the order in which they came: each once for a prefix,
+    /// however many scopes have it.
+    pub fn bundles(&self) -> Vec<Arc<crate::declare::Bundle>> {
+        let _setup = locks::setup();
+        self.inner.lock().bundles.clone()
+    }
+
+    /// Notes that a bundle was registered under `prefix`.
+    #[doc(hidden)]
+    pub fn declare(&self, name: &str, prefix: &str, say: impl FnOnce() -> crate::declare::Bundle) {
+        let is_known = |bundles: &[Arc<crate::declare::Bundle>]| {
+            bundles.iter().any(|bundle| (bundle.name(), bundle.prefix()) == (name, prefix))
+        };
+        if is_known(&self.bundles()) {
+            return;
+        }
+        let bundle = Arc::new(say());
+        let _setup = locks::setup();
+        let mut state = self.inner.lock();
+        if !is_known(&state.bundles) {
+            state.bundles.push(bundle);
+        }
     }
 
     /// The `static` handles that could not be registered as they stand, and why. Their records are not lost: they are

@@ -97,7 +97,7 @@ mod yaml;
 ///
 /// ```
 /// use tachometer::rules::{RAFT_RULES, RuleFile};
-/// assert_eq!(RuleFile::parse("raft.yml", RAFT_RULES)?.groups()[0].rules().len(), 11);
+/// assert_eq!(RuleFile::parse("raft.yml", RAFT_RULES)?.groups()[0].rules().len(), 12);
 /// # Ok::<(), tachometer::rules::RuleErrors>(())
 /// ```
 pub const RAFT_RULES: &str = include_str!("raft.yml");

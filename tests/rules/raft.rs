@@ -118,7 +118,7 @@ fn faults_fire_and_resolve() {
             300,
         ),
         (
-            "RaftFollowerLag",
+            "RaftFollowerLagEntries",
             Node { lag_entries: |t| if FAULT.contains(&t) { 20_000.0 } else { 5.0 }, ..SOUND },
             210,
             300,

@@ -71,7 +71,12 @@ fn each_fault_fires_its_alert_and_no_other() {
         // With the fourth of a change each ten seconds; the last ones leave the five minutes.
         ("RaftLeaderFlapping", "group=flapping", begin + 30..=begin + 40, end + 255..=end + 285),
         ("RaftFollowerLag", "follower=2,group=lag_seconds", begin + 10..=begin + 10, end..=end),
-        ("RaftFollowerLag", "follower=2,group=lag_entries", begin + 10..=begin + 10, end..=end),
+        (
+            "RaftFollowerLagEntries",
+            "follower=2,group=lag_entries",
+            begin + 10..=begin + 10,
+            end..=end,
+        ),
         // No change within 15 s, then 10 s more.
         ("RaftCommitsStalled", "group=stalled", begin + 24..=begin + 26, end..=end + 1),
         ("RaftCommitLatencyHigh", "group=latency", begin + 30..=begin + 33, end + 57..=end + 61),

@@ -1,6 +1,7 @@
 //! Families whose labels are Rust enums: every series exists from the start, and a look-up is an index.
 
 use super::{At, Metric};
+use crate::declare::Label;
 use crate::record::handle::{Place, Text};
 use crate::registry::slots::is_sink;
 use crate::registry::{Bound, Buckets, Definition, Kind, Precision, Registry};
@@ -28,6 +29,12 @@ pub trait EnumLabels: Copy + 'static {
     fn index(self) -> usize;
     /// Names and values of the combination at `index`.
     fn pairs(index: usize) -> Vec<(String, String)>;
+    /// The labels, each with all its values.
+    fn labels() -> Vec<Label>;
+}
+
+fn label<L: LabelEnum>() -> Label {
+    Label { name: L::NAME.to_owned(), values: Some(L::VALUES) }
 }
 
 fn pair<L: LabelEnum>(index: usize) -> (String, String) {
@@ -43,6 +50,9 @@ impl<A: LabelEnum> EnumLabels for A {
     fn pairs(index: usize) -> Vec<(String, String)> {
         vec![pair::<A>(index)]
     }
+    fn labels() -> Vec<Label> {
+        vec![label::<A>()]
+    }
 }
 
 impl<A: LabelEnum, B: LabelEnum> EnumLabels for (A, B) {
@@ -53,6 +63,9 @@ impl<A: LabelEnum, B: LabelEnum> EnumLabels for (A, B) {
     }
     fn pairs(index: usize) -> Vec<(String, String)> {
         vec![pair::<A>(index / B::VALUES.len()), pair::<B>(index % B::VALUES.len())]
+    }
+    fn labels() -> Vec<Label> {
+        vec![label::<A>(), label::<B>()]
     }
 }
 
@@ -66,6 +79,9 @@ impl<A: LabelEnum, B: LabelEnum, C: LabelEnum> EnumLabels for (A, B, C) {
         let mut pairs = <(A, B)>::pairs(index / C::VALUES.len());
         pairs.push(pair::<C>(index % C::VALUES.len()));
         pairs
+    }
+    fn labels() -> Vec<Label> {
+        vec![label::<A>(), label::<B>(), label::<C>()]
     }
 }
 

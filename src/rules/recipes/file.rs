@@ -42,6 +42,7 @@ impl Recipe {
     fn draft(&self) -> Result<Draft, Wrong> {
         match &self.kind {
             Kind::Threshold { expression, bound } => simple::threshold(expression, *bound),
+            Kind::Condition { expression } => simple::condition(expression),
             Kind::RateOfChange { series, window, bound, is_counter } => {
                 simple::rate_of_change(series, *window, *bound, *is_counter)
             }

@@ -5,6 +5,7 @@
 //! | recipe | fires when |
 //! |---|---|
 //! | [`threshold`](Recipe::threshold) | an expression is above or below a bound |
+//! | [`condition`](Recipe::condition) | an expression results in anything |
 //! | [`rate_of_change`](Recipe::rate_of_change) | a counter rises faster, or slower, than a bound |
 //! | [`drift`](Recipe::drift) | a gauge rises or falls faster than a bound, over a window |
 //! | [`anomaly`](Recipe::anomaly) | a value is far from the mean of a trailing window, in standard deviations |
@@ -42,6 +43,7 @@
 
 mod alerts;
 mod anomaly;
+mod bundle;
 mod burn_rate;
 mod draft;
 mod error;
@@ -50,6 +52,7 @@ mod parts;
 mod simple;
 
 pub use crate::alerts::{AlertConfig, ConsensusKind};
+pub use crate::declare::{Bound, Severity};
 pub use crate::span::Span;
 pub use anomaly::Anomaly;
 pub use burn_rate::{BURN_WINDOWS, BurnRate, BurnWindows};
@@ -61,32 +64,6 @@ use std::time::Duration;
 /// The series that [`Recipe::stale_data`] is asked about most: the engine's own count of its snapshots, which an engine
 /// has unless it was built without its own metrics.
 pub const ENGINE_SERIES: &str = "tachometer_generations_total";
-
-/// How bad an alert is: its label `severity`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// `none`: it says nothing about the node, as a dead man's switch does.
-    None,
-    /// `warning`: to be looked at when there is time.
-    Warning,
-    /// `critical`: to be looked at now.
-    Critical,
-    /// `page`: the node fails.
-    Page,
-}
-
-/// Where a value is no longer as it should be.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Bound {
-    /// `>`
-    Above(f64),
-    /// `>=`
-    AtLeast(f64),
-    /// `<`
-    Below(f64),
-    /// `<=`
-    AtMost(f64),
-}
 
 /// Rules for one kind of alert. See [the module](self).
 #[derive(Clone, Debug, PartialEq)]
@@ -105,6 +82,7 @@ pub struct Recipe {
 #[derive(Clone, Debug, PartialEq)]
 enum Kind {
     Threshold { expression: String, bound: Bound },
+    Condition { expression: String },
     RateOfChange { series: String, window: Duration, bound: Bound, is_counter: bool },
     Anomaly(Anomaly),
     Absence { series: String, window: Duration },
@@ -112,18 +90,6 @@ enum Kind {
     DeadMansSwitch,
     BurnRate(BurnRate),
     StaleData { series: String, age: Duration },
-}
-
-impl Severity {
-    /// The label's value.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Severity::None => "none",
-            Severity::Warning => "warning",
-            Severity::Critical => "critical",
-            Severity::Page => "page",
-        }
-    }
 }
 
 impl Recipe {
@@ -149,6 +115,11 @@ impl Recipe {
         bound: Bound,
     ) -> Recipe {
         Recipe::new(name, Kind::Threshold { expression: expression.into(), bound })
+    }
+
+    /// An alert for each series that `expression` results in, whatever its value; a warning.
+    pub fn condition(name: impl Into<String>, expression: impl Into<String>) -> Recipe {
+        Recipe::new(name, Kind::Condition { expression: expression.into() })
     }
 
     /// An alert for each counter of `series`, a selector, whose rate a second over `window` is beyond `bound`; a warning.

@@ -18,6 +18,17 @@ pub(super) fn threshold(expression: &str, bound: Bound) -> Result<Draft, Wrong> 
     }))
 }
 
+pub(super) fn condition(expression: &str) -> Result<Draft, Wrong> {
+    let subject = Subject::new("expression", expression)?;
+    Ok(Draft::alert(AlertDraft {
+        expr: expression.trim().to_owned(),
+        severity: Severity::Warning,
+        labels: Vec::new(),
+        summary: format!("{} holds", subject.quoted()),
+        description: "Its value is {{ $value | humanize }}.".to_owned(),
+    }))
+}
+
 pub(super) fn rate_of_change(
     series: &str,
     window: Duration,
@@ -115,13 +126,7 @@ fn in_window(reason: String) -> Wrong {
 impl Bound {
     /// As the right side of a comparison.
     fn text(self) -> Result<String, Wrong> {
-        let operator = match self {
-            Bound::Above(_) => ">",
-            Bound::AtLeast(_) => ">=",
-            Bound::Below(_) => "<",
-            Bound::AtMost(_) => "<=",
-        };
-        Ok(format!("{operator} {}", parts::number("bound", self.value())?))
+        Ok(format!("{} {}", self.operator(), parts::number("bound", self.value())?))
     }
 
     fn words(self) -> &'static str {
@@ -130,15 +135,6 @@ impl Bound {
             Bound::AtLeast(_) => "at or above",
             Bound::Below(_) => "below",
             Bound::AtMost(_) => "at or below",
-        }
-    }
-
-    fn value(self) -> f64 {
-        match self {
-            Bound::Above(value)
-            | Bound::AtLeast(value)
-            | Bound::Below(value)
-            | Bound::AtMost(value) => value,
         }
     }
 }
