@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds every fuzz target once and runs each for a moment, from the inputs in seeds/ and with a fixed seed. Fails on any
-# finding, which it leaves in artifacts/. Arguments: the targets to run; all by default.
+# Builds every fuzz target once and runs each for a moment, two at a time, from the inputs in seeds/ and with a fixed seed. Fails
+# on any finding, which it leaves in artifacts/. Arguments: the targets to run; all by default.
 #
 #   TACHOMETER_FUZZ_SECONDS    how long each runs; 3
 #   TACHOMETER_FUZZ_SEED       of the fuzzer's choices; 1
@@ -53,17 +53,23 @@ smoke() {
         echo "to run this target again: fuzz/smoke.sh $target" >&2
         echo "to run the input that is named above again: $target_dir/$triple/release/$target fuzz/<its file>" >&2
         echo "to see what it says: (cd fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz fmt --sanitizer $sanitizer $target <its file>)" >&2
-        failed=1
+        touch "$scratch/failed"
     fi
 }
 
-failed=0
+# Runs target $1 under the name $2 beside one other.
+beside() {
+    while (($(jobs -rp | wc -l) >= 2)); do wait -n || true; done
+    smoke "$@" &
+}
+
 targets=("$@")
 ((${#targets[@]})) || targets=(alert_config api_parameters backend_answer operations histogram exposition family_key facade_names config history_log history_pack http json lines openmetrics otlp protobuf push_answer push_grpc push_response push_spool push_url query rule_file traceparent)
 for target in "${targets[@]}"; do
-    smoke "$target" "$target"
+    beside "$target" "$target"
     if [[ $target == operations ]]; then
-        TACHOMETER_FUZZ_FENCE=1 smoke "$target" "operations-without-membarrier"
+        TACHOMETER_FUZZ_FENCE=1 beside "$target" "operations-without-membarrier"
     fi
 done
-exit "$failed"
+wait
+[[ ! -e $scratch/failed ]]
