@@ -320,7 +320,7 @@ pub(crate) const HISTORY_PACKING_GENERATIONS: (u64, u64) = (200, 3_000);
 pub(crate) const HISTORY_STAGED_ROWS: usize = 8;
 /// Numbers of a history's column that are packed in one piece while their block is open.
 #[cfg(feature = "history")]
-pub(crate) const HISTORY_PIECE_ROWS: usize = 60;
+pub(crate) const HISTORY_PIECE_ROWS: usize = 40;
 /// Generations over which the columns of a block that is too old leave a history.
 #[cfg(feature = "history")]
 pub(crate) const HISTORY_AGING_GENERATIONS: usize = 32;

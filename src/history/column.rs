@@ -143,8 +143,8 @@ pub(super) enum Body {
     Same(u64),
     /// A number for each row, not yet packed as a whole.
     Raw(Arc<Pieces>),
-    /// Numbers, packed.
-    Packed(Arc<[u8]>),
+    /// Numbers, packed. There are most of these, and what would count who shares them is a part of their bytes.
+    Packed(Box<[u8]>),
     /// What a histogram had before, and what it gained.
     Gains(Arc<(Base, Vec<u8>)>),
     /// The same, packed.
@@ -384,10 +384,10 @@ impl Chunk {
             Body::Same(_) => 0,
             Body::Raw(values) => values.heap() + size_of::<Pieces>() + SHARED,
             Body::Gains(gains) => gains.0.heap() + gains.1.capacity() + 48 + SHARED + ALLOCATION,
-            Body::Packed(bytes)
-            | Body::PackedGains(bytes)
-            | Body::DenseGains(bytes)
-            | Body::Quiet(bytes) => bytes.len() + SHARED,
+            Body::Packed(bytes) => bytes.len() + ALLOCATION,
+            Body::PackedGains(bytes) | Body::DenseGains(bytes) | Body::Quiet(bytes) => {
+                bytes.len() + SHARED
+            }
         };
         body + self.runs.heap()
     }

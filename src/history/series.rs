@@ -128,10 +128,10 @@ impl Series {
     pub(super) fn cost(key: &Key, tiers: usize) -> usize {
         let labels: usize =
             key.labels.iter().map(|(name, value)| 48 + name.len() + value.len()).sum();
-        // In the table, in the map, in three lists, and what it showed last.
-        let lists = 4 * size_of::<u32>() + size_of::<Current>();
-        let places = size_of::<Option<Series>>() + 2 * size_of::<Key>() + lists;
-        labels + ALLOCATION * (2 + 2 * key.labels.len()) + 2 * places + tiers * size_of::<Track>()
+        // In the map and in lists, which may be half empty, and what it showed last; in the table, which is nearly full.
+        let lists = 5 * size_of::<u32>() + size_of::<Current>();
+        let places = 2 * (2 * size_of::<Key>() + lists) + size_of::<Option<Series>>() * 9 / 8;
+        labels + ALLOCATION * (2 + 2 * key.labels.len()) + places + tiers * size_of::<Track>()
     }
 
     /// Whether history has nothing of it any more.
@@ -336,7 +336,7 @@ impl Track {
             return 0;
         }
         if self.chunks.len() == self.chunks.capacity() {
-            self.chunks.reserve_exact(1 + self.chunks.len() / 4);
+            self.chunks.reserve_exact(1 + self.chunks.len() / 16);
         }
         self.chunks.push_back(chunk);
         1

@@ -292,6 +292,10 @@ impl Store {
         }
         self.fixed += cost;
         let id = self.free.pop().unwrap_or_else(|| {
+            if self.series.len() == self.series.capacity() {
+                // As `Series::cost` has it.
+                self.series.reserve_exact(1 + self.series.len() / 8);
+            }
             self.series.push(None);
             (self.series.len() - 1) as u32
         });
