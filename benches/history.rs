@@ -41,7 +41,8 @@ struct Host {
 
 fn host_with(own: bool, directory: Option<&Path>) -> Host {
     let registry = Registry::new();
-    let clock = ManualClock::at(Duration::from_secs(1_700_000_000));
+    // A step of the coarse tier begins here.
+    let clock = ManualClock::at(Duration::from_secs(1_700_000_010));
     let builder = Engine::builder().registry(&registry).manual(&clock).own_metrics(own);
     let engine = builder.start().expect("its own registry");
     let builder = History::builder().max_bytes(4 << 30).disk_bytes(16 << 30);
@@ -63,14 +64,16 @@ impl Host {
         self.engine.refresh();
     }
 
-    /// A day of generations, 15 s apart; bytes for each of `series`.
+    /// A day of generations, 15 s apart; bytes for each of `series`, the most that there are while the last two blocks grow
+    /// and are packed.
     fn day(&self, series: usize, mut each: impl FnMut(u64)) -> usize {
-        let before = self.history.bytes();
+        let (before, mut most) = (self.history.bytes(), 0);
         for step in 0..5_760 {
             each(step);
             self.step(Duration::from_secs(15));
+            most = most.max(if step >= 5_760 - 480 { self.history.bytes() } else { 0 });
         }
-        (self.history.bytes() - before) / series
+        (most - before) / series
     }
 }
 
@@ -215,8 +218,9 @@ impl Busy {
             // A generation shows how long the one before took.
             let took = Duration::from_nanos((append.sum() - last) as u64);
             last = append.sum();
-            let steps = (at - 1.min(at)) * by / 15 > (at - 2.min(at)) * by / 15;
-            let kind = match (steps, (at - 1.min(at)) % 240 == 239) {
+            let shown = at.saturating_sub(1);
+            let steps = |generations: u64| generations * by / 15;
+            let kind = match (steps(shown + 1) > steps(shown), shown % 240 == 239) {
                 (_, true) => Appended::Closed,
                 (true, _) => Appended::Coarse,
                 _ => Appended::Plain,
@@ -247,19 +251,27 @@ fn appending(directory: Option<&Path>) {
     for (many, by) in [(4_000, 1), (1_000, 15)] {
         let mut appends = Busy::new(directory).appends(many, by);
         appends.sort_by_key(|append| append.0);
+        let all = |_: &&(Duration, Appended)| true;
+        print_appends(by, "All", appends.iter().filter(all));
         for kind in [Appended::Plain, Appended::Coarse, Appended::Closed] {
-            let of: Vec<_> = appends.iter().filter(|append| append.1 == kind).collect();
-            let at = |part: f64| of.get((part * (of.len() as f64 - 1.0)) as usize).map(|one| one.0);
-            println!(
-                "{by:>2} s apart, {:<7} {:>5}: p50 {:?}, p99 {:?}, max {:?}",
-                format!("{kind:?}"),
-                of.len(),
-                at(0.5).unwrap_or_default(),
-                at(0.99).unwrap_or_default(),
-                at(1.0).unwrap_or_default()
-            );
+            let of = appends.iter().filter(|append| append.1 == kind);
+            print_appends(by, &format!("{kind:?}"), of);
         }
     }
+}
+
+/// Appends by how long they took.
+fn print_appends<'a>(by: u64, kind: &str, of: impl Iterator<Item = &'a (Duration, Appended)>) {
+    let of: Vec<Duration> = of.map(|append| append.0).collect();
+    let at = |part: f64| {
+        let place = (part * of.len().saturating_sub(1) as f64) as usize;
+        of.get(place).copied().unwrap_or_default()
+    };
+    let [p50, p90, p99, max] = [0.5, 0.9, 0.99, 1.0].map(at);
+    println!(
+        "{by:>2} s apart, {kind:<7} {:>5}: p50 {p50:?}, p90 {p90:?}, p99 {p99:?}, max {max:?}",
+        of.len()
+    );
 }
 
 /// How long it takes to open a day again: 1,000 counters, 1,000 gauges and 100 histograms, all of which change in each of
@@ -350,18 +362,24 @@ fn reading(criterion: &mut Criterion) {
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
-    // `memory`, `append` or a part of a benchmark's name as argument: nothing else.
+    // `memory`, `append` (or of it `append-memory`, `append-disk`, `reopen`), or a part of a benchmark's name as argument:
+    // nothing else.
     let asked: Vec<String> = std::env::args().skip(1).filter(|one| !one.starts_with('-')).collect();
     let wanted = |part: &str| asked.is_empty() || asked.iter().any(|one| one == part);
     if wanted("memory") {
         memory();
     }
-    if wanted("append") {
+    if wanted("append") || asked.iter().any(|one| one == "append-memory") {
         appending(None);
+    }
+    if wanted("append") || asked.iter().any(|one| one == "append-disk") {
         on_disk(|path| appending(Some(path)));
+    }
+    if wanted("append") || asked.iter().any(|one| one == "reopen") {
         on_disk(reopening);
     }
-    if asked.iter().any(|one| one == "memory" || one == "append") {
+    let tables = ["memory", "append", "append-memory", "append-disk", "reopen"];
+    if asked.iter().any(|one| tables.contains(&one.as_str())) {
         return;
     }
     reading(&mut criterion);

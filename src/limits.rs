@@ -312,9 +312,18 @@ pub const HISTORY_LOG_RETRY: Duration = Duration::from_secs(5);
 pub const MAX_HISTORY_DAMAGE: usize = 1_000;
 /// Rule files that a configuration names.
 pub const MAX_RULE_FILES: usize = 1_000;
-/// Generations over which a history packs a closed block's columns: three quarters of those that the block took, within
+/// Generations over which a history packs a closed block's columns: five sixths of those that the block took, within
 /// these bounds. A block's packing is over before the next one closes.
-pub(crate) const HISTORY_PACKING_GENERATIONS: (u64, u64) = (180, 2_600);
+pub(crate) const HISTORY_PACKING_GENERATIONS: (u64, u64) = (200, 3_000);
+/// Rows of numbers that wait, at most, before a history gives them to their series' columns.
+#[cfg(feature = "history")]
+pub(crate) const HISTORY_STAGED_ROWS: usize = 8;
+/// Numbers of a history's column that are packed in one piece while their block is open.
+#[cfg(feature = "history")]
+pub(crate) const HISTORY_PIECE_ROWS: usize = 40;
+/// Generations over which the columns of a block that is too old leave a history.
+#[cfg(feature = "history")]
+pub(crate) const HISTORY_AGING_GENERATIONS: usize = 32;
 /// The least work of a generation's packing, in bytes of numbers: small histories are packed at once.
 #[cfg(feature = "history")]
 pub(crate) const HISTORY_PACKING_WORK: usize = 32 << 10;

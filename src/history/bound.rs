@@ -1,35 +1,53 @@
 //! Keeping a store within its bytes: packing closed columns, as much in each generation, and letting old blocks go.
 //!
-//! Blocks go when their tier's span is over. When all bytes are taken, the oldest block of the coarsest tier that has a
-//! closed one goes, then the next; when there are only open blocks left, all of them go, and the store begins with the
-//! next generation as one that has seen nothing.
+//! Blocks go when their tier's span is over, their columns a part of them in each generation. When all bytes are taken,
+//! the oldest block of the coarsest tier that has a closed one goes at once, then the next; when there are only open blocks
+//! left, all of them go, and the store begins with the next generation as one that has seen nothing.
 
+use super::column::DensePacking;
 use super::log::Log;
-use super::series::{Series, Track};
+use super::series::{Grown, Series};
 use super::store::Store;
 use super::tier::Tier;
-use crate::Precision;
-use crate::limits::{HISTORY_BLOCK_ROWS, HISTORY_PACKING_GENERATIONS, HISTORY_PACKING_WORK};
+use crate::limits::{
+    HISTORY_AGING_GENERATIONS, HISTORY_BLOCK_ROWS, HISTORY_PACKING_GENERATIONS,
+    HISTORY_PACKING_WORK,
+};
 
 impl Store {
     /// Bytes of everything.
     pub(super) fn bytes(&self) -> usize {
         let times: usize = self.tiers.iter().map(Tier::heap).sum();
         let log = self.log.as_ref().map_or(0, Log::heap);
-        self.fixed + self.definitions + self.columns + times + log
+        let packing: usize = self.packing.iter().map(Packing::heap).sum();
+        self.fixed + self.definitions + self.columns + times + packing + log
     }
 
-    /// Packs some of what waits for it, and lets go what is too old or too much at `now`.
+    /// Lets go what is too old or too much at `now`.
     pub(super) fn let_go(&mut self, now: i64) {
-        self.pack();
         for tier in 0..self.tiers.len() {
             while self.tiers[tier].is_past(now) {
-                self.counts.aged += self.drop_oldest(tier);
+                self.tiers[tier].drop_oldest();
+                self.tiers[tier].aging.1 = self.series.len();
             }
+            let most = self.series.len().div_ceil(HISTORY_AGING_GENERATIONS);
+            self.counts.aged += self.age(tier, most);
         }
+        if self.bytes() <= self.max_bytes {
+            return;
+        }
+        // What is half done is done first.
+        for tier in 0..self.tiers.len() {
+            self.counts.aged += self.age(tier, usize::MAX);
+        }
+        self.finish_packing();
         while self.bytes() > self.max_bytes {
             match self.tiers.iter().rposition(Tier::has_closed) {
-                Some(tier) => self.counts.displaced += self.drop_oldest(tier),
+                Some(tier) => {
+                    self.tiers[tier].drop_oldest();
+                    self.tiers[tier].aging.1 = self.series.len();
+                    self.counts.displaced += self.age(tier, usize::MAX);
+                }
                 None => {
                     self.show_to_the_end(now);
                     self.clear();
@@ -39,43 +57,101 @@ impl Store {
         }
     }
 
-    fn pack(&mut self) {
-        let coarsest = self.tiers.len() - 1;
-        for packing in &mut self.packing {
-            let (tier, mut done) = (packing.tier, 0);
-            let dense = tier == coarsest;
-            while done < packing.quota && packing.next < self.series.len() {
-                done += Packing::VISIT;
-                if let Some(series) = &mut self.series[packing.next] {
-                    let (floats, definition) = (series.key.is_float(), &series.key.definition);
-                    let track = &mut series.tracks[tier];
-                    let (before, after, work) = track.pack(floats, definition.precision, dense);
-                    self.columns = (self.columns + after).saturating_sub(before);
-                    done += work;
-                }
-                packing.next += 1;
+    /// Lets so many series, at most, let go what lies before a tier's oldest block; how many chunks went.
+    fn age(&mut self, tier: usize, most: usize) -> u64 {
+        let Store { tiers, series, .. } = self;
+        if tiers[tier].aging.1 == 0 {
+            return 0;
+        }
+        let (mut grown, mut dropped, mut freed) = (Grown::default(), 0, 0);
+        let (block, open) = (tiers[tier].first_block, tiers[tier].open_block());
+        let Tier { aging: (next, left), staged, .. } = &mut tiers[tier];
+        for _ in 0..most.min(*left) {
+            let places = series.len();
+            if let Some(series) = &mut series[*next % places] {
+                // Nothing of what goes comes to it later.
+                grown.add(series.push_staged(tier, staged));
+                grown.add(series.tracks[tier].turn(open));
+                let (chunks, bytes) = series.tracks[tier].drop_before(block, HISTORY_BLOCK_ROWS);
+                (dropped, freed) = (dropped + chunks, freed + bytes);
+            }
+            *next = (*next + 1) % places;
+            *left -= 1;
+        }
+        let over = *left == 0;
+        self.columns = self.columns.saturating_add_signed(grown.bytes).saturating_sub(freed);
+        self.chunks = self.chunks + grown.chunks - dropped;
+        if over {
+            self.forget();
+        }
+        dropped as u64
+    }
+
+    /// Packs some of what waits for it.
+    pub(super) fn pack(&mut self) {
+        for at in 0..self.packing.len() {
+            let mut left = self.packing[at].quota;
+            while left > 0 && self.packing[at].next < self.series.len() {
+                left = left.saturating_sub(self.pack_next(at, left));
             }
         }
         self.packing.retain(|packing| packing.next < self.series.len());
     }
 
-    /// How many chunks went.
-    fn drop_oldest(&mut self, tier: usize) -> u64 {
-        self.tiers[tier].drop_oldest();
-        let block = self.tiers[tier].first_block;
-        let mut dropped = 0;
-        for series in self.series.iter_mut().flatten() {
-            let track = &mut series.tracks[tier];
-            if track.chunks.front().is_none_or(|chunk| chunk.first >= block) {
-                continue;
+    /// Packs something of what is next to be packed, of about so much work; how much it was.
+    fn pack_next(&mut self, at: usize, most: usize) -> usize {
+        let Store { tiers, series, packing, .. } = self;
+        let Packing { tier, block, next, dense, .. } = &mut packing[at];
+        let coarsest = tiers.len() - 1;
+        let Some(series) = &mut series[*next] else {
+            (*next, *dense) = (*next + 1, None);
+            return Packing::VISIT;
+        };
+        let mut grown = series.push_staged(*tier, &tiers[*tier].staged);
+        let (float, precision) = (series.key.is_float(), series.key.definition.precision);
+        let track = &mut series.tracks[*tier];
+        grown.add(track.turn(*block + 1));
+        let before = track.head.heap();
+        track.head.settle(precision);
+        grown.bytes += track.head.heap() as isize - before as isize;
+        let mut work = Packing::VISIT;
+        match track.chunks.iter_mut().find(|chunk| chunk.is_loose()) {
+            None => (*next, *dense) = (*next + 1, None),
+            Some(chunk) => {
+                let before = chunk.heap();
+                *dense = dense.take().filter(|packing| chunk.is_of(packing)).or_else(|| {
+                    (*tier == coarsest).then(|| chunk.dense_packing(precision)).flatten()
+                });
+                match dense.take() {
+                    Some(mut packing) => {
+                        let done = packing.advance(most);
+                        work += done;
+                        if done == 0 {
+                            chunk.take_dense(packing);
+                        } else {
+                            *dense = Some(packing);
+                        }
+                    }
+                    None => {
+                        work += chunk.work(false);
+                        chunk.pack(float, precision);
+                    }
+                }
+                grown.bytes += chunk.heap() as isize - before as isize;
             }
-            let (chunks, bytes) = track.drop_before(block, HISTORY_BLOCK_ROWS);
-            dropped += chunks;
-            self.columns = self.columns.saturating_sub(bytes);
         }
-        self.chunks -= dropped;
-        self.forget();
-        dropped as u64
+        self.columns = self.columns.saturating_add_signed(grown.bytes);
+        self.chunks += grown.chunks;
+        work
+    }
+
+    /// Packs to their ends the columns of which a part is packed.
+    fn finish_packing(&mut self) {
+        for at in 0..self.packing.len() {
+            while self.packing[at].dense.is_some() {
+                self.pack_next(at, usize::MAX);
+            }
+        }
     }
 
     /// Before all rows go: gives each tier of a log a row of what it has not shown yet. Series that have ended would be in
@@ -125,26 +201,11 @@ impl Store {
         let fixed: usize = series().map(|series| Series::cost(&series.key, self.tiers.len())).sum();
         let tracks = || series().flat_map(|series| series.tracks.iter().enumerate());
         let columns: usize = tracks().map(|(tier, track)| track.bytes(tier)).sum();
+        let packing: usize = self.packing.iter().map(Packing::heap).sum();
         (
-            times + fixed + self.definitions + columns,
+            times + fixed + self.definitions + columns + packing,
             tracks().map(|(_, track)| track.chunks.len()).sum(),
         )
-    }
-}
-
-impl Track {
-    /// Packs what waits for it. Bytes of that before and after, and the work that it was.
-    fn pack(&mut self, floats: bool, precision: Precision, dense: bool) -> (usize, usize, usize) {
-        let (mut before, mut work) = (self.head.heap(), 0);
-        self.head.settle(precision);
-        let mut after = self.head.heap();
-        for chunk in self.chunks.iter_mut().filter(|chunk| chunk.is_loose()) {
-            before += chunk.heap();
-            work += chunk.work(dense);
-            chunk.pack(floats, precision, dense);
-            after += chunk.heap();
-        }
-        (before, after, work)
     }
 }
 
@@ -152,7 +213,10 @@ impl Track {
 #[derive(Debug)]
 pub(super) struct Packing {
     pub(super) tier: usize,
+    block: u32,
     next: usize,
+    /// A part of the next series' column that is packed already.
+    dense: Option<DensePacking>,
     /// Work of each generation, in about as many bytes as are packed in the same time.
     quota: usize,
 }
@@ -162,10 +226,22 @@ impl Packing {
     pub(super) const VISIT: usize = 64;
 
     /// So much work, of a block that took so many generations: over before as many come again.
-    pub(super) fn new(tier: usize, work: usize, generations: u64) -> Self {
+    pub(super) fn new((tier, block): (usize, u32), work: usize, generations: u64) -> Self {
         let (least, most) = HISTORY_PACKING_GENERATIONS;
-        let over = (generations * 3 / 4).clamp(least, most);
-        Packing { tier, next: 0, quota: (work / over as usize).max(HISTORY_PACKING_WORK) }
+        let over = (generations * 5 / 6).clamp(least, most);
+        let quota = (work / over as usize).max(HISTORY_PACKING_WORK);
+        Packing { tier, block, next: 0, dense: None, quota }
+    }
+
+    /// Whether a part of a column is packed.
+    #[cfg(test)]
+    pub(super) fn is_amid(&self) -> bool {
+        self.dense.is_some()
+    }
+
+    /// Bytes of what is half packed.
+    fn heap(&self) -> usize {
+        self.dense.as_ref().map_or(0, DensePacking::heap)
     }
 
     /// The next block has closed already: generations come more slowly than before.

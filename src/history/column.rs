@@ -1,13 +1,13 @@
 //! One series in one block of rows: in which rows it was there, and what it had.
 //!
-//! A block has a time for each of its rows, shared by all series. The open block's columns grow by a row at a time
-//! ([`Head`]); a closed block's never change ([`Chunk`]), are packed when their turn comes, and are shared with whoever
-//! reads.
+//! A block has a time for each of its rows, shared by all series. The open block's columns grow ([`Head`]); they are closed
+//! when a row of the next block comes to them, or when they are packed. Closed ones never change ([`Chunk`]), are packed when
+//! their turn comes, and are shared with whoever reads.
 
 use super::dense::{self, Dense};
+use super::pieces::Pieces;
 use super::scalars;
 use super::sparse::{self, Gain, Packed};
-use crate::limits::HISTORY_BLOCK_ROWS;
 use crate::{HistogramSnapshot, Precision};
 use std::sync::Arc;
 
@@ -15,6 +15,11 @@ use std::sync::Arc;
 pub(super) const ALLOCATION: usize = 16;
 /// What a reference-counted allocation costs beside its bytes.
 const SHARED: usize = ALLOCATION + 16;
+
+/// What it is to pack a histogram's column, and each byte of its rows, in bytes of numbers.
+const GAINS_WORK: usize = 4_096;
+const SPARSE_WORK: usize = 5;
+const DENSE_WORK: usize = 20;
 
 /// What came before a run of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +87,13 @@ impl Runs {
         more.map_or(0, |more| 24 + 2 * ALLOCATION + more.capacity() * size_of::<Run>())
     }
 
+    /// No run is added any more.
+    fn settle(&mut self) {
+        if let Some(more) = &mut self.more {
+            more.shrink_to_fit();
+        }
+    }
+
     /// Whether the series was there in all of so many rows, and before them.
     fn is_whole(&self, rows: usize) -> bool {
         self.more.is_none()
@@ -129,10 +141,10 @@ pub(super) fn weight(histogram: &HistogramSnapshot) -> usize {
 pub(super) enum Body {
     /// In all rows the same number.
     Same(u64),
-    /// A number for each row.
-    Raw(Arc<Vec<u64>>),
-    /// Numbers, packed.
-    Packed(Arc<[u8]>),
+    /// A number for each row, not yet packed as a whole.
+    Raw(Arc<Pieces>),
+    /// Numbers, packed. There are most of these, and what would count who shares them is a part of their bytes.
+    Packed(Box<[u8]>),
     /// What a histogram had before, and what it gained.
     Gains(Arc<(Base, Vec<u8>)>),
     /// The same, packed.
@@ -143,57 +155,57 @@ pub(super) enum Body {
     Quiet(Arc<[u8]>),
 }
 
-/// A column of the open block.
-#[derive(Debug)]
+/// A column that grows: of the open block, or of one that has closed without the series having come to it.
+#[derive(Clone, Debug)]
 pub(super) struct Head {
+    /// Which block it is of, once it has a row.
+    pub(super) block: u32,
     runs: Runs,
     body: Open,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Open {
     Same(u64),
-    Values(Vec<u64>),
+    Values(Pieces),
     Gains { base: Base, rows: Vec<u8>, last: u16 },
 }
 
 impl Head {
-    pub(super) const EMPTY: Head = Head { runs: Runs::NONE, body: Open::Same(0) };
+    pub(super) const EMPTY: Head = Head { block: 0, runs: Runs::NONE, body: Open::Same(0) };
 
     pub(super) fn is_empty(&self) -> bool {
         self.runs.first.len == 0
     }
 
     /// Columns of one row grow at different rows, as `stagger` says: not all of them in one generation.
-    pub(super) fn push_scalar(&mut self, row: u16, value: u64, origin: Origin, stagger: usize) {
+    pub(super) fn push_scalar(
+        &mut self,
+        (block, row): (u32, u16),
+        value: u64,
+        origin: Origin,
+        (floats, stagger): (bool, usize),
+    ) {
         match &mut self.body {
             body if self.runs.first.len == 0 => *body = Open::Same(value),
             Open::Same(same) if *same == value => {}
             Open::Same(same) => {
-                let mut values = Vec::with_capacity(self.runs.len() + 8 + stagger % 16);
-                values.resize(self.runs.len(), *same);
-                values.push(value);
+                let mut values = Pieces::repeated(*same, self.runs.len(), floats, stagger);
+                values.push(value, floats, stagger);
                 self.body = Open::Values(values);
             }
-            Open::Values(values) => {
-                if values.len() == values.capacity() {
-                    let more = values.len() / 2 + stagger % 8;
-                    values.reserve_exact(
-                        more.min(HISTORY_BLOCK_ROWS.saturating_sub(values.len())).max(1),
-                    );
-                }
-                values.push(value);
-            }
+            Open::Values(values) => values.push(value, floats, stagger),
             Open::Gains { .. } => {}
         }
+        self.block = block;
         self.runs.push(row, origin);
     }
 
     /// A row of a histogram: `gain` since the row before, or all that it has if it is new. `before` is what it had.
     pub(super) fn push_histogram(
         &mut self,
-        row: u16,
-        gain: &Gain,
+        (block, row): (u32, u16),
+        (gain, stagger): (&Gain, usize),
         origin: Origin,
         before: impl FnOnce() -> Option<Arc<HistogramSnapshot>>,
     ) {
@@ -205,16 +217,22 @@ impl Head {
         if let Open::Gains { rows, last, .. } = &mut self.body
             && !gain.is_empty()
         {
+            // As many bytes as it may take, nearly always.
+            let most = 4 * gain.buckets.len() + 24;
+            if rows.capacity() - rows.len() < most {
+                rows.reserve_exact(most + rows.len() / 8 + rows.len() * (stagger % 64) / 256);
+            }
             sparse::push(rows, u32::from(row - *last), gain);
             *last = row;
         }
+        self.block = block;
         self.runs.push(row, origin);
     }
 
     pub(super) fn heap(&self) -> usize {
         let body = match &self.body {
             Open::Same(_) => 0,
-            Open::Values(values) => 8 * values.capacity() + ALLOCATION,
+            Open::Values(values) => values.heap(),
             Open::Gains { base, rows, .. } => {
                 base.heap() + rows.capacity() + if rows.capacity() > 0 { ALLOCATION } else { 0 }
             }
@@ -229,30 +247,48 @@ impl Head {
         }
     }
 
-    fn body(self) -> (Runs, Body) {
+    /// As a column that does not change any more.
+    pub(super) fn finish(self) -> Option<Chunk> {
         let body = match self.body {
+            _ if self.runs.first.len == 0 => return None,
             Open::Same(value) => Body::Same(value),
             Open::Values(values) => Body::Raw(Arc::new(values)),
             Open::Gains { base, rows, .. } => Body::Gains(Arc::new((base, rows))),
         };
-        (self.runs, body)
+        Some(Chunk { first: self.block, last: self.block, runs: self.runs, body })
     }
 
-    /// What it has so far, for a reader.
-    pub(super) fn view(&self, block: u32) -> Option<Chunk> {
-        let body = match &self.body {
-            _ if self.is_empty() => return None,
-            Open::Same(value) => Body::Same(*value),
-            Open::Values(values) => Body::Raw(Arc::new(values.clone())),
-            Open::Gains { base, rows, .. } => Body::Gains(Arc::new((base.clone(), rows.clone()))),
-        };
-        Some(Chunk { first: block, last: block, runs: self.runs.clone(), body })
+    /// About how many bytes of numbers are packed in the time that packing it will take.
+    pub(super) fn work(&self, dense: bool) -> usize {
+        match &self.body {
+            Open::Gains { rows, .. } => gains_work(rows.len(), dense),
+            Open::Values(values) => 8 * values.len(),
+            Open::Same(_) => 0,
+        }
+    }
+}
+
+/// What it is to pack so many bytes of a histogram's rows.
+fn gains_work(bytes: usize, dense: bool) -> usize {
+    GAINS_WORK + bytes * if dense { DENSE_WORK } else { SPARSE_WORK }
+}
+
+/// A closed column of a histogram that is being packed to the fewest bytes.
+#[derive(Debug)]
+pub(super) struct DensePacking {
+    gains: Arc<(Base, Vec<u8>)>,
+    packer: Box<dense::Packer>,
+}
+
+impl DensePacking {
+    /// Does about so much of it; how much it was: nothing when all is packed.
+    pub(super) fn advance(&mut self, work: usize) -> usize {
+        DENSE_WORK * self.packer.advance(&self.gains.1, work.div_ceil(DENSE_WORK))
     }
 
-    /// The column of a block that closes; a new one begins.
-    pub(super) fn close(&mut self, block: u32) -> Option<Chunk> {
-        let (runs, body) = std::mem::replace(self, Head::EMPTY).body();
-        (runs.first.len > 0).then_some(Chunk { first: block, last: block, runs, body })
+    /// Bytes that it takes until it is over.
+    pub(super) fn heap(&self) -> usize {
+        self.packer.heap() + ALLOCATION
     }
 }
 
@@ -301,48 +337,57 @@ impl Chunk {
         matches!(self.body, Body::Raw(_) | Body::Gains(_))
     }
 
-    /// How much work it is to pack it: about as many bytes of numbers as are packed in the same time.
+    /// About how many bytes of numbers are packed in the time that packing it takes.
     pub(super) fn work(&self, dense: bool) -> usize {
         match &self.body {
             Body::Raw(values) => 8 * values.len(),
-            Body::Gains(gains) => 2_048 + gains.1.len() * if dense { 4 } else { 1 },
+            Body::Gains(gains) => gains_work(gains.1.len(), dense),
             _ => 0,
         }
     }
 
-    /// Packs it; `dense` where bytes count more than the time that packing and reading take.
-    pub(super) fn pack(&mut self, floats: bool, precision: Precision, dense: bool) {
+    /// The packing of it to the fewest bytes, some rows at a time; `None` if it is not for that.
+    pub(super) fn dense_packing(&self, precision: Precision) -> Option<DensePacking> {
+        let Body::Gains(gains) = &self.body else { return None };
+        let base = (!gains.1.is_empty()).then(|| gains.0.gain(precision))?;
+        let packer = dense::Packer::new(precision, base.as_ref(), &gains.1)?;
+        Some(DensePacking { gains: gains.clone(), packer: Box::new(packer) })
+    }
+
+    /// Whether it is the one that is packed there.
+    pub(super) fn is_of(&self, packing: &DensePacking) -> bool {
+        matches!(&self.body, Body::Gains(gains) if Arc::ptr_eq(gains, &packing.gains))
+    }
+
+    /// Takes over what was packed.
+    pub(super) fn take_dense(&mut self, packing: DensePacking) {
+        self.body = Body::DenseGains(packing.packer.finish().into());
+        self.runs.settle();
+    }
+
+    /// Packs it at once.
+    pub(super) fn pack(&mut self, floats: bool, precision: Precision) {
         self.body = match &self.body {
-            Body::Raw(values) => Body::Packed(scalars::pack(values, floats).into()),
+            Body::Raw(values) => Body::Packed(scalars::pack(&values.values(), floats).into()),
             Body::Gains(gains) => {
                 let (base, rows) = (gains.0.gain(precision), &gains.1);
-                let dense = (dense && !rows.is_empty())
-                    .then(|| dense::pack(precision, base.as_ref(), rows))
-                    .flatten();
-                match dense {
-                    Some(bytes) => Body::DenseGains(bytes.into()),
-                    None => {
-                        let bytes = sparse::pack(precision, base.as_ref(), rows).into();
-                        if rows.is_empty() { Body::Quiet(bytes) } else { Body::PackedGains(bytes) }
-                    }
-                }
+                let bytes = sparse::pack(precision, base.as_ref(), rows).into();
+                if rows.is_empty() { Body::Quiet(bytes) } else { Body::PackedGains(bytes) }
             }
             _ => return,
         };
-        if let Some(more) = &mut self.runs.more {
-            more.shrink_to_fit();
-        }
+        self.runs.settle();
     }
 
     pub(super) fn heap(&self) -> usize {
         let body = match &self.body {
             Body::Same(_) => 0,
-            Body::Raw(values) => 8 * values.capacity() + 24 + SHARED + ALLOCATION,
+            Body::Raw(values) => values.heap() + size_of::<Pieces>() + SHARED,
             Body::Gains(gains) => gains.0.heap() + gains.1.capacity() + 48 + SHARED + ALLOCATION,
-            Body::Packed(bytes)
-            | Body::PackedGains(bytes)
-            | Body::DenseGains(bytes)
-            | Body::Quiet(bytes) => bytes.len() + SHARED,
+            Body::Packed(bytes) => bytes.len() + ALLOCATION,
+            Body::PackedGains(bytes) | Body::DenseGains(bytes) | Body::Quiet(bytes) => {
+                bytes.len() + SHARED
+            }
         };
         body + self.runs.heap()
     }
@@ -370,7 +415,7 @@ impl Chunk {
     /// The numbers, one for each row in which the series was there.
     pub(super) fn values(&self) -> Values {
         match &self.body {
-            Body::Raw(values) => Values::Each(values.clone()),
+            Body::Raw(values) => Values::Each(Arc::new(values.values())),
             Body::Packed(bytes) => Values::Each(Arc::new(scalars::unpack(bytes, self.runs.len()))),
             Body::Same(value) => Values::Same(*value),
             _ => Values::Same(0),

@@ -354,39 +354,85 @@ impl Share {
     }
 }
 
-/// Packs what a histogram had when a block began, if it had begun before, and the rows of an open block; `None` if there
-/// are more values than this can tell.
+/// Packs what a histogram had when a block began, if it had begun before, and the rows of an open block: some rows at a
+/// time.
+#[derive(Debug)]
+pub(super) struct Packer {
+    coder: RangeWriter,
+    model: Model,
+    /// How many of the open block's bytes are packed.
+    done: usize,
+    /// The row behind the last one that is.
+    next: u32,
+    row: u32,
+    /// The row that is coded. Kept for its memory.
+    gain: Gain,
+}
+
+impl Packer {
+    /// `None` if there are more values than this can tell.
+    pub(super) fn new(precision: Precision, base: Option<&Gain>, open: &[u8]) -> Option<Packer> {
+        let (mut stretches, mut all, mut values) = (Stretches::default(), 0u64, 0u64);
+        let sum = |gain: &Gain| {
+            gain.buckets.iter().try_fold(0u64, |sum, bucket| sum.checked_add(bucket.1))
+        };
+        let fits = |gain: &Gain, most: u64| sum(gain).is_some_and(|sum| sum <= most);
+        let mut small = base.is_none_or(|base| fits(base, MOST_BASE));
+        sparse::rows(open, |_, gain| {
+            small &= fits(gain, MOST_ROW);
+            all += 1;
+            values = values.saturating_add(sum(gain).unwrap_or(0));
+            stretches.add(&gain.buckets);
+        });
+        if !small {
+            return None;
+        }
+        let mut coder = RangeWriter::new();
+        coder.one_of(2, base.is_some().into());
+        if let Some(base) = base {
+            code_base(&mut coder, precision, &mut base.clone());
+        }
+        let (_, values) = code_head(&mut coder, precision, (all, values), base, &mut stretches);
+        let model = Model::new(precision, stretches, base, values);
+        Some(Packer { coder, model, done: 0, next: 0, row: 0, gain: Gain::default() })
+    }
+
+    /// Packs rows of the same open block until they are about so many bytes more; how many bytes they were: none when all
+    /// is packed.
+    pub(super) fn advance(&mut self, open: &[u8], bytes: usize) -> usize {
+        let from = self.done;
+        while self.done < open.len() && self.done - from < bytes {
+            let mut rest = &open[self.done..];
+            self.row = self.row.wrapping_add(sparse::take(&mut rest, &mut self.gain));
+            self.done = open.len() - rest.len();
+            let mut row = self.row;
+            self.model.code(&mut self.coder, self.next, &mut row, u32::MAX, &mut self.gain);
+            self.next = self.row.wrapping_add(1);
+        }
+        self.done - from
+    }
+
+    pub(super) fn finish(self) -> Vec<u8> {
+        self.coder.finish()
+    }
+
+    /// Bytes that it takes until it has finished.
+    pub(super) fn heap(&self) -> usize {
+        let cells = self.model.cells.capacity() + self.model.seen.capacity();
+        let stretches = 8 * self.model.filled.capacity() + 4 * self.model.weights.capacity();
+        size_of::<Packer>()
+            + 8 * cells
+            + stretches
+            + 16 * self.gain.buckets.capacity()
+            + self.coder.heap()
+    }
+}
+
+/// As a [`Packer`] does, all at once. For tests and fuzzing.
 pub(super) fn pack(precision: Precision, base: Option<&Gain>, open: &[u8]) -> Option<Vec<u8>> {
-    let (mut stretches, mut all, mut values) = (Stretches::default(), 0u64, 0u64);
-    let sum =
-        |gain: &Gain| gain.buckets.iter().try_fold(0u64, |sum, bucket| sum.checked_add(bucket.1));
-    let fits = |gain: &Gain, most: u64| sum(gain).is_some_and(|sum| sum <= most);
-    let mut small = base.is_none_or(|base| fits(base, MOST_BASE));
-    sparse::rows(open, |_, gain| {
-        small &= fits(gain, MOST_ROW);
-        all += 1;
-        values = values.saturating_add(sum(gain).unwrap_or(0));
-        stretches.add(&gain.buckets);
-    });
-    if !small {
-        return None;
-    }
-    let mut coder = RangeWriter::new();
-    coder.one_of(2, base.is_some().into());
-    if let Some(base) = base {
-        code_base(&mut coder, precision, &mut base.clone());
-    }
-    let (all, values) = code_head(&mut coder, precision, (all, values), base, &mut stretches);
-    let mut model = Model::new(precision, stretches, base, values);
-    let (mut next, mut coded, mut row) = (0, Gain::default(), 0);
-    sparse::rows(open, |at, gain| {
-        row = at;
-        coded.clone_from(gain);
-        model.code(&mut coder, next, &mut row, u32::MAX, &mut coded);
-        next = at + 1;
-    });
-    debug_assert!(all == model.rows);
-    Some(coder.finish())
+    let mut packer = Packer::new(precision, base, open)?;
+    packer.advance(open, usize::MAX);
+    Some(packer.finish())
 }
 
 /// What comes between what a histogram had and the rows: how many rows and values (to a power of two) there are, and
@@ -499,6 +545,9 @@ mod tests {
             last = *row;
         }
         let bytes = pack(precision, base, &open)?;
+        let mut by_the_row = Packer::new(precision, base, &open)?;
+        while by_the_row.advance(&open, 1) > 0 {}
+        assert_eq!(by_the_row.finish(), bytes);
         let (found, all) = read(&bytes, precision);
         assert_eq!(found.as_ref(), base);
         assert_eq!(all, rows);

@@ -84,6 +84,7 @@ mod log;
 #[doc(hidden)]
 pub mod outside;
 mod own;
+mod pieces;
 mod range;
 mod reading;
 mod scalars;
@@ -92,6 +93,7 @@ mod settings;
 #[cfg(feature = "promql")]
 mod source;
 mod sparse;
+mod staged;
 mod store;
 #[cfg(test)]
 mod tests;

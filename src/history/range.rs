@@ -98,6 +98,11 @@ impl RangeWriter {
         RangeWriter { out: Vec::new(), low: 0, range: u32::MAX, held: 0, holding: 1 }
     }
 
+    /// Bytes of memory for what was written.
+    pub(super) fn heap(&self) -> usize {
+        self.out.capacity()
+    }
+
     fn settle(&mut self) {
         while self.range < TOP {
             self.range <<= 8;

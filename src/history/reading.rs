@@ -33,9 +33,8 @@ impl Store {
 
     /// The columns of a series; `None` if it has none in these rows.
     pub(super) fn read(&self, series: &Series, rows: &Rows) -> Option<Reading> {
-        let column = |part: &Part| {
-            series.tracks[part.tier].column(part.block, self.tiers[part.tier].open_block())
-        };
+        let column =
+            |part: &Part| series.column(part.tier, part.block, &self.tiers[part.tier].staged);
         let columns: Box<[_]> = rows.parts.iter().map(column).collect();
         let any = columns.iter().any(Option::is_some);
         any.then(|| Reading { key: series.key.clone(), rows: rows.clone(), columns })

@@ -2,6 +2,8 @@
 
 use super::column::{ALLOCATION, Chunk, Head, Origin, weight};
 use super::sparse::Gain;
+use super::staged::{Place, Staged};
+use crate::limits::HISTORY_BLOCK_ROWS;
 use crate::registry::layout::{Identity, Labels};
 use crate::{Definition, HistogramSnapshot};
 use std::collections::VecDeque;
@@ -78,6 +80,10 @@ pub(super) struct Series {
     pub(super) key: Key,
     /// Its number in the store.
     place: u32,
+    /// Its column among the last generation's numbers, if it has one.
+    pub(super) column: Option<u32>,
+    /// Whether its numbers are bits of floats.
+    floats: bool,
     pub(super) identity: Identity,
     /// Whether the last generation has it.
     pub(super) live: bool,
@@ -104,7 +110,8 @@ impl Series {
             mark: None,
         };
         let tracks = (0..tiers).map(|_| track()).collect();
-        Series { key, place, identity, live: false, seen: 0, current: Current::Scalar(0), tracks }
+        let (floats, current) = (key.is_float(), Current::Scalar(0));
+        Series { key, place, column: None, floats, identity, live: false, seen: 0, current, tracks }
     }
 
     /// Whether it is there, and not as another one of the same name and labels.
@@ -121,10 +128,10 @@ impl Series {
     pub(super) fn cost(key: &Key, tiers: usize) -> usize {
         let labels: usize =
             key.labels.iter().map(|(name, value)| 48 + name.len() + value.len()).sum();
-        // In the table, in the map, in three lists, and what it showed last.
-        let lists = 4 * size_of::<u32>() + size_of::<Current>();
-        let places = size_of::<Option<Series>>() + 2 * size_of::<Key>() + lists;
-        labels + ALLOCATION * (2 + 2 * key.labels.len()) + 2 * places + tiers * size_of::<Track>()
+        // In the map and in lists, which may be half empty, and what it showed last; in the table, which is nearly full.
+        let lists = 5 * size_of::<u32>() + size_of::<Current>();
+        let places = 2 * (2 * size_of::<Key>() + lists) + size_of::<Option<Series>>() * 9 / 8;
+        labels + ALLOCATION * (2 + 2 * key.labels.len()) + places + tiers * size_of::<Track>()
     }
 
     /// Whether history has nothing of it any more.
@@ -133,29 +140,30 @@ impl Series {
             && self.tracks.iter().all(|track| track.chunks.is_empty() && track.head.is_empty())
     }
 
-    /// Adds the row after `rows` rows of tier `at`, at index `row` of its open block, in which it shows `now`; how many
-    /// bytes it took more, and what came before it; `None` if history has let that go, and nothing but that is amiss.
+    /// Adds a row to tier `at`, in which it shows `now`; what it took more, and what came before the row; `None` if
+    /// history has let that go, and nothing but that is amiss.
     pub(super) fn push(
         &mut self,
         at: usize,
-        (rows, row): (u64, u16),
+        row: Place,
         now: &Current,
         gain: &mut Gain,
-    ) -> (isize, Option<Origin>) {
+    ) -> (Grown, Option<Origin>) {
         let track = &mut self.tracks[at];
+        let mut grown = track.turn(row.block);
         let before = track.heap(at);
-        let goes_on = track.last_row == rows && rows > 0;
+        let goes_on = track.last_row == row.number && row.number > 0;
         let mut origin = match track.broken.take() {
             Some(origin) => origin,
             None if goes_on => Origin::Continues,
             None => Origin::New,
         };
-        track.last_row = rows + 1;
+        track.last_row = row.number + 1;
         let cleared = std::mem::take(&mut track.cleared);
+        let (index, stagger) = ((row.block, row.index), self.place as usize);
         match now {
             Current::Scalar(value) => {
-                let stagger = self.place as usize;
-                track.head.push_scalar(row, *value, origin, stagger);
+                track.head.push_scalar(index, *value, origin, (self.floats, stagger));
             }
             Current::Histogram(now) => {
                 // What did not change is not even looked at.
@@ -172,42 +180,100 @@ impl Series {
                     _ => *gain = Gain::whole(now),
                 }
                 let known = || if origin == Origin::Continues { mark } else { Some(now.clone()) };
-                track.head.push_histogram(row, gain, origin, known);
+                track.head.push_histogram(index, (gain, stagger), origin, known);
             }
         }
-        let more = self.tracks[at].heap(at) as isize - before as isize;
-        (more, (!cleared).then_some(origin))
+        grown.bytes += track.heap(at) as isize - before as isize;
+        (grown, (!cleared).then_some(origin))
     }
 
-    /// As [`Series::push`], of a row that was read from a log; how many bytes it took more.
+    /// Adds the rows that wait for it in tier `at`; what it took more.
+    pub(super) fn push_staged(&mut self, at: usize, staged: &Staged) -> Grown {
+        let mut grown = Grown::default();
+        let Some(column) = self.column.filter(|_| !staged.is_empty()) else { return grown };
+        let (track, kind) = (&mut self.tracks[at], (self.floats, self.place as usize));
+        let mut before = track.head.heap();
+        for (row, value) in staged.of(column as usize, track.last_row) {
+            debug_assert_eq!((row.number, track.broken), (track.last_row, None));
+            if row.block != track.head.block {
+                grown.bytes += track.head.heap() as isize - before as isize;
+                grown.add(track.turn(row.block));
+                before = 0;
+            }
+            track.head.push_scalar((row.block, row.index), value, Origin::Continues, kind);
+            track.last_row = row.number + 1;
+        }
+        grown.bytes += track.head.heap() as isize - before as isize;
+        grown
+    }
+
+    /// The column of a block in tier `at`.
+    pub(super) fn column(&self, at: usize, block: u32, staged: &Staged) -> Option<Chunk> {
+        let track = &self.tracks[at];
+        let mut waits = self.column.into_iter().flat_map(|column| {
+            let rows = staged.of(column as usize, track.last_row);
+            rows.filter(|(row, _)| row.block == block)
+        });
+        let grows = !track.head.is_empty() && track.head.block == block;
+        let first = waits.next();
+        if grows || first.is_some() {
+            let mut head = if grows { track.head.clone() } else { Head::EMPTY };
+            let kind = (self.floats, self.place as usize);
+            for (row, value) in first.into_iter().chain(waits) {
+                head.push_scalar((block, row.index), value, Origin::Continues, kind);
+            }
+            return head.finish();
+        }
+        let at = track.chunks.partition_point(|chunk| chunk.last < block);
+        track.chunks.get(at).filter(|chunk| chunk.first <= block).cloned()
+    }
+
+    /// As [`Series::push`], of a row that was read from a log; what it took more.
     pub(super) fn push_logged(
         &mut self,
         at: usize,
-        rows: u64,
-        row: u16,
+        row: Place,
         origin: Origin,
         shown: Logged<'_>,
-    ) -> isize {
+    ) -> Grown {
         let track = &mut self.tracks[at];
+        let mut grown = track.turn(row.block);
         let before = track.heap(at);
         let origin = match track.broken.take() {
             Some(broken) if origin == Origin::Continues => broken,
             _ => origin,
         };
-        track.last_row = rows + 1;
+        track.last_row = row.number + 1;
         track.cleared = false;
+        let (index, stagger) = ((row.block, row.index), self.place as usize);
         match shown {
             Logged::Scalar(value) => {
-                track.head.push_scalar(row, value, origin, self.place as usize);
+                track.head.push_scalar(index, value, origin, (self.floats, stagger));
             }
             Logged::Histogram(gain, histogram) => {
                 let none = Gain::default();
                 let gain = if origin == Origin::Unknown { &none } else { gain };
                 let known = || Some(histogram(origin == Origin::Continues));
-                track.head.push_histogram(row, gain, origin, known);
+                track.head.push_histogram(index, (gain, stagger), origin, known);
             }
         }
-        track.heap(at) as isize - before as isize
+        grown.bytes += track.heap(at) as isize - before as isize;
+        grown
+    }
+}
+
+/// What columns took more.
+#[derive(Clone, Copy, Debug, Default)]
+#[must_use]
+pub(super) struct Grown {
+    pub(super) bytes: isize,
+    pub(super) chunks: usize,
+}
+
+impl Grown {
+    pub(super) fn add(&mut self, more: Grown) {
+        self.bytes += more.bytes;
+        self.chunks += more.chunks;
     }
 }
 
@@ -249,14 +315,28 @@ impl Track {
         self.heap(tier) + chunks + self.chunks.capacity() * size_of::<Chunk>()
     }
 
-    /// Takes over the column of the block that closes; how many chunks there are more.
-    pub(super) fn close(&mut self, block: u32, rows: usize) -> usize {
-        let Some(chunk) = self.head.close(block) else { return 0 };
-        if self.chunks.back_mut().is_some_and(|last| last.extend(&chunk, [rows; 2])) {
+    /// Closes the column if it is of a block before this one; what it took more.
+    pub(super) fn turn(&mut self, block: u32) -> Grown {
+        if self.head.is_empty() || self.head.block >= block {
+            return Grown::default();
+        }
+        let places = |track: &Track| track.chunks.capacity() * size_of::<Chunk>();
+        let before = self.head.heap() + places(self);
+        let chunks = self.close();
+        let closed = self.chunks.back().filter(|_| chunks > 0).map_or(0, Chunk::heap);
+        Grown { bytes: (places(self) + closed) as isize - before as isize, chunks }
+    }
+
+    /// How many chunks there are more.
+    fn close(&mut self) -> usize {
+        let head = std::mem::replace(&mut self.head, Head::EMPTY);
+        let Some(chunk) = head.finish() else { return 0 };
+        let rows = [HISTORY_BLOCK_ROWS; 2];
+        if self.chunks.back_mut().is_some_and(|last| last.extend(&chunk, rows)) {
             return 0;
         }
         if self.chunks.len() == self.chunks.capacity() {
-            self.chunks.reserve_exact(1 + self.chunks.len() / 4);
+            self.chunks.reserve_exact(1 + self.chunks.len() / 16);
         }
         self.chunks.push_back(chunk);
         1
@@ -289,14 +369,5 @@ impl Track {
         self.broken = Some(self.broken.unwrap_or(Origin::Unknown));
         self.mark = None;
         dropped
-    }
-
-    /// The column of a block.
-    pub(super) fn column(&self, block: u32, open: u32) -> Option<Chunk> {
-        if block == open {
-            return self.head.view(block);
-        }
-        let at = self.chunks.partition_point(|chunk| chunk.last < block);
-        self.chunks.get(at).filter(|chunk| chunk.first <= block).cloned()
     }
 }

@@ -109,18 +109,24 @@ pub(super) fn push(out: &mut Vec<u8>, rows: u32, gain: &Gain) {
 pub(super) fn rows(mut bytes: &[u8], mut each: impl FnMut(u32, &Gain)) {
     let (mut row, mut gain) = (0u32, Gain::default());
     while !bytes.is_empty() {
-        row = row.wrapping_add(take_varint(&mut bytes) as u32);
-        let length = take_varint(&mut bytes) as usize;
-        gain.buckets.clear();
-        let mut next = 0u32;
-        for _ in 0..length {
-            let ordinal = next.wrapping_add(take_varint(&mut bytes) as u32);
-            gain.buckets.push((ordinal, take_varint(&mut bytes) as u64));
-            next = ordinal.wrapping_add(1);
-        }
-        gain.sum = take_varint(&mut bytes);
+        row = row.wrapping_add(take(&mut bytes, &mut gain));
         each(row, &gain);
     }
+}
+
+/// Reads the next row of an open block's bytes: how many rows after the last one it is.
+pub(super) fn take(bytes: &mut &[u8], gain: &mut Gain) -> u32 {
+    let rows = take_varint(bytes) as u32;
+    let length = take_varint(bytes) as usize;
+    gain.buckets.clear();
+    let mut next = 0u32;
+    for _ in 0..length {
+        let ordinal = next.wrapping_add(take_varint(bytes) as u32);
+        gain.buckets.push((ordinal, take_varint(bytes) as u64));
+        next = ordinal.wrapping_add(1);
+    }
+    gain.sum = take_varint(bytes);
+    rows
 }
 
 fn varint(out: &mut Vec<u8>, mut value: u128) {

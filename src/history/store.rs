@@ -7,17 +7,20 @@
 
 use super::axis::Axis;
 use super::bound::Packing;
-use super::column::{Chunk, Origin};
+use super::column::Origin;
 use super::log::Log;
-use super::series::{Current, Key, Series, Track};
+use super::series::{Current, Grown, Key, Series};
 use super::sparse::Gain;
 use super::tier::{Part, Tier};
 use crate::Snapshot;
-use crate::limits::HISTORY_BLOCK_ROWS;
+use crate::limits::{HISTORY_BLOCK_ROWS, HISTORY_STAGED_ROWS};
 use crate::registry::Kind;
 use crate::registry::layout::{Identity, Layout};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+
+/// Where rows of a coarser tier come at least so many generations apart, nothing is packed in a generation with one.
+const PACE_OF_REST: u64 = 8;
 
 /// Stands for a series that was refused.
 pub(super) const REFUSED: u32 = u32::MAX;
@@ -51,6 +54,8 @@ pub(super) struct Store {
     distributions: Vec<Current>,
     /// Which of the scalars are counters.
     counters: Vec<u32>,
+    /// Of each of the scalars whether it is the bits of a float.
+    floats: Vec<bool>,
     /// Series that the last generation does not have, and that some tier has not shown to the end.
     pub(super) leaving: Vec<u32>,
     axis: Axis,
@@ -92,6 +97,7 @@ impl Store {
             values: Vec::new(),
             distributions: Vec::new(),
             counters: Vec::new(),
+            floats: Vec::new(),
             leaving: Vec::new(),
             axis: Axis::default(),
             first: Origin::New,
@@ -119,12 +125,14 @@ impl Store {
         });
         let breaks = found.as_ref().is_some_and(|found| self.begins_anew(&snapshot.layout, found))
             || self.falls(found.as_deref(), snapshot);
+        let mut rare = false;
         for tier in 1..self.tiers.len() {
             let Some(last) = last else { break };
             let over = self.tiers[tier].step_of(last) != self.tiers[tier].step_of(time);
             if self.tiers[tier].shown < self.counts.generations && (over || breaks) {
                 self.counts.early_rows += u64::from(!over);
                 self.push_row(tier, last);
+                rare |= self.tiers[tier].pace >= PACE_OF_REST;
             }
         }
         self.counts.generations += 1;
@@ -140,6 +148,14 @@ impl Store {
         leaving.retain(|&id| {
             series[id as usize].as_ref().is_some_and(|series| !series.live && series.seen > shown)
         });
+        for tier in 0..self.tiers.len() {
+            let rows = HISTORY_STAGED_ROWS as u64 * self.tiers[tier].pace;
+            self.hand_out(tier, self.scalars.len().div_ceil(rows as usize));
+        }
+        // A generation that has a row of a coarser tier has enough to do.
+        if !rare {
+            self.pack();
+        }
         self.let_go(time);
     }
 
@@ -199,18 +215,20 @@ impl Store {
 
     /// Takes over a new layout. The one before is still here, and keeps its identities apart from the new ones.
     fn adopt(&mut self, layout: &Arc<Layout>, found: Vec<Option<u32>>, origin: Origin) {
+        self.hand_out_all();
         let before = std::mem::take(&mut self.scalars)
             .into_iter()
             .chain(std::mem::take(&mut self.histograms));
         let before: Vec<u32> = before.filter(|id| *id != REFUSED).collect();
         for &id in &before {
             if let Some(series) = &mut self.series[id as usize] {
-                series.live = false;
+                (series.live, series.column) = (false, None);
             }
         }
         let (mut scalars, mut histograms) =
             (vec![REFUSED; layout.scalars], vec![REFUSED; layout.histograms]);
         let mut counters = Vec::new();
+        let mut floats = vec![false; layout.scalars];
         let last = self.counts.generations - 1;
         let all = layout
             .families
@@ -225,12 +243,12 @@ impl Store {
                     self.admit(key, one.identity(), origin)
                 }
             };
-            let list = if family.definition.kind == Kind::Histogram {
-                &mut histograms
-            } else {
-                &mut scalars
-            };
+            let histogram = family.definition.kind == Kind::Histogram;
+            let list = if histogram { &mut histograms } else { &mut scalars };
             list[one.value] = id;
+            if !histogram {
+                floats[one.value] = family.definition.kind.is_gauge();
+            }
             if family.definition.kind == Kind::Counter {
                 counters.push(one.value as u32);
             }
@@ -246,7 +264,7 @@ impl Store {
                 series.restart(Origin::New);
             }
             series.identity = one.identity();
-            series.live = true;
+            (series.live, series.column) = (true, (!histogram).then_some(one.value as u32));
         }
         let gone = |id: &u32| self.series[*id as usize].as_ref().is_some_and(|series| !series.live);
         let gone: Vec<u32> = before.into_iter().filter(gone).collect();
@@ -260,7 +278,7 @@ impl Store {
         };
         self.values = scalars.iter().map(shown).collect();
         self.distributions = Vec::new();
-        self.counters = counters;
+        (self.counters, self.floats) = (counters, floats);
         (self.scalars, self.histograms, self.layout) = (scalars, histograms, layout.clone());
     }
 
@@ -274,6 +292,10 @@ impl Store {
         }
         self.fixed += cost;
         let id = self.free.pop().unwrap_or_else(|| {
+            if self.series.len() == self.series.capacity() {
+                // As `Series::cost` has it.
+                self.series.reserve_exact(1 + self.series.len() / 8);
+            }
             self.series.push(None);
             (self.series.len() - 1) as u32
         });
@@ -285,6 +307,9 @@ impl Store {
     /// What all series show now.
     fn take(&mut self, snapshot: &Snapshot) {
         let fallen: Vec<u32> = self.fallen(snapshot).collect();
+        if !fallen.is_empty() {
+            self.hand_out_all();
+        }
         for id in fallen {
             if let Some(series) = &mut self.series[id as usize] {
                 series.restart(Origin::New);
@@ -304,34 +329,42 @@ impl Store {
 
     /// Adds a row to a tier, of what all series that it has not shown to the end show now.
     pub(super) fn push_row(&mut self, tier: usize, time: i64) {
-        let (rows, shown) = (self.tiers[tier].rows, self.tiers[tier].shown);
-        let row = (rows, self.tiers[tier].push(time));
-        let Store {
-            scalars,
-            histograms,
-            values,
-            distributions,
-            leaving,
-            series,
-            gain,
-            columns,
-            log,
-            ..
-        } = self;
+        let shown = self.tiers[tier].shown;
+        self.hand_out(tier, self.tiers[tier].staged.excess());
+        let row = self.tiers[tier].push(time);
+        let Store { scalars, histograms, values, distributions, .. } = self;
+        let Store { leaving, series, gain, log, floats, tiers, .. } = self;
         if let Some(log) = log {
             log.begin(tier, time);
         }
+        // What the last generation has, no tier has shown yet.
+        let regular = std::mem::replace(&mut tiers[tier].regular, true);
+        if regular {
+            tiers[tier].staged.push(row, values);
+            if let Some(log) = log {
+                gain.clear();
+                let all = scalars.iter().zip(&*values).zip(&*floats);
+                for ((&id, &value), &float) in all.filter(|scalar| *scalar.0.0 != REFUSED) {
+                    let known = || Some(&series.get(id as usize)?.as_ref()?.key);
+                    let shown = (&Current::Scalar(value), float);
+                    log.show(tier, id, known, shown, Some(Origin::Continues), gain);
+                }
+            }
+        }
+        let mut grown = Grown::default();
         let mut push = |id: u32, series: &mut Series, now: &Current| {
             let (more, origin) = series.push(tier, row, now, gain);
-            *columns = columns.saturating_add_signed(more);
+            grown.add(more);
             if let Some(log) = log {
-                log.show(tier, id, (series, now), origin, gain);
+                let float = series.key.is_float();
+                log.show(tier, id, || Some(&series.key), (now, float), origin, gain);
             }
         };
-        // What the last generation has, no tier has shown yet.
-        for (&id, &value) in scalars.iter().zip(&*values) {
-            if let Some(series) = series.get_mut(id as usize).and_then(Option::as_mut) {
-                push(id, series, &Current::Scalar(value));
+        if !regular {
+            for (&id, &value) in scalars.iter().zip(&*values) {
+                if let Some(series) = series.get_mut(id as usize).and_then(Option::as_mut) {
+                    push(id, series, &Current::Scalar(value));
+                }
             }
         }
         for (&id, now) in histograms.iter().zip(&*distributions) {
@@ -346,12 +379,40 @@ impl Store {
                 push(id, series, &last);
             }
         }
-        if let Some(log) = &mut self.log {
+        self.columns = self.columns.saturating_add_signed(grown.bytes);
+        self.chunks += grown.chunks;
+        if let Some(log) = log {
             log.end(tier, time);
         }
+        self.tiers[tier].pace = self.counts.generations.saturating_sub(shown).max(1);
         self.tiers[tier].shown = self.counts.generations;
         if self.tiers[tier].is_full() {
             self.close(tier);
+        }
+    }
+
+    /// Gives the next so many columns of a tier the rows that wait for them.
+    fn hand_out(&mut self, tier: usize, columns: usize) {
+        let Store { tiers, series, scalars, .. } = self;
+        let staged = &mut tiers[tier].staged;
+        let (mut grown, mut passed) = (Grown::default(), 0);
+        for column in staged.turns(columns) {
+            let id = scalars[column];
+            if let Some(series) = series.get_mut(id as usize).and_then(Option::as_mut) {
+                grown.add(series.push_staged(tier, staged));
+            }
+            passed += 1;
+        }
+        staged.pass(passed);
+        self.columns = self.columns.saturating_add_signed(grown.bytes);
+        self.chunks += grown.chunks;
+    }
+
+    /// Gives all columns all rows that wait, as a series begins anew.
+    fn hand_out_all(&mut self) {
+        for tier in 0..self.tiers.len() {
+            self.hand_out(tier, usize::MAX);
+            self.tiers[tier].regular = false;
         }
     }
 
@@ -364,28 +425,24 @@ impl Store {
         }
     }
 
+    /// Closes a tier's open block. Its columns are closed when the next row comes to them, or when they are packed.
     pub(super) fn close(&mut self, tier: usize) {
         let block = self.tiers[tier].close();
-        let (dense, mut work) = (tier + 1 == self.tiers.len(), 0);
-        for series in self.series.iter_mut().flatten() {
-            work += Packing::VISIT;
-            let track = &mut series.tracks[tier];
-            if track.head.is_empty() {
-                continue;
-            }
-            let places = |track: &Track| track.chunks.capacity() * size_of::<Chunk>();
-            let before = track.head.heap() + places(track);
-            let closed = track.close(block, HISTORY_BLOCK_ROWS);
-            let chunk = track.chunks.back().filter(|_| closed > 0);
-            work += chunk.map_or(0, |chunk| chunk.work(dense));
-            let chunk = chunk.map_or(0, Chunk::heap);
-            self.chunks += closed;
-            self.columns = (self.columns + places(track) + chunk).saturating_sub(before);
-        }
+        let dense = tier + 1 == self.tiers.len();
+        let work = |series: &Series| series.tracks[tier].head.work(dense);
+        let work = if self.scalars.len() + self.histograms.len() == 0 {
+            // While a log is read.
+            self.series.iter().flatten().map(work).sum()
+        } else {
+            let histograms = self.histograms.iter();
+            let histograms = histograms.filter_map(|id| self.series.get(*id as usize)?.as_ref());
+            8 * HISTORY_BLOCK_ROWS * self.scalars.len() + histograms.map(work).sum::<usize>()
+        };
+        let work = work + Packing::VISIT * self.series.len();
         let generations = self.counts.generations - self.tiers[tier].closed_at;
         self.tiers[tier].closed_at = self.counts.generations;
         self.packing.iter_mut().filter(|packing| packing.tier == tier).for_each(Packing::hurry);
-        self.packing.push_back(Packing::new(tier, work, generations));
+        self.packing.push_back(Packing::new((tier, block), work, generations));
     }
 
     /// The rows of `after` (exclusive) to `to` (inclusive) and the one before them: of the finest tier as far as it

@@ -2,6 +2,7 @@
 
 use super::column::ALLOCATION;
 use super::scalars;
+use super::staged::{Place, Staged};
 use crate::limits::HISTORY_BLOCK_ROWS;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -27,6 +28,14 @@ pub(super) struct Tier {
     pub(super) shown: u64,
     /// The generation in which the last block closed.
     pub(super) closed_at: u64,
+    /// How many generations the last row came after the one before.
+    pub(super) pace: u64,
+    /// Rows that their series' columns do not have yet.
+    pub(super) staged: Staged,
+    /// Whether in the next row each series of the last generation goes on from the last.
+    pub(super) regular: bool,
+    /// Which series is the next to let go what has aged, and how many are still to do so.
+    pub(super) aging: (usize, usize),
 }
 
 /// The times of a closed block, packed: evenly spaced ones take next to nothing.
@@ -77,6 +86,10 @@ impl Tier {
             rows: 0,
             shown: 0,
             closed_at: 0,
+            pace: 1,
+            staged: Staged::default(),
+            regular: false,
+            aging: (0, 0),
         }
     }
 
@@ -85,11 +98,12 @@ impl Tier {
         self.first_block + self.blocks.len() as u32
     }
 
-    /// Adds a row to the open block; its index there.
-    pub(super) fn push(&mut self, time: i64) -> u16 {
+    /// Adds a row to the open block; where it stands.
+    pub(super) fn push(&mut self, time: i64) -> Place {
+        let (number, index) = (self.rows, self.open.len() as u16);
         self.open.push(time);
         self.rows += 1;
-        (self.open.len() - 1) as u16
+        Place { number, block: self.open_block(), index }
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -128,12 +142,14 @@ impl Tier {
         self.blocks.clear();
         self.packed = 0;
         self.open = Vec::new();
+        self.staged.clear();
+        (self.regular, self.aging) = (false, (0, 0));
     }
 
-    /// Bytes of the times.
+    /// Bytes of the times, and of rows that wait.
     pub(super) fn heap(&self) -> usize {
         let places = (self.blocks.capacity() - self.blocks.len()) * size_of::<Closed>();
-        self.packed + 8 * self.open.capacity() + places
+        self.packed + 8 * self.open.capacity() + places + self.staged.heap()
     }
 
     /// The step in which a time lies.

@@ -16,7 +16,7 @@
 use super::codec::{put, put_float, put_gain, put_signed, put_text};
 use crate::Definition;
 use crate::history::column::Origin;
-use crate::history::series::{Current, Key, Series};
+use crate::history::series::{Current, Key};
 use crate::history::sparse::Gain;
 use crate::registry::{Kind, Unit};
 use std::collections::HashMap;
@@ -150,11 +150,12 @@ impl Encoder {
     }
 
     /// Adds a series to the row: what it has more than before, or all that it has if the store does not know what came
-    /// before.
-    pub(super) fn show(
+    /// before. `key` is asked for if it is to be told who the series is.
+    pub(super) fn show<'k>(
         &mut self,
         id: u32,
-        (series, shown): (&Series, &Current),
+        key: impl FnOnce() -> Option<&'k Key>,
+        (shown, float): (&Current, bool),
         before: Option<Origin>,
         gain: &Gain,
     ) {
@@ -170,6 +171,10 @@ impl Encoder {
             return;
         }
         let known = place.segment == self.segment;
+        let key = if known { None } else { key() };
+        if !known && key.is_none() {
+            return;
+        }
         let there = known && place.row + 1 == self.row;
         self.added += usize::from(!there);
         place.row = self.row;
@@ -183,7 +188,7 @@ impl Encoder {
                     let out = &mut self.changed.bytes;
                     match current {
                         Current::Histogram(_) => put_gain(out, &gain.buckets, gain.sum),
-                        Current::Scalar(value) if series.key.is_float() => {
+                        Current::Scalar(value) if float => {
                             put_float(out, *value, place.last);
                         }
                         Current::Scalar(value) => {
@@ -202,12 +207,12 @@ impl Encoder {
             says |= if known { 0 } else { flags::NAMED };
             self.came.count += 1;
             self.came.bytes.push(says);
-            if known {
-                self.came.number(place.number);
-            } else {
+            if let Some(key) = key {
                 (place.segment, place.number) = (self.segment, self.numbers);
                 self.numbers += 1;
-                name(&mut self.came.bytes, &mut self.definitions, &series.key);
+                name(&mut self.came.bytes, &mut self.definitions, key);
+            } else {
+                self.came.number(place.number);
             }
             // Before any time there is: a series whose beginning no log has.
             put(&mut self.came.bytes, self.time.saturating_sub(place.began) as u64);

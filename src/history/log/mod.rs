@@ -30,7 +30,7 @@ pub(super) use reading::Opened;
 pub(super) use reading::{open, read_pieces};
 
 use crate::history::column::Origin;
-use crate::history::series::{Current, Series};
+use crate::history::series::{Current, Key};
 use crate::history::sparse::Gain;
 use crate::limits::MAX_HISTORY_RECORD_BYTES;
 use crate::shard::fork;
@@ -68,16 +68,18 @@ impl Log {
         encoder.begin(time, admission == Admission::Segment || over);
     }
 
-    /// A series of the row that was begun, what it shows, and what came before it; `None` if the store has let that go, but not the log.
-    pub(super) fn show(
+    /// A series of the row that was begun: who it is, what it shows and whether that is a float's bits, and what came
+    /// before it; `None` if the store has let that go, but not the log.
+    pub(super) fn show<'k>(
         &mut self,
         tier: usize,
         id: u32,
-        shown: (&Series, &Current),
+        key: impl FnOnce() -> Option<&'k Key>,
+        shown: (&Current, bool),
         origin: Option<Origin>,
         gain: &Gain,
     ) {
-        self.encoders[tier].show(id, shown, origin, gain);
+        self.encoders[tier].show(id, key, shown, origin, gain);
     }
 
     /// Ends the row, and has it written.

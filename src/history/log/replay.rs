@@ -245,8 +245,8 @@ impl<'a> Replay<'a> {
         origins: &mut [Origin],
     ) {
         let store = &mut *self.store;
-        let rows = store.tiers[tier].rows;
         let row = store.tiers[tier].push(time);
+        let rows = row.number;
         self.rows += 1;
         for (number, named) in decoder.series.iter().enumerate().filter(|(_, named)| named.there) {
             let Some(Some(series)) = store.series.get_mut(ids[number] as usize) else { continue };
@@ -266,8 +266,9 @@ impl<'a> Replay<'a> {
             } else {
                 Logged::Scalar(memory.bits)
             };
-            let more = series.push_logged(tier, rows, row, origin, shown);
-            store.columns = store.columns.saturating_add_signed(more);
+            let grown = series.push_logged(tier, row, origin, shown);
+            store.columns = store.columns.saturating_add_signed(grown.bytes);
+            store.chunks += grown.chunks;
             if histogram {
                 gains[number].clear();
             }
@@ -282,6 +283,7 @@ impl<'a> Replay<'a> {
         if store.tiers[tier].is_full() {
             store.close(tier);
         }
+        store.pack();
         store.let_go(time);
     }
 
