@@ -9,6 +9,7 @@ use super::scalars;
 use super::sparse::{self, Gain, Packed};
 use crate::limits::HISTORY_BLOCK_ROWS;
 use crate::{HistogramSnapshot, Precision};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// What an allocation costs beside its bytes.
@@ -414,6 +415,27 @@ impl Chunk {
             }
             _ => {}
         }
+    }
+
+    /// Calls `each` with what a histogram gained in these rows of `block`, in as few parts as are cheap to tell.
+    pub(super) fn gained(
+        &self,
+        block: u32,
+        precision: Precision,
+        rows: Range<usize>,
+        mut each: impl FnMut(&Gain),
+    ) {
+        if let Body::DenseGains(bytes) = &self.body
+            && block == self.first
+        {
+            let rows = rows.start as u32..rows.end as u32;
+            return Dense::open(bytes, precision).gained(rows, each);
+        }
+        self.gains(block, precision, rows.end, |row, gain| {
+            if row >= rows.start {
+                each(gain);
+            }
+        });
     }
 }
 

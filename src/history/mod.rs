@@ -87,6 +87,7 @@ mod own;
 mod range;
 mod reading;
 mod scalars;
+mod segment;
 mod series;
 mod settings;
 #[cfg(feature = "promql")]

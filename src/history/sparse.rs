@@ -123,7 +123,7 @@ pub(super) fn rows(mut bytes: &[u8], mut each: impl FnMut(u32, &Gain)) {
     }
 }
 
-fn varint(out: &mut Vec<u8>, mut value: u128) {
+pub(super) fn varint(out: &mut Vec<u8>, mut value: u128) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -131,7 +131,7 @@ fn varint(out: &mut Vec<u8>, mut value: u128) {
     out.push(value as u8);
 }
 
-fn take_varint(bytes: &mut &[u8]) -> u128 {
+pub(super) fn take_varint(bytes: &mut &[u8]) -> u128 {
     let mut value = 0;
     for shift in (0..128).step_by(7) {
         let Some((&byte, rest)) = bytes.split_first() else { break };
