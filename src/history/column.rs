@@ -356,11 +356,6 @@ impl Chunk {
         own.into_iter().flatten().chain(later)
     }
 
-    /// Whether the series was there before the block and in all of its `rows`, without a break.
-    pub(super) fn is_whole(&self, block: u32, rows: usize) -> bool {
-        block != self.first || self.runs.is_whole(rows)
-    }
-
     /// Whether the series was there before the block, and goes on in its first row.
     pub(super) fn continues(&self, block: u32) -> bool {
         let first = self.runs.first;

@@ -72,8 +72,12 @@ impl Stretches {
 
     /// Those of the buckets, which ascend.
     fn add(&mut self, buckets: &[(u32, u64)]) {
+        let mut last = None;
         for &(ordinal, _) in buckets {
             let stretch = ordinal / STRETCH as u32;
+            if last.replace(stretch) == Some(stretch) {
+                continue;
+            }
             if let Err(at) = self.0.binary_search(&stretch) {
                 self.0.insert(at, stretch);
             }
@@ -362,7 +366,8 @@ struct Head {
 impl Head {
     fn code(&mut self, coder: &mut impl Coder, precision: Precision, base: Option<&Gain>) {
         let octave = u64::from(self.values.max(1).ilog2());
-        self.values = 1 << Numbers::NEW.code(coder, octave).min(44);
+        let mut numbers = Numbers::NEW;
+        self.values = 1 << numbers.code(coder, octave).min(44);
         let mut before = Stretches::default();
         before.add(base.map_or(&[], |base| &base.buckets));
         self.stretches.code(coder, precision, &before);
@@ -383,23 +388,19 @@ fn code_rows(coder: &mut impl Coder, all: &mut Chance, segment: u32, rows: u64) 
     coder.one_of(segment, rows.min(u64::from(segment) - 1) as u32).into()
 }
 
-/// How many of these rows gained something, and what all of them did.
-fn whole(stretches: &Stretches, rows: Range<u32>, open: &[u8]) -> (u64, Gain) {
-    let mut cells = vec![0; stretches.len() * STRETCH];
-    let (mut all, mut gain) = (0, Gain::default());
-    sparse::rows(open, |at, row| {
-        if rows.contains(&at) {
-            all += 1;
-            stretches.places(&row.buckets, |at, count| cells[at] += count);
-            gain.sum = gain.sum.wrapping_add(row.sum);
-        }
-    });
+/// What rows gained in all.
+fn whole(stretches: &Stretches, rows: &[(u32, Gain)]) -> Gain {
+    let (mut cells, mut gain) = (vec![0; stretches.len() * STRETCH], Gain::default());
+    for (_, row) in rows {
+        stretches.places(&row.buckets, |at, count| cells[at] += count);
+        gain.sum = gain.sum.wrapping_add(row.sum);
+    }
     for (at, cells) in cells.chunks_exact(STRETCH).enumerate() {
         let counted = cells.iter().zip(stretches.first_ordinal(at)..);
         let counted = counted.filter(|(count, _)| **count > 0);
         gain.buckets.extend(counted.map(|(&count, ordinal)| (ordinal, count)));
     }
-    (all, gain)
+    gain
 }
 
 /// Packs what a histogram had when a block began, if it had begun before, and the rows of an open block; `None` if there
@@ -410,8 +411,9 @@ pub(super) fn pack(precision: Precision, base: Option<&Gain>, open: &[u8]) -> Op
     if base.is_some_and(|base| sum(base).is_none_or(|sum| sum > MOST_BASE)) {
         return None;
     }
-    let (mut stretches, mut values) = (Stretches::default(), Some(0u64));
-    sparse::rows(open, |_, gain| {
+    let (mut stretches, mut values, mut rows) = (Stretches::default(), Some(0u64), Vec::new());
+    sparse::rows(open, |row, gain| {
+        rows.push((row, gain.clone()));
         values = values.zip(sum(gain)).and_then(|(values, more)| values.checked_add(more));
         stretches.add(&gain.buckets);
     });
@@ -425,22 +427,22 @@ pub(super) fn pack(precision: Precision, base: Option<&Gain>, open: &[u8]) -> Op
     let (values, stretches) = (head.values, head.stretches.clone());
     let (mut model, mut all, mut pieces) = (Model::new(precision, head, base), ALL, Vec::new());
     for first in (0..HISTORY_BLOCK_ROWS as u32).step_by(segment(values) as usize) {
-        let rows = first..first + segment(values);
-        let (many, mut whole) = whole(&stretches, rows.clone(), open);
-        if code_rows(&mut coder, &mut all, segment(values), many) == 0 {
+        let end = first + segment(values);
+        let within = [first, end].map(|end| rows.partition_point(|row| row.0 < end));
+        let (rows, mut next) = (&mut rows[within[0]..within[1]], first);
+        let many = code_rows(&mut coder, &mut all, segment(values), rows.len() as u64);
+        if many == 0 {
             continue;
         }
+        let mut whole = whole(&stretches, rows);
         let mut part = Segment::new(precision, &stretches, many, &whole);
         model.code(&mut coder, &mut whole);
-        let (mut coder, mut next, mut coded) = (RangeWriter::new(), first, Gain::default());
-        sparse::rows(open, |at, gain| {
-            if rows.contains(&at) {
-                coded.clone_from(gain);
-                part.code(&mut coder, next, &mut { at }, u32::MAX, &mut coded);
-                next = at + 1;
-            }
-        });
-        pieces.push((rows.end, coder.finish()));
+        let mut coder = RangeWriter::new();
+        for (row, gain) in rows {
+            part.code(&mut coder, next, row, u32::MAX, gain);
+            next = *row + 1;
+        }
+        pieces.push((end, coder.finish()));
     }
     let (mut out, main) = (Vec::new(), coder.finish());
     for (end, piece) in std::iter::once((0, main)).chain(pieces) {
@@ -541,6 +543,7 @@ mod tests {
     use super::*;
     use proptest::collection::{btree_map, vec};
     use proptest::prelude::*;
+    use std::collections::BTreeMap;
 
     /// Buckets about a place, of small counts and of some that are as large as can be.
     fn gain() -> impl Strategy<Value = Gain> {
@@ -562,8 +565,7 @@ mod tests {
     fn fit(precision: Precision, mut gain: Gain, middle: bool, most: u64) -> Gain {
         let ordinals = HistogramSnapshot::most_ordinals(precision) as u32;
         let place = |(ordinal, count): (u32, u64)| (ordinal % ordinals, count.min(most));
-        let buckets: std::collections::BTreeMap<_, _> =
-            gain.buckets.into_iter().map(place).collect();
+        let buckets: BTreeMap<_, _> = gain.buckets.into_iter().map(place).collect();
         gain.buckets = buckets.into_iter().collect();
         if middle {
             let (least, room) = gain.bounds(precision);
@@ -593,7 +595,24 @@ mod tests {
         let (found, all) = read(&bytes, precision);
         assert_eq!(found.as_ref(), base);
         assert_eq!(all, rows);
+        for asked in [0..240, 0..30, 17..18, 59..61, 30..210, 100..240, 239..240, 30..30] {
+            let within = rows.iter().filter(|row| asked.contains(&row.0)).map(|row| &row.1);
+            let mut found = Vec::new();
+            let packed = Dense::open(&bytes, precision);
+            packed.gained(asked.clone(), |gain| found.push(gain.clone()));
+            assert_eq!(added(&found), added(within), "{asked:?}");
+        }
         Some(bytes.len())
+    }
+
+    /// What gains add up to.
+    fn added<'a>(gains: impl IntoIterator<Item = &'a Gain>) -> (BTreeMap<u32, u64>, u128) {
+        let (mut counts, mut sum) = (BTreeMap::new(), 0u128);
+        for gain in gains {
+            gain.buckets.iter().for_each(|(at, count)| *counts.entry(*at).or_insert(0) += count);
+            sum = sum.wrapping_add(gain.sum);
+        }
+        (counts, sum)
     }
 
     const PRECISIONS: [Precision; 3] = [Precision::One, Precision::Two, Precision::Three];
@@ -632,7 +651,9 @@ mod tests {
         fn what_was_packed_is_read(
             figures in 0usize..3,
             base in proptest::option::of(gain()),
-            rows in vec((0u32..3, gain(), any::<bool>()), 0..40),
+            apart in prop_oneof![0u32..3, 3u32..20],
+            rows in vec((any::<u32>(), gain(), any::<bool>()), 0..40),
+            most in prop_oneof![Just(1u64 << 24), Just(3)],
         ) {
             let precision = PRECISIONS[figures];
             let base = base.map(|base| fit(precision, base, true, 1 << 40));
@@ -640,9 +661,10 @@ mod tests {
             let rows: Vec<_> = rows
                 .into_iter()
                 .map(|(gap, gain, middle)| {
-                    at += 1 + gap;
-                    (at, fit(precision, gain, middle, 1 << 24))
+                    at += 1 + gap % (apart + 1);
+                    (at, fit(precision, gain, middle, most))
                 })
+                .filter(|row| row.0 < 240)
                 .collect();
             prop_assert!(round_trip(precision, base.as_ref(), &rows).is_some());
         }

@@ -109,13 +109,13 @@ pub(super) fn push(out: &mut Vec<u8>, rows: u32, gain: &Gain) {
 pub(super) fn rows(mut bytes: &[u8], mut each: impl FnMut(u32, &Gain)) {
     let (mut row, mut gain) = (0u32, Gain::default());
     while !bytes.is_empty() {
-        row = row.wrapping_add(take_varint(&mut bytes) as u32);
-        let length = take_varint(&mut bytes) as usize;
+        row = row.wrapping_add(take_short(&mut bytes) as u32);
+        let length = take_short(&mut bytes) as usize;
         gain.buckets.clear();
         let mut next = 0u32;
         for _ in 0..length {
-            let ordinal = next.wrapping_add(take_varint(&mut bytes) as u32);
-            gain.buckets.push((ordinal, take_varint(&mut bytes) as u64));
+            let ordinal = next.wrapping_add(take_short(&mut bytes) as u32);
+            gain.buckets.push((ordinal, take_short(&mut bytes)));
             next = ordinal.wrapping_add(1);
         }
         gain.sum = take_varint(&mut bytes);
@@ -129,6 +129,17 @@ pub(super) fn varint(out: &mut Vec<u8>, mut value: u128) {
         value >>= 7;
     }
     out.push(value as u8);
+}
+
+/// One that is most often a single byte.
+fn take_short(bytes: &mut &[u8]) -> u64 {
+    match **bytes {
+        [byte @ 0..0x80, ref rest @ ..] => {
+            *bytes = rest;
+            byte.into()
+        }
+        _ => take_varint(bytes) as u64,
+    }
 }
 
 pub(super) fn take_varint(bytes: &mut &[u8]) -> u128 {
