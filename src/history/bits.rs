@@ -124,7 +124,7 @@ impl<'a> BitReader<'a> {
         if quotient + k < 57 {
             // All of it is in the window.
             self.at += (quotient + 1 + k) as usize;
-            return u64::from(quotient) << k | window >> (quotient + 1) & mask(k);
+            return u64::from(quotient) << k | window >> (quotient + 1) & ((1 << k) - 1);
         }
         self.at += quotient as usize + 1;
         u64::from(quotient) << k | self.take(k)

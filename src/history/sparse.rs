@@ -309,7 +309,7 @@ impl<'a> Packed<'a> {
         let codes = parameters(&mut self.reader);
         let (mut row, mut gain) = (0u32, Gain::default());
         for _ in 0..all.min(until.into()) {
-            row = row.wrapping_add(self.reader.rice(codes.rows) as u32);
+            row = row.saturating_add(self.reader.rice(codes.rows).min(u32::MAX.into()) as u32);
             if row >= until {
                 return;
             }
