@@ -144,7 +144,12 @@ fn history(c: &mut Criterion) {
     };
     let five_minutes = [("histogram_quantile(0.99, increase(wait_seconds[5m]))", 1)];
     over_a_history(c, (900, Duration::from_secs(1)), wait(100), &five_minutes);
-    let day = [("histogram_quantile(0.99, increase(wait_seconds[24h]))", 1)];
+    let day = [
+        ("histogram_quantile(0.99, increase(wait_seconds[24h]))", 1),
+        ("histogram_quantile(0.99, rate(wait_seconds[24h]))", 1),
+        // Both ends within packed blocks.
+        ("histogram_quantile(0.99, rate(wait_seconds[22h] offset 100m))", 1),
+    ];
     over_a_history(c, (5_760, Duration::from_secs(15)), wait(1_000), &day);
 }
 

@@ -60,6 +60,15 @@ pub fn run(plan: &Plan) {
                 assert!(base.iter().chain(placed.iter().map(|row| &row.1)).any(many));
                 return;
             };
+            if *dense {
+                // A window's edges anywhere: as many different ones as there are inputs.
+                let edge = |row: Option<&(u32, Part)>| row.map_or(0, |row| row.0);
+                let (lo, hi) = (edge(placed.first()), edge(placed.get(placed.len() / 2)));
+                for rows in [lo..hi, hi..HISTORY_BLOCK_ROWS as u32, lo + 1..hi + 1] {
+                    let within = placed.iter().filter(|row| rows.contains(&row.0));
+                    assert_eq!(outside::gained(*figures, &bytes, rows.clone()), added(within));
+                }
+            }
             assert_eq!(outside::unpack(*figures, &bytes, *dense), (base, placed));
             if let Some((at, by)) = *damage
                 && !bytes.is_empty()
@@ -82,6 +91,16 @@ pub fn run(plan: &Plan) {
     }
 }
 
+/// What rows add up to.
+fn added<'a>(rows: impl Iterator<Item = &'a (u32, Part)>) -> Part {
+    let (mut buckets, mut sum) = (BTreeMap::new(), 0u128);
+    for (_, part) in rows {
+        part.0.iter().for_each(|(at, count)| *buckets.entry(*at).or_insert(0) += count);
+        sum = sum.wrapping_add(part.1);
+    }
+    (buckets.into_iter().collect(), sum)
+}
+
 fn part(figures: u8, gained: &Gained) -> Part {
     let near = gained.near.iter().map(|&(at, count)| (u32::from(at) * 2, u64::from(count)));
     let all: BTreeMap<u32, u64> = near.chain(gained.far).collect();
@@ -94,4 +113,8 @@ fn read(figures: u8, bytes: &[u8], dense: bool) {
     let (_, rows) = outside::unpack(figures, bytes, dense);
     assert!(rows.iter().all(|row| (row.0 as usize) < HISTORY_BLOCK_ROWS));
     assert!(rows.is_sorted_by_key(|row| row.0));
+    if dense {
+        // Of bytes that nobody packed, segments need not add up: they only must not end in a panic.
+        outside::gained(figures, bytes, 7..HISTORY_BLOCK_ROWS as u32 - 100);
+    }
 }

@@ -115,13 +115,19 @@ impl<'a> BitReader<'a> {
     }
 
     pub(super) fn rice(&mut self, k: u32) -> u64 {
-        let quotient = u64::from(self.window().trailing_ones());
-        if quotient >= UNARY_MOST {
+        let window = self.window();
+        let quotient = window.trailing_ones();
+        if quotient >= UNARY_MOST as u32 {
             self.at += UNARY_MOST as usize;
             return self.take(64);
         }
+        if quotient + k < 57 {
+            // All of it is in the window.
+            self.at += (quotient + 1 + k) as usize;
+            return u64::from(quotient) << k | window >> (quotient + 1) & ((1 << k) - 1);
+        }
         self.at += quotient as usize + 1;
-        quotient << k | self.take(k)
+        u64::from(quotient) << k | self.take(k)
     }
 }
 
@@ -193,7 +199,7 @@ mod tests {
                 Item::Wide(if width == 128 { value } else { value & ((1 << width) - 1) }, width)
             }),
             value().prop_map(Item::Varint),
-            (value(), 0u32..32).prop_map(|(value, k)| Item::Rice(value, k)),
+            (value(), 0u32..57).prop_map(|(value, k)| Item::Rice(value, k)),
         ]
     }
 

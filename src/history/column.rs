@@ -9,6 +9,7 @@ use super::pieces::Pieces;
 use super::scalars;
 use super::sparse::{self, Gain, Packed};
 use crate::{HistogramSnapshot, Precision};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// What an allocation costs beside its bytes.
@@ -400,11 +401,6 @@ impl Chunk {
         own.into_iter().flatten().chain(later)
     }
 
-    /// Whether the series was there before the block and in all of its `rows`, without a break.
-    pub(super) fn is_whole(&self, block: u32, rows: usize) -> bool {
-        block != self.first || self.runs.is_whole(rows)
-    }
-
     /// Whether the series was there before the block, and goes on in its first row.
     pub(super) fn continues(&self, block: u32) -> bool {
         let first = self.runs.first;
@@ -459,6 +455,27 @@ impl Chunk {
             }
             _ => {}
         }
+    }
+
+    /// Calls `each` with what a histogram gained in these rows of `block`, in as few parts as are cheap to tell.
+    pub(super) fn gained(
+        &self,
+        block: u32,
+        precision: Precision,
+        rows: Range<usize>,
+        mut each: impl FnMut(&Gain),
+    ) {
+        if let Body::DenseGains(bytes) = &self.body
+            && block == self.first
+        {
+            let rows = rows.start as u32..rows.end as u32;
+            return Dense::open(bytes, precision).gained(rows, each);
+        }
+        self.gains(block, precision, rows.end, |row, gain| {
+            if row >= rows.start {
+                each(gain);
+            }
+        });
     }
 }
 

@@ -49,44 +49,83 @@ const fn chance(of: f64, learned: u32) -> Chance {
     Chance::of((of * 65_536.0) as u32, learned)
 }
 
-/// Of each class, the chances that a count that is at least so much is more.
-const POISSON: [[Chance; DECIDED]; SMALL] = {
-    let mut all = [[Chance::EVEN; DECIDED]; SMALL];
-    let mut class = 0;
-    while class < SMALL {
-        let expected = middle(class);
-        let (mut at, mut each, mut rest) = (0, fall(expected), 1.0);
-        while at < DECIDED {
-            let more = 1.0 - each / rest;
-            all[class][at] = chance(if more > 0.0 { more } else { 0.0 }, 12);
-            rest = if rest - each > 1e-9 { rest - each } else { 1e-9 };
-            at += 1;
-            each = each * expected / at as f64;
-        }
-        class += 1;
+/// Where a bucket gets a part of what is left of it, chances are those of a binomial distribution. How large that part is
+/// makes the phase; in the first one it is so small that Poisson's do.
+pub(super) const PHASES: usize = 3;
+/// Counts of buckets that never had a value learn by themselves, from Poisson's chances.
+pub(super) const NEVER: usize = PHASES;
+/// About the middle part of each phase, and the negative logarithm of what remains.
+const PARTS: [(f64, f64); PHASES + 1] =
+    [(0.0, 0.0), (0.2, 0.223_144), (0.5, 0.693_147), (0.0, 0.0)];
+
+/// The phase where `wanted` of `rest` are taken.
+pub(super) fn phase(wanted: u64, rest: u64) -> usize {
+    match (8 * u128::from(wanted), u128::from(rest)) {
+        (wanted, rest) if wanted < rest => 0,
+        (wanted, rest) if wanted < 3 * rest => 1,
+        _ => 2,
+    }
+}
+
+/// Of each phase and class, the chances that a count that is at least so much is more.
+const SMALL_CHANCES: [[[Chance; DECIDED]; SMALL]; PHASES + 1] = {
+    let mut all = [[[Chance::EVEN; DECIDED]; SMALL]; PHASES + 1];
+    let mut at = 0;
+    while at < all.len() * SMALL {
+        all[at / SMALL][at % SMALL] = chances_of(middle(at % SMALL), PARTS[at / SMALL]);
+        at += 1;
     }
     all
 };
 
-/// Of each class, the chance that a stretch has any value.
-pub(super) const ANY: [Chance; class(2 << 16) + 1] = {
-    let mut all = [Chance::EVEN; class(2 << 16) + 1];
-    let mut class = 0;
-    while class < all.len() {
-        all[class] = chance(1.0 - fall(middle(class)), 12);
-        class += 1;
+/// The same, of one expectation.
+const fn chances_of(expected: f64, (part, fallen): (f64, f64)) -> [Chance; DECIDED] {
+    let mut all = [Chance::EVEN; DECIDED];
+    let poisson = part == 0.0;
+    let each = fall(if poisson { expected } else { expected / part * fallen });
+    let (mut at, mut each, mut rest) = (0, each, 1.0);
+    while at < DECIDED {
+        let more = 1.0 - each / rest;
+        all[at] = chance(if more > 0.0 { more } else { 0.0 }, 12);
+        rest = if rest - each > 1e-9 { rest - each } else { 1e-9 };
+        let last = at as f64;
+        at += 1;
+        each = if poisson {
+            each * expected / at as f64
+        } else if expected / part > last {
+            each * (expected / part - last) / at as f64 * part / (1.0 - part)
+        } else {
+            0.0
+        };
+    }
+    all
+}
+
+/// Expected values (in 2⁻¹⁶) from which a stretch is not asked whether it has any.
+pub(super) const CROWDED: u64 = 2 << 16;
+/// By how many classes buckets are told apart that may be the first of a stretch.
+pub(super) const RATIOS: usize = 40;
+
+/// Of each phase and class, the chance that a stretch has any value.
+pub(super) const ANY: [[Chance; class(CROWDED) + 1]; PHASES] = {
+    let mut all = [[Chance::EVEN; class(CROWDED) + 1]; PHASES];
+    let mut at = 0;
+    while at < PHASES * all[0].len() {
+        let class = at % all[0].len();
+        all[at / all[0].len()][class] = chances_of(middle(class), PARTS[at / all[0].len()])[0];
+        at += 1;
     }
     all
 };
 
 /// The chance that a bucket is the first of its stretch with values, by how many classes it lies below what is left of
 /// the stretch.
-pub(super) const FIRSTS: [[Chance; 40]; 4] = {
-    let mut all = [[Chance::EVEN; 40]; 4];
+pub(super) const FIRSTS: [[Chance; RATIOS]; 4] = {
+    let mut all = [[Chance::EVEN; RATIOS]; 4];
     let mut at = 0;
-    while at < 160 {
-        let ratio = middle(0) / middle(at % 40);
-        all[at / 40][at % 40] = chance(if ratio < 0.98 { ratio } else { 0.98 }, 4);
+    while at < 4 * RATIOS {
+        let ratio = middle(0) / middle(at % RATIOS);
+        all[at / RATIOS][at % RATIOS] = chance(if ratio < 0.98 { ratio } else { 0.98 }, 4);
         at += 1;
     }
     all
@@ -95,67 +134,53 @@ pub(super) const FIRSTS: [[Chance; 40]; 4] = {
 /// What was learned of counts.
 #[derive(Clone, Debug)]
 pub(super) struct Counts {
-    small: [[Chance; DECIDED]; SMALL],
-    /// The first chances, of buckets that never had a value.
-    never: [Chance; SMALL],
+    small: [[[Chance; DECIDED]; SMALL]; PHASES + 1],
     escaped: Numbers,
-    large: [[Chance; 24]; LARGE],
+    large: [[[Chance; 24]; LARGE]; PHASES + 1],
     heads: [[Chance; 3]; 65],
 }
 
 impl Counts {
     pub(super) fn new() -> Counts {
-        let mut never = [Chance::EVEN; SMALL];
-        never.iter_mut().zip(&POISSON).for_each(|(never, chances)| *never = chances[0]);
         Counts {
-            small: POISSON,
-            never,
+            small: SMALL_CHANCES,
             escaped: Numbers::NEW,
-            large: [[Chance::EVEN; 24]; LARGE],
+            large: [[[Chance::EVEN; 24]; LARGE]; PHASES + 1],
             heads: [[Chance::EVEN; 3]; 65],
         }
     }
 
-    /// A count of which about `expected` (in 2⁻¹⁶) is expected; `never` if there was none yet.
+    /// A count from `least` to `most`, of which about `expected` (in 2⁻¹⁶) is expected; the phase may be [`NEVER`].
     pub(super) fn code(
         &mut self,
         coder: &mut impl Coder,
+        phase: usize,
         expected: u64,
-        never: bool,
+        (least, most): (u64, u64),
         count: u64,
     ) -> u64 {
         let class = class(expected);
-        if class < SMALL {
-            let chances = &mut self.small[class];
-            let chance = if never { &mut self.never[class] } else { &mut chances[0] };
-            return if coder.bit(chance, count > 0) {
-                self.more(coder, expected, 1, count)
-            } else {
-                0
-            };
+        if class >= SMALL {
+            let about = (expected >> 16) as i64;
+            let off = zigzag((count as i64).wrapping_sub(about));
+            let chances = &mut self.large[phase][(class - SMALL).min(LARGE - 1)];
+            let length = length(coder, chances, off);
+            let off = mantissa(coder, &mut self.heads[length as usize], length, off);
+            let count = about.wrapping_add(unzigzag(off)).max(0) as u64;
+            return count.clamp(least, most);
         }
-        let about = (expected >> 16) as i64;
-        let off = zigzag((count as i64).wrapping_sub(about));
-        let length = length(coder, &mut self.large[(class - SMALL).min(LARGE - 1)], off);
-        let off = mantissa(coder, &mut self.heads[length as usize], length, off);
-        about.wrapping_add(unzigzag(off)).max(0) as u64
-    }
-
-    /// As [`Counts::code`], of one that is at least `known`.
-    pub(super) fn more(
-        &mut self,
-        coder: &mut impl Coder,
-        expected: u64,
-        known: usize,
-        count: u64,
-    ) -> u64 {
-        let chances = &mut self.small[class(expected).min(SMALL - 1)];
-        for (at, chance) in chances.iter_mut().enumerate().skip(known) {
-            if !coder.bit(chance, count > at as u64) {
-                return at as u64;
+        let decided = (DECIDED as u64).min(most);
+        let chances = &mut self.small[phase][class];
+        for at in least..decided {
+            if !coder.bit(&mut chances[at as usize], count > at) {
+                return at;
             }
         }
-        (DECIDED as u64)
-            .saturating_add(self.escaped.code(coder, count.wrapping_sub(DECIDED as u64)))
+        let known = least.max(decided);
+        if known == most {
+            return most;
+        }
+        let more = self.escaped.code(coder, count.wrapping_sub(known));
+        known.saturating_add(more).min(most)
     }
 }

@@ -1,25 +1,30 @@
 //! How histograms are packed where bytes count more than time: the columns of the coarsest tier.
 //!
-//! What a histogram had before a block, and what the block's rows had so far, tell how likely each bucket is to get how
-//! many of a row's values. A row is its number of values, then for each stretch of sixteen buckets whether it has any,
-//! then the counts: decisions of a range coder, whose chances start from Poisson's and learn. A stretch that no row of
-//! the block has costs one decision for all of them.
+//! What a histogram had before a block, and what its rows so far gained, tell how likely each bucket is to get how many of
+//! the next values. A block is told in segments of its rows: first what each of them adds up to, one after the other, as
+//! decisions of a range coder, whose chances start from Poisson's and learn: the number of values, for each stretch of
+//! sixteen buckets whether it has any, and the counts. Then the segments' rows, each segment by itself, so that of a
+//! block only the segment is read through which a window's edge goes: see [`Segment`].
 //!
 //! One walk does both ways ([`Coder`]). It depends on nothing but what was written before, in whole numbers.
 
-use super::counts::{Counts, class};
+use super::counts::{ANY, CROWDED, Counts, FIRSTS, NEVER, RATIOS, class};
 use super::range::{Chance, Coder, Numbers, RangeReader, RangeWriter};
+use super::segment::Segment;
 use super::sparse::{self, Gain};
+use crate::limits::HISTORY_BLOCK_ROWS;
 use crate::{HistogramSnapshot, Precision};
+use std::ops::Range;
 
 /// Buckets of a stretch.
-const STRETCH: usize = 16;
+pub(super) const STRETCH: usize = 16;
+/// Segments of a block, by how many values it has at least, to a power of two: the more there are, the longer it takes to
+/// read a row, and the less a segment costs beside its rows.
+const SEGMENTS: [(u64, usize); 4] = [(17, 8), (14, 4), (12, 2), (0, 1)];
 /// Above this many values, what a histogram had is packed the other way.
 const MOST_BASE: u64 = 1 << 44;
-/// As many values of a row.
-const MOST_ROW: u64 = 1 << 31;
-/// Expected values (in 2⁻¹⁶) from which a stretch is not asked whether it has any.
-const CROWDED: u64 = 2 << 16;
+/// As many values of a block.
+const MOST_VALUES: u64 = 1 << 40;
 /// A value weighs so much in what was seen.
 const SEEN: u64 = 16;
 /// How many values a bucket's neighbours count for when it is guessed what it gets.
@@ -31,9 +36,18 @@ const BEFORE: u64 = 2;
 
 /// Which stretches have buckets, and where their buckets are.
 #[derive(Clone, Debug, Default)]
-struct Stretches(Vec<u32>);
+pub(super) struct Stretches(Vec<u32>);
 
 impl Stretches {
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The first bucket of a stretch.
+    pub(super) fn first_ordinal(&self, at: usize) -> u32 {
+        self.0[at] * STRETCH as u32
+    }
+
     fn code(&mut self, coder: &mut impl Coder, precision: Precision, before: &Stretches) {
         let most = HistogramSnapshot::most_ordinals(precision).div_ceil(STRETCH) as u64;
         let first = self.0.first().copied().map_or(0, u64::from);
@@ -58,8 +72,12 @@ impl Stretches {
 
     /// Those of the buckets, which ascend.
     fn add(&mut self, buckets: &[(u32, u64)]) {
+        let mut last = None;
         for &(ordinal, _) in buckets {
             let stretch = ordinal / STRETCH as u32;
+            if last.replace(stretch) == Some(stretch) {
+                continue;
+            }
             if let Err(at) = self.0.binary_search(&stretch) {
                 self.0.insert(at, stretch);
             }
@@ -68,7 +86,7 @@ impl Stretches {
 
     /// Calls `each` with the place of each bucket among those of all stretches, and its count; buckets of stretches that
     /// are not here are left out.
-    fn places(&self, buckets: &[(u32, u64)], mut each: impl FnMut(usize, u64)) {
+    pub(super) fn places(&self, buckets: &[(u32, u64)], mut each: impl FnMut(usize, u64)) {
         let mut at = 0;
         for &(ordinal, count) in buckets {
             let stretch = ordinal / STRETCH as u32;
@@ -84,17 +102,23 @@ impl Stretches {
 
 /// Of a sum, how far it lies above what the buckets make certain: values lie about the middle of their buckets.
 #[derive(Clone, Debug)]
-struct Sums {
+pub(super) struct Sums {
     regular: Chance,
     places: Numbers,
 }
 
 impl Sums {
-    fn new() -> Sums {
+    pub(super) fn new() -> Sums {
         Sums { regular: Chance::of(0xff00, 8), places: Numbers::NEW }
     }
 
-    fn code(&mut self, coder: &mut impl Coder, precision: Precision, values: u64, gain: &mut Gain) {
+    pub(super) fn code(
+        &mut self,
+        coder: &mut impl Coder,
+        precision: Precision,
+        values: u64,
+        gain: &mut Gain,
+    ) {
         let (least, room) = gain.bounds(precision);
         let above = gain.sum.wrapping_sub(least);
         if !coder.bit(&mut self.regular, above <= room) || room == u128::MAX {
@@ -132,7 +156,7 @@ fn code_base(coder: &mut impl Coder, precision: Precision, gain: &mut Gain) {
         for (cell, ordinal) in cells.iter_mut().zip(stretch * STRETCH as u32..) {
             let [a, b, c] = last;
             let about = ((3 * a + 2 * b + c) << 15) / 3 + (1 << 13);
-            *cell = counts.code(coder, about, false, *cell).min(MOST_BASE);
+            *cell = counts.code(coder, 0, about, (0, MOST_BASE), *cell);
             total = total.saturating_add(*cell);
             last = [*cell, a, b];
             if *cell > 0 {
@@ -143,7 +167,7 @@ fn code_base(coder: &mut impl Coder, precision: Precision, gain: &mut Gain) {
     Sums::new().code(coder, precision, total, gain);
 }
 
-/// What is known of a block's rows.
+/// What is known of a block's segments.
 #[derive(Debug)]
 struct Model {
     precision: Precision,
@@ -153,24 +177,22 @@ struct Model {
     weights: Vec<u32>,
     stretch_weights: Vec<u32>,
     weight: u64,
-    /// The row's counts, by bucket, and which stretches have any. Zero between rows.
+    /// The segment's counts, by bucket, and which stretches have any. Zero between segments.
     cells: Vec<u64>,
     filled: Vec<bool>,
-    gaps: Numbers,
     totals: Counts,
-    /// What rows have on average, in 2⁻¹⁶, and how many there were.
+    /// What the segment before had, in 2⁻¹⁶.
     mean: u64,
-    rows: u64,
     counts: Counts,
     any: [Chance; class(CROWDED) + 1],
-    firsts: [[Chance; Model::RATIOS]; 4],
+    firsts: [[Chance; RATIOS]; 4],
     sums: Sums,
 }
 
 impl Model {
-    const RATIOS: usize = 40;
-
-    fn new(precision: Precision, stretches: Stretches, base: Option<&Gain>, values: u64) -> Model {
+    fn new(precision: Precision, head: Head, base: Option<&Gain>) -> Model {
+        let Head { values, stretches } = head;
+        let mean = (values << 16) / u64::from(HISTORY_BLOCK_ROWS as u32 / segment(values));
         let mut seen = vec![0; stretches.0.len() * STRETCH];
         stretches.places(base.map_or(&[], |base| &base.buckets), |at, count| seen[at] = count);
         let before: u64 = seen.iter().sum();
@@ -187,13 +209,11 @@ impl Model {
             stretches,
             seen,
             weight: 0,
-            gaps: Numbers::NEW,
             totals: Counts::new(),
-            mean: 0,
-            rows: 0,
+            mean,
             counts: Counts::new(),
-            any: super::counts::ANY,
-            firsts: super::counts::FIRSTS,
+            any: ANY[0],
+            firsts: FIRSTS,
             sums: Sums::new(),
         };
         model.weigh();
@@ -232,38 +252,23 @@ impl Model {
         self.weight = self.stretch_weights.iter().map(|&weight| u64::from(weight)).sum();
     }
 
-    /// One row: its place behind the last one, its counts, its sum. `false` where it lies behind `until`.
-    fn code(
-        &mut self,
-        coder: &mut impl Coder,
-        next: u32,
-        row: &mut u32,
-        until: u32,
-        gain: &mut Gain,
-    ) -> bool {
-        let gap = self.gaps.code(coder, u64::from(row.wrapping_sub(next)));
-        *row = next.saturating_add(gap.min(u32::MAX.into()) as u32);
-        if *row >= until {
-            return false;
-        }
+    /// What a segment gained: its counts, its sum.
+    fn code(&mut self, coder: &mut impl Coder, gain: &mut Gain) {
         let mut total = 0;
         self.stretches.places(&gain.buckets, |at, count| {
             (self.cells[at], self.filled[at / STRETCH]) = (count, true);
             total += count;
         });
-        let total = self.totals.code(coder, self.mean, false, total);
-        let total = if self.cells.is_empty() { 0 } else { total.min(MOST_ROW) };
-        self.learn_total(total);
+        let most = if self.cells.is_empty() { 0 } else { MOST_VALUES };
+        let total = self.totals.code(coder, 0, self.mean, (0, most), total);
+        self.mean = total << 16;
         self.code_cells(coder, total);
         self.gather(&mut gain.buckets);
         self.sums.code(coder, self.precision, total, gain);
-        if self.rows.is_power_of_two() || self.rows.is_multiple_of(32) {
-            self.weigh();
-        }
-        true
+        self.weigh();
     }
 
-    /// The row's buckets, which are learned from, and forgotten.
+    /// The segment's buckets, which are learned from, and forgotten.
     fn gather(&mut self, buckets: &mut Vec<(u32, u64)>) {
         buckets.clear();
         for (at, filled) in self.filled.iter_mut().enumerate() {
@@ -280,12 +285,6 @@ impl Model {
                 }
             }
         }
-    }
-
-    fn learn_total(&mut self, total: u64) {
-        self.rows += 1;
-        let by = self.rows.min(16) as i64;
-        self.mean = (self.mean as i64 + ((total << 16) as i64 - self.mean as i64) / by) as u64;
     }
 
     fn code_cells(&mut self, coder: &mut impl Coder, total: u64) {
@@ -315,9 +314,9 @@ impl Model {
                     left
                 } else if none_yet {
                     let ratio = class(share.of(within)).saturating_sub(class(about));
-                    let chance = &mut self.firsts[crowd.min(3)][ratio.min(Model::RATIOS - 1)];
+                    let chance = &mut self.firsts[crowd.min(3)][ratio.min(RATIOS - 1)];
                     if end || coder.bit(chance, *cell > 0) {
-                        let count = self.counts.more(coder, about, 1, *cell);
+                        let count = self.counts.code(coder, 0, about, (1, left), *cell);
                         none_yet = false;
                         share = Share::new(left - count.min(left), rest - own / 2);
                         count
@@ -325,7 +324,8 @@ impl Model {
                         0
                     }
                 } else {
-                    self.counts.code(coder, about, seen[index] == 0, *cell)
+                    let phase = if seen[index] == 0 { NEVER } else { 0 };
+                    self.counts.code(coder, phase, about, (0, left), *cell)
                 };
                 *cell = count.min(left);
                 left -= *cell;
@@ -341,89 +341,190 @@ impl Model {
 
 /// What of the values that are left buckets are expected to get.
 #[derive(Clone, Copy)]
-struct Share(u64);
+pub(super) struct Share(u64);
 
 impl Share {
-    fn new(left: u64, rest: u64) -> Share {
-        Share((left << 32) / rest.max(1))
+    pub(super) fn new(left: u64, rest: u64) -> Share {
+        // Both are far below 2⁶⁴, but not 32 bits below it.
+        let shift = (64 - left.leading_zeros()).saturating_sub(31);
+        Share(((left >> shift) << 32) / (rest >> shift).max(1))
     }
 
     /// In 2⁻¹⁶.
-    fn of(self, weight: u64) -> u64 {
+    pub(super) fn of(self, weight: u64) -> u64 {
         ((u128::from(self.0) * u128::from(weight)) >> 16) as u64
     }
 }
 
-/// Packs what a histogram had when a block began, if it had begun before, and the rows of an open block: some rows at a
-/// time.
+/// What is told before the segments: how many values there are, to a power of two, and which stretches have any.
+#[derive(Debug)]
+struct Head {
+    values: u64,
+    stretches: Stretches,
+}
+
+impl Head {
+    fn code(&mut self, coder: &mut impl Coder, precision: Precision, base: Option<&Gain>) {
+        let octave = u64::from(self.values.max(1).ilog2());
+        let mut numbers = Numbers::NEW;
+        self.values = 1 << numbers.code(coder, octave).min(44);
+        let mut before = Stretches::default();
+        before.add(base.map_or(&[], |base| &base.buckets));
+        self.stretches.code(coder, precision, &before);
+    }
+}
+
+/// How many rows a segment of a block with so many values has.
+fn segment(values: u64) -> u32 {
+    let many = SEGMENTS.iter().find(|(octave, _)| values >> octave > 0).map_or(1, |found| found.1);
+    (HISTORY_BLOCK_ROWS / many) as u32
+}
+
+/// How many of a segment's rows have something: all, mostly.
+fn code_rows(coder: &mut impl Coder, all: &mut Chance, segment: u32, rows: u64) -> u64 {
+    if coder.bit(all, rows == u64::from(segment)) {
+        return segment.into();
+    }
+    coder.one_of(segment, rows.min(u64::from(segment) - 1) as u32).into()
+}
+
+/// What rows gained in all.
+fn whole(stretches: &Stretches, rows: &[(u32, Gain)]) -> Gain {
+    let (mut cells, mut gain) = (vec![0; stretches.len() * STRETCH], Gain::default());
+    for (_, row) in rows {
+        stretches.places(&row.buckets, |at, count| cells[at] += count);
+        gain.sum = gain.sum.wrapping_add(row.sum);
+    }
+    for (at, cells) in cells.chunks_exact(STRETCH).enumerate() {
+        let counted = cells.iter().zip(stretches.first_ordinal(at)..);
+        let counted = counted.filter(|(count, _)| **count > 0);
+        gain.buckets.extend(counted.map(|(&count, ordinal)| (ordinal, count)));
+    }
+    gain
+}
+
+/// Packs what a histogram had when a block began, if it had begun before, and the rows of an open block: some segments at
+/// a time.
 #[derive(Debug)]
 pub(super) struct Packer {
+    precision: Precision,
+    /// What segments add up to.
     coder: RangeWriter,
     model: Model,
-    /// How many of the open block's bytes are packed.
+    all: Chance,
+    stretches: Stretches,
+    /// How many rows a segment has.
+    segment: u32,
+    /// The first row of the next one.
+    first: u32,
+    /// How many of the open block's bytes are packed, and the last row that they have.
     done: usize,
-    /// The row behind the last one that is.
-    next: u32,
     row: u32,
-    /// The row that is coded. Kept for its memory.
-    gain: Gain,
+    /// The segments' rows, each with the row behind its last.
+    pieces: Vec<(u32, Vec<u8>)>,
 }
 
 impl Packer {
     /// `None` if there are more values than this can tell.
     pub(super) fn new(precision: Precision, base: Option<&Gain>, open: &[u8]) -> Option<Packer> {
-        let (mut stretches, mut all, mut values) = (Stretches::default(), 0u64, 0u64);
         let sum = |gain: &Gain| {
             gain.buckets.iter().try_fold(0u64, |sum, bucket| sum.checked_add(bucket.1))
         };
-        let fits = |gain: &Gain, most: u64| sum(gain).is_some_and(|sum| sum <= most);
-        let mut small = base.is_none_or(|base| fits(base, MOST_BASE));
-        sparse::rows(open, |_, gain| {
-            small &= fits(gain, MOST_ROW);
-            all += 1;
-            values = values.saturating_add(sum(gain).unwrap_or(0));
-            stretches.add(&gain.buckets);
-        });
-        if !small {
+        if base.is_some_and(|base| sum(base).is_none_or(|sum| sum > MOST_BASE)) {
             return None;
         }
+        let (mut stretches, mut values) = (Stretches::default(), Some(0u64));
+        sparse::rows(open, |_, gain| {
+            values = values.zip(sum(gain)).and_then(|(values, more)| values.checked_add(more));
+            stretches.add(&gain.buckets);
+        });
+        let mut head = Head { values: values.filter(|values| *values <= MOST_VALUES)?, stretches };
         let mut coder = RangeWriter::new();
         coder.one_of(2, base.is_some().into());
         if let Some(base) = base {
             code_base(&mut coder, precision, &mut base.clone());
         }
-        let (_, values) = code_head(&mut coder, precision, (all, values), base, &mut stretches);
-        let model = Model::new(precision, stretches, base, values);
-        Some(Packer { coder, model, done: 0, next: 0, row: 0, gain: Gain::default() })
+        head.code(&mut coder, precision, base);
+        let (segment, stretches) = (segment(head.values), head.stretches.clone());
+        let model = Model::new(precision, head, base);
+        Some(Packer {
+            precision,
+            coder,
+            model,
+            all: ALL,
+            stretches,
+            segment,
+            first: 0,
+            done: 0,
+            row: 0,
+            pieces: Vec::new(),
+        })
     }
 
-    /// Packs rows of the same open block until they are about so many bytes more; how many bytes they were: none when all
-    /// is packed.
+    /// Packs segments of the same open block until their rows are about so many bytes more; how many bytes they were, one at
+    /// least: none when all is packed.
     pub(super) fn advance(&mut self, open: &[u8], bytes: usize) -> usize {
         let from = self.done;
-        while self.done < open.len() && self.done - from < bytes {
-            let mut rest = &open[self.done..];
-            self.row = self.row.wrapping_add(sparse::take(&mut rest, &mut self.gain));
-            self.done = open.len() - rest.len();
-            let mut row = self.row;
-            self.model.code(&mut self.coder, self.next, &mut row, u32::MAX, &mut self.gain);
-            self.next = self.row.wrapping_add(1);
+        if self.first >= HISTORY_BLOCK_ROWS as u32 {
+            return 0;
         }
-        self.done - from
+        while self.first < HISTORY_BLOCK_ROWS as u32 && self.done - from < bytes {
+            self.pack_segment(open);
+        }
+        (self.done - from).max(1)
+    }
+
+    fn pack_segment(&mut self, open: &[u8]) {
+        let (mut next, end) = (self.first, self.first + self.segment);
+        self.first = end;
+        let mut rows = Vec::new();
+        while self.done < open.len() {
+            let (mut rest, mut gain) = (&open[self.done..], Gain::default());
+            let row = self.row.wrapping_add(sparse::take(&mut rest, &mut gain));
+            if row >= end {
+                break;
+            }
+            (self.row, self.done) = (row, open.len() - rest.len());
+            rows.push((row, gain));
+        }
+        let many = code_rows(&mut self.coder, &mut self.all, self.segment, rows.len() as u64);
+        if many == 0 {
+            return;
+        }
+        let mut whole = whole(&self.stretches, &rows);
+        let mut part = Segment::new(self.precision, &self.stretches, many, &whole);
+        self.model.code(&mut self.coder, &mut whole);
+        let mut coder = RangeWriter::new();
+        for (row, gain) in &mut rows {
+            part.code(&mut coder, next, row, u32::MAX, gain);
+            next = *row + 1;
+        }
+        self.pieces.push((end, coder.finish()));
     }
 
     pub(super) fn finish(self) -> Vec<u8> {
-        self.coder.finish()
+        let (mut out, main) = (Vec::new(), self.coder.finish());
+        for (end, piece) in std::iter::once((0, main)).chain(self.pieces) {
+            if end < HISTORY_BLOCK_ROWS as u32 {
+                sparse::varint(&mut out, piece.len() as u128);
+            }
+            out.extend(piece);
+        }
+        out
     }
 
     /// Bytes that it takes until it has finished.
     pub(super) fn heap(&self) -> usize {
         let cells = self.model.cells.capacity() + self.model.seen.capacity();
-        let stretches = 8 * self.model.filled.capacity() + 4 * self.model.weights.capacity();
+        let stretches = self.stretches.0.capacity() + self.model.stretches.0.capacity();
+        let weights = self.model.weights.capacity() + self.model.stretch_weights.capacity();
+        let pieces: usize = self.pieces.iter().map(|(_, piece)| piece.capacity()).sum();
         size_of::<Packer>()
             + 8 * cells
-            + stretches
-            + 16 * self.gain.buckets.capacity()
+            + 4 * (stretches + weights)
+            + self.model.filled.capacity()
+            + size_of::<(u32, Vec<u8>)>() * self.pieces.capacity()
+            + pieces
             + self.coder.heap()
     }
 }
@@ -435,24 +536,6 @@ pub(super) fn pack(precision: Precision, base: Option<&Gain>, open: &[u8]) -> Op
     Some(packer.finish())
 }
 
-/// What comes between what a histogram had and the rows: how many rows and values (to a power of two) there are, and
-/// which stretches have any.
-fn code_head(
-    coder: &mut impl Coder,
-    precision: Precision,
-    (rows, values): (u64, u64),
-    base: Option<&Gain>,
-    stretches: &mut Stretches,
-) -> (u64, u64) {
-    let mut numbers = Numbers::NEW;
-    let rows = numbers.code(coder, rows);
-    let values = 1 << numbers.code(coder, values.max(1).ilog2().into()).min(44);
-    let mut before = Stretches::default();
-    before.add(base.map_or(&[], |base| &base.buckets));
-    stretches.code(coder, precision, &before);
-    (rows, values)
-}
-
 /// A packed block, opened for reading.
 #[derive(Debug)]
 pub(super) struct Dense<'a> {
@@ -460,35 +543,81 @@ pub(super) struct Dense<'a> {
     pub(super) base: Option<Gain>,
     precision: Precision,
     reader: RangeReader<'a>,
+    /// The segments' rows.
+    pieces: &'a [u8],
 }
 
 impl<'a> Dense<'a> {
-    pub(super) fn open(bytes: &'a [u8], precision: Precision) -> Self {
-        let mut reader = RangeReader::new(bytes);
+    pub(super) fn open(mut bytes: &'a [u8], precision: Precision) -> Self {
+        let mut reader = RangeReader::new(take_piece(&mut bytes, 0));
         let base = (reader.one_of(2, 0) == 1).then(|| {
             let mut gain = Gain::default();
             code_base(&mut reader, precision, &mut gain);
             gain
         });
-        Dense { base, precision, reader }
+        Dense { base, precision, reader, pieces: bytes }
     }
 
     /// Calls `each` with the rows up to `until`, exclusive, in which something was added, and what.
-    pub(super) fn rows(mut self, until: u32, mut each: impl FnMut(u32, &Gain)) {
-        let (base, mut stretches) = (self.base.as_ref(), Stretches::default());
-        let coder = &mut self.reader;
-        let (all, values) = code_head(coder, self.precision, (0, 0), base, &mut stretches);
-        let mut model = Model::new(self.precision, stretches, base, values);
-        let (mut next, mut row, mut gain) = (0u32, 0, Gain::default());
-        for _ in 0..all {
-            gain.clear();
-            if !model.code(coder, next, &mut row, until, &mut gain) {
-                return;
+    pub(super) fn rows(self, until: u32, each: impl FnMut(u32, &Gain)) {
+        self.walk(0..until, false, each);
+    }
+
+    /// Calls `each` with what was added in these rows, in a few parts.
+    pub(super) fn gained(self, rows: Range<u32>, mut each: impl FnMut(&Gain)) {
+        self.walk(rows, true, |_, gain| each(gain));
+    }
+
+    /// Calls `each` with rows, or if `joined` with segments that lie within `asked`: the first row, and what was added.
+    fn walk(mut self, asked: Range<u32>, joined: bool, mut each: impl FnMut(u32, &Gain)) {
+        let (base, coder) = (self.base.as_ref(), &mut self.reader);
+        let mut head = Head { values: 0, stretches: Stretches::default() };
+        head.code(coder, self.precision, base);
+        let (segment, stretches) = (segment(head.values), head.stretches.clone());
+        let (mut model, mut all) = (Model::new(self.precision, head, base), ALL);
+        let (mut whole, mut gain) = (Gain::default(), Gain::default());
+        for first in (0..(HISTORY_BLOCK_ROWS as u32).min(asked.end)).step_by(segment as usize) {
+            let many = code_rows(coder, &mut all, segment, 0);
+            if many == 0 {
+                continue;
             }
-            each(row, &gain);
-            next = row.saturating_add(1);
+            whole.clear();
+            model.code(coder, &mut whole);
+            let end = first + segment;
+            let piece = take_piece(&mut self.pieces, end);
+            if end <= asked.start {
+                continue;
+            }
+            if joined && asked.start <= first && end <= asked.end {
+                each(first, &whole);
+                continue;
+            }
+            let mut rows = Segment::new(self.precision, &stretches, many, &whole);
+            let (mut coder, mut next, mut row) = (RangeReader::new(piece), first, 0);
+            gain.clear();
+            while rows.code(&mut coder, next, &mut row, end.min(asked.end), &mut gain) {
+                if row >= asked.start {
+                    each(row, &gain);
+                }
+                next = row.saturating_add(1);
+                gain.clear();
+            }
         }
     }
+}
+
+/// How likely it is that all rows of a segment have something.
+const ALL: Chance = Chance::of(0xe000, 2);
+
+/// The next piece, up to which row it tells. It begins with its length, unless it is of the block's last rows.
+fn take_piece<'a>(bytes: &mut &'a [u8], end: u32) -> &'a [u8] {
+    if end >= HISTORY_BLOCK_ROWS as u32 {
+        return std::mem::take(bytes);
+    }
+    let length = sparse::take_varint(bytes).min(bytes.len() as u128) as usize;
+    let (piece, rest) = bytes.split_at(length);
+    *bytes = rest;
+    piece
 }
 
 #[cfg(test)]
@@ -496,6 +625,7 @@ mod tests {
     use super::*;
     use proptest::collection::{btree_map, vec};
     use proptest::prelude::*;
+    use std::collections::BTreeMap;
 
     /// Buckets about a place, of small counts and of some that are as large as can be.
     fn gain() -> impl Strategy<Value = Gain> {
@@ -517,8 +647,7 @@ mod tests {
     fn fit(precision: Precision, mut gain: Gain, middle: bool, most: u64) -> Gain {
         let ordinals = HistogramSnapshot::most_ordinals(precision) as u32;
         let place = |(ordinal, count): (u32, u64)| (ordinal % ordinals, count.min(most));
-        let buckets: std::collections::BTreeMap<_, _> =
-            gain.buckets.into_iter().map(place).collect();
+        let buckets: BTreeMap<_, _> = gain.buckets.into_iter().map(place).collect();
         gain.buckets = buckets.into_iter().collect();
         if middle {
             let (least, room) = gain.bounds(precision);
@@ -545,13 +674,30 @@ mod tests {
             last = *row;
         }
         let bytes = pack(precision, base, &open)?;
-        let mut by_the_row = Packer::new(precision, base, &open)?;
-        while by_the_row.advance(&open, 1) > 0 {}
-        assert_eq!(by_the_row.finish(), bytes);
+        let mut by_segment = Packer::new(precision, base, &open)?;
+        while by_segment.advance(&open, 1) > 0 {}
+        assert_eq!(by_segment.finish(), bytes);
         let (found, all) = read(&bytes, precision);
         assert_eq!(found.as_ref(), base);
         assert_eq!(all, rows);
+        for asked in [0..240, 0..30, 17..18, 59..61, 30..210, 100..240, 239..240, 30..30] {
+            let within = rows.iter().filter(|row| asked.contains(&row.0)).map(|row| &row.1);
+            let mut found = Vec::new();
+            let packed = Dense::open(&bytes, precision);
+            packed.gained(asked.clone(), |gain| found.push(gain.clone()));
+            assert_eq!(added(&found), added(within), "{asked:?}");
+        }
         Some(bytes.len())
+    }
+
+    /// What gains add up to.
+    fn added<'a>(gains: impl IntoIterator<Item = &'a Gain>) -> (BTreeMap<u32, u64>, u128) {
+        let (mut counts, mut sum) = (BTreeMap::new(), 0u128);
+        for gain in gains {
+            gain.buckets.iter().for_each(|(at, count)| *counts.entry(*at).or_insert(0) += count);
+            sum = sum.wrapping_add(gain.sum);
+        }
+        (counts, sum)
     }
 
     const PRECISIONS: [Precision; 3] = [Precision::One, Precision::Two, Precision::Three];
@@ -574,8 +720,8 @@ mod tests {
     fn more_values_than_it_tells_are_left_to_others() {
         let many = |count| Gain { buckets: vec![(3, count)], sum: 0 };
         for precision in PRECISIONS {
-            assert!(round_trip(precision, None, &[(0, many(MOST_ROW))]).is_some());
-            assert_eq!(round_trip(precision, None, &[(0, many(MOST_ROW + 1))]), None);
+            assert!(round_trip(precision, None, &[(0, many(MOST_VALUES))]).is_some());
+            assert_eq!(round_trip(precision, None, &[(0, many(MOST_VALUES + 1))]), None);
             assert!(round_trip(precision, Some(&many(MOST_BASE)), &[(0, many(1))]).is_some());
             assert_eq!(round_trip(precision, Some(&many(MOST_BASE + 1)), &[(0, many(1))]), None);
             let both = Gain { buckets: vec![(3, u64::MAX), (4, u64::MAX)], sum: 0 };
@@ -590,7 +736,9 @@ mod tests {
         fn what_was_packed_is_read(
             figures in 0usize..3,
             base in proptest::option::of(gain()),
-            rows in vec((0u32..3, gain(), any::<bool>()), 0..40),
+            apart in prop_oneof![0u32..3, 3u32..20],
+            rows in vec((any::<u32>(), gain(), any::<bool>()), 0..40),
+            most in prop_oneof![Just(1u64 << 24), Just(3)],
         ) {
             let precision = PRECISIONS[figures];
             let base = base.map(|base| fit(precision, base, true, 1 << 40));
@@ -598,9 +746,10 @@ mod tests {
             let rows: Vec<_> = rows
                 .into_iter()
                 .map(|(gap, gain, middle)| {
-                    at += 1 + gap;
-                    (at, fit(precision, gain, middle, 1 << 24))
+                    at += 1 + gap % (apart + 1);
+                    (at, fit(precision, gain, middle, most))
                 })
+                .filter(|row| row.0 < 240)
                 .collect();
             prop_assert!(round_trip(precision, base.as_ref(), &rows).is_some());
         }

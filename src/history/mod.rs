@@ -88,6 +88,7 @@ mod pieces;
 mod range;
 mod reading;
 mod scalars;
+mod segment;
 mod series;
 mod settings;
 #[cfg(feature = "promql")]

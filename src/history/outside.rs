@@ -5,6 +5,8 @@ use super::sparse::{self, Gain, Packed};
 use super::{History, OwnMetrics, Shared, Store, log};
 use crate::limits::HISTORY_BLOCK_ROWS;
 use crate::{HistogramSnapshot, Precision};
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 /// Buckets by ordinal, ascending, with counts above zero; and the sum.
@@ -56,6 +58,19 @@ pub fn unpack(figures: u8, bytes: &[u8], dense: bool) -> (Option<Part>, Vec<(u32
         base
     };
     (base, rows)
+}
+
+/// What some of the rows that [`pack`] wrote the dense way add up to.
+pub fn gained(figures: u8, bytes: &[u8], rows: Range<u32>) -> Part {
+    let (mut buckets, mut sum) = (BTreeMap::new(), 0u128);
+    Dense::open(bytes, precision(figures)).gained(rows, |gain| {
+        for &(ordinal, count) in &gain.buckets {
+            let cell = buckets.entry(ordinal).or_insert(0u64);
+            *cell = cell.wrapping_add(count);
+        }
+        sum = sum.wrapping_add(gain.sum);
+    });
+    (buckets.into_iter().collect(), sum)
 }
 
 /// Packs numbers, counts or the bits of floats.

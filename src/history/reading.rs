@@ -88,48 +88,65 @@ impl Reading {
     pub(super) fn gained(&self, after: i64, to: i64) -> Total {
         let precision = self.key.definition.precision;
         let mut total = Total::default();
+        let base = |chunk: &Chunk| chunk.base(precision).unwrap_or_default();
+        // What this part begins with is to be added. Where the next block's beginning is, too, neither is looked at.
+        let mut owed = None;
         for (index, (part, chunk)) in self.parts().enumerate() {
             let Some(chunk) = chunk else { continue };
             let rows = part.times.len();
-            let mut lo = part.lo.max(part.times.partition_point(|&time| time <= after));
-            // The first row that is kept, and none before it: what it gained lies before the window's bounds.
-            let first = index == 0 && part.times[part.lo] > after;
-            let goes_on = |run: Run| run.origin == Origin::Continues || usize::from(run.start) < lo;
-            let mut runs = chunk
-                .runs(part.block, rows)
-                .filter(|run| run.end() > lo && usize::from(run.start) <= lo);
-            lo += usize::from(first && runs.next().is_some_and(goes_on));
+            let lo = self.first_counted(index, after);
             let hi = part.hi.min(part.times.partition_point(|&time| time <= to));
-            let to_its_end = hi == rows && chunk.is_whole(part.block, rows);
-            let next = self
-                .rows
-                .parts
-                .get(index + 1)
-                .zip(self.columns.get(index + 1).and_then(Option::as_ref));
-            match next {
+            let is_owed = owed == Some(index);
+            if hi == rows && self.goes_on_behind(index) {
                 // What was gained to the end of a block is what the next one begins with, less what this one did and
                 // what its rows before had.
-                Some((next, then))
-                    if to_its_end
-                        && (next.tier, next.block) == (part.tier, part.block + 1)
-                        && then.continues(next.block) =>
-                {
-                    if chunk.last < next.block {
-                        total.add(&then.base(precision).unwrap_or_default());
-                        total.sub(&chunk.base(precision).unwrap_or_default());
-                        if lo > 0 {
-                            chunk.gains(part.block, precision, lo, |_, gain| total.sub(gain));
-                        }
-                    }
+                if !is_owed {
+                    total.sub(&base(chunk));
                 }
-                _ => chunk.gains(part.block, precision, hi, |row, gain| {
-                    if row >= lo {
-                        total.add(gain);
-                    }
-                }),
+                if lo > 0 {
+                    chunk.gained(part.block, precision, 0..lo, |gain| total.sub(gain));
+                }
+                owed = Some(index + 1);
+            } else {
+                if is_owed {
+                    total.add(&base(chunk));
+                }
+                if lo < hi {
+                    chunk.gained(part.block, precision, lo..hi, |gain| total.add(gain));
+                }
             }
         }
         total
+    }
+
+    /// The first row of a part of which a window that begins after `after` has what was gained in it.
+    fn first_counted(&self, index: usize, after: i64) -> usize {
+        let (part, chunk) = (&self.rows.parts[index], &self.columns[index]);
+        let lo = part.lo.max(part.times.partition_point(|&time| time <= after));
+        // The first row that is kept, and none before it: what it gained lies before the window's bounds.
+        if index > 0 || part.times[part.lo] <= after {
+            return lo;
+        }
+        let goes_on = |run: Run| run.origin == Origin::Continues || usize::from(run.start) < lo;
+        let runs = chunk.iter().flat_map(|chunk| chunk.runs(part.block, part.times.len()));
+        let mut at = runs.filter(|run| run.end() > lo && usize::from(run.start) <= lo);
+        lo + usize::from(at.next().is_some_and(goes_on))
+    }
+
+    /// Whether a series is in a part's block to its end without a break, and goes on in the next one: then all that the
+    /// block's rows gained is the difference between what the two begin with.
+    fn goes_on_behind(&self, index: usize) -> bool {
+        let (part, next) = (&self.rows.parts[index], self.rows.parts.get(index + 1));
+        let then = self.columns.get(index + 1).and_then(Option::as_ref);
+        let (Some(chunk), Some((next, then))) = (&self.columns[index], next.zip(then)) else {
+            return false;
+        };
+        let rows = part.times.len();
+        let mut runs = chunk.runs(part.block, rows);
+        let unbroken = runs.next().is_some_and(|run| run.end() == rows) && runs.next().is_none();
+        unbroken
+            && (next.tier, next.block) == (part.tier, part.block + 1)
+            && then.continues(next.block)
     }
 
     /// Calls `each` with the rows of parts from `first` on in which a histogram was there: the time, and all that it

@@ -116,20 +116,20 @@ pub(super) fn rows(mut bytes: &[u8], mut each: impl FnMut(u32, &Gain)) {
 
 /// Reads the next row of an open block's bytes: how many rows after the last one it is.
 pub(super) fn take(bytes: &mut &[u8], gain: &mut Gain) -> u32 {
-    let rows = take_varint(bytes) as u32;
-    let length = take_varint(bytes) as usize;
+    let rows = take_short(bytes) as u32;
+    let length = take_short(bytes) as usize;
     gain.buckets.clear();
     let mut next = 0u32;
     for _ in 0..length {
-        let ordinal = next.wrapping_add(take_varint(bytes) as u32);
-        gain.buckets.push((ordinal, take_varint(bytes) as u64));
+        let ordinal = next.wrapping_add(take_short(bytes) as u32);
+        gain.buckets.push((ordinal, take_short(bytes)));
         next = ordinal.wrapping_add(1);
     }
     gain.sum = take_varint(bytes);
     rows
 }
 
-fn varint(out: &mut Vec<u8>, mut value: u128) {
+pub(super) fn varint(out: &mut Vec<u8>, mut value: u128) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -137,7 +137,18 @@ fn varint(out: &mut Vec<u8>, mut value: u128) {
     out.push(value as u8);
 }
 
-fn take_varint(bytes: &mut &[u8]) -> u128 {
+/// One that is most often a single byte.
+fn take_short(bytes: &mut &[u8]) -> u64 {
+    match **bytes {
+        [byte @ 0..0x80, ref rest @ ..] => {
+            *bytes = rest;
+            byte.into()
+        }
+        _ => take_varint(bytes) as u64,
+    }
+}
+
+pub(super) fn take_varint(bytes: &mut &[u8]) -> u128 {
     let mut value = 0;
     for shift in (0..128).step_by(7) {
         let Some((&byte, rest)) = bytes.split_first() else { break };
@@ -304,7 +315,7 @@ impl<'a> Packed<'a> {
         let codes = parameters(&mut self.reader);
         let (mut row, mut gain) = (0u32, Gain::default());
         for _ in 0..all.min(until.into()) {
-            row = row.wrapping_add(self.reader.rice(codes.rows) as u32);
+            row = row.saturating_add(self.reader.rice(codes.rows).min(u32::MAX.into()) as u32);
             if row >= until {
                 return;
             }

@@ -28,6 +28,9 @@ pub(crate) fn eval(
     if matches!(expr.op, AggregateOp::Topk | AggregateOp::Bottomk) {
         return ranked(evaluation, expr.op, &lines, groups, &param, steps);
     }
+    if expr.op == AggregateOp::Limitk {
+        return limited(evaluation, lines, groups, &param, steps);
+    }
     let mut out = Vec::with_capacity(groups.len());
     for (labels, members) in groups {
         let mut totals: Vec<Option<Total>> = Vec::new();
@@ -232,7 +235,31 @@ fn ranked(
     Ok(out)
 }
 
-/// How many series `topk` and `bottomk` keep.
+/// `limitk`: of each group, at each step, the first series that have a sample.
+fn limited(
+    evaluation: &mut Evaluation<'_>,
+    mut lines: Vec<Line>,
+    groups: Vec<(Labels, Vec<usize>)>,
+    param: &[f64],
+    steps: &Steps,
+) -> Result<Vec<Line>, QueryError> {
+    let wanted = param.iter().map(|param| kept(*param)).collect::<Result<Vec<_>, _>>()?;
+    for (_, members) in groups {
+        let mut taken = vec![0; steps.count];
+        for member in members {
+            evaluation.worked(lines[member].points.len())?;
+            lines[member].points.retain(|point| {
+                let step = point.step as usize;
+                taken[step] += 1;
+                taken[step] <= wanted.get(step).copied().unwrap_or(0)
+            });
+        }
+    }
+    lines.retain(|line| !line.points.is_empty());
+    Ok(lines)
+}
+
+/// How many series `topk`, `bottomk` and `limitk` keep.
 fn kept(param: f64) -> Result<usize, QueryError> {
     // The first number beyond a signed 64-bit integer.
     const BEYOND: f64 = 9_223_372_036_854_775_808.0;

@@ -44,7 +44,8 @@
 //!
 //! Selectors with all matchers, ranges, `offset` (negative, too), `@` with `start()` and `end()`, subqueries; arithmetic,
 //! comparison with `bool`, `and or unless`, `on`, `ignoring`, `group_left`, `group_right`; all aggregations of 2.42 (`sum avg
-//! min max count group stddev stdvar quantile topk bottomk count_values`) with `by` and `without`. Functions:
+//! min max count group stddev stdvar quantile topk bottomk count_values`) and `limitk` of Prometheus 3 (of each group the first
+//! series by their labels, where theirs are any), with `by` and `without`. Functions:
 //!
 //! | function | numbers | histograms |
 //! |---|---|---|
@@ -52,6 +53,8 @@
 //! | `delta` | yes | yes |
 //! | `irate idelta deriv predict_linear holt_winters` (also by its new name `double_exponential_smoothing`) | yes | left out |
 //! | `avg_over_time sum_over_time last_over_time` | yes | yes (Prometheus: from 2.44 on) |
+//! | `first_over_time ts_of_first_over_time ts_of_last_over_time` (of Prometheus 3) | yes | yes |
+//! | `mad_over_time ts_of_min_over_time ts_of_max_over_time` (of Prometheus 3) | yes | left out |
 //! | `count_over_time present_over_time absent_over_time` | yes | yes |
 //! | `min_over_time max_over_time stddev_over_time stdvar_over_time quantile_over_time` | yes | left out |
 //! | `resets changes` | yes | yes (Prometheus: from 2.44 on) |
@@ -64,9 +67,10 @@
 //! | `absent vector time timestamp` | yes | yes |
 //! | `scalar` | yes | NaN |
 //! | `sort sort_desc` | yes | left out |
+//! | `sort_by_label sort_by_label_desc` (of Prometheus 3) | yes | yes |
 //! | `year month day_of_month day_of_week day_of_year days_in_month hour minute` | yes, UTC | left out |
-//! | `sort_by_label sort_by_label_desc mad_over_time first_over_time ts_of_*_over_time histogram_stddev histogram_stdvar histogram_quantiles info start end step range min_of max_of integral start_timestamp` | not supported | not supported |
-//! | the aggregations `limitk limit_ratio`; the modifiers `fill*`, `smoothed`, `anchored`; arithmetic in durations; `or` between matchers | not supported | not supported |
+//! | `histogram_stddev histogram_stdvar histogram_quantiles info start end step range min_of max_of integral start_timestamp` | not supported | not supported |
+//! | the aggregation `limit_ratio`; the modifiers `fill*`, `smoothed`, `anchored`; arithmetic in durations; `or` between matchers | not supported | not supported |
 //!
 //! What is not supported is a [`QueryError`] that names it. Histograms can be added and subtracted, multiplied with and divided
 //! by numbers, negated, summed, averaged, counted and grouped; anything else leaves them out of the result, as Prometheus 3 does.

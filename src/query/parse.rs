@@ -239,6 +239,7 @@ fn aggregate(expr: &AggregateExpr, depth: usize) -> Result<Aggregate, QueryError
         token::T_QUANTILE => AggregateOp::Quantile,
         token::T_TOPK => AggregateOp::Topk,
         token::T_BOTTOMK => AggregateOp::Bottomk,
+        token::T_LIMITK => AggregateOp::Limitk,
         token::T_COUNT_VALUES => AggregateOp::CountValues,
         _ => return Err(QueryError::unsupported(format!("the aggregation {}", expr.op))),
     };

@@ -221,6 +221,7 @@ pub(crate) enum AggregateOp {
     Quantile,
     Topk,
     Bottomk,
+    Limitk,
     CountValues,
 }
 

@@ -136,14 +136,96 @@ fn windows_can_be_open_on_the_left() {
     assert_eq!(ask_with("g offset -10s", &closed).len(), 1);
 }
 
+/// The functions of Prometheus 3: by its documentation.
+#[test]
+fn windows_have_first_samples_times_and_median_deviations() {
+    let nan = f64::NAN;
+    let samples = [(10_000, 4.0), (20_000, 9.0), (30_000, 1.0), (40_000, 9.0), (50_000, 6.0)];
+    let memory = memory()
+        .with(&[("__name__", "w"), ("job", "a")], &samples)
+        .with(&[("__name__", "n"), ("job", "a")], &[(40_000, nan), (50_000, 2.0), (60_000, nan)])
+        .with(&[("__name__", "v"), ("job", "a")], &[(30_000, nan), (40_000, nan)]);
+    let ask = |text: &str| -> Vec<(String, f64)> {
+        match Query::parse(text).unwrap().instant(&memory, 60_000, &Settings::default()).unwrap() {
+            Answer::Vector(samples) => samples
+                .into_iter()
+                .map(|one| (one.labels.to_string(), one.value.as_float().expect("a number")))
+                .collect(),
+            other => panic!("{text}: {other:?}"),
+        }
+    };
+    let unnamed = |value: f64| vec![("{job=\"a\"}".to_owned(), value)];
+    assert_eq!(ask("first_over_time(w[1m])"), [("w{job=\"a\"}".to_owned(), 4.0)]);
+    assert_eq!(ask("first_over_time(w[30s])"), [("w{job=\"a\"}".to_owned(), 1.0)]);
+    assert_eq!(ask("ts_of_first_over_time(w[30s])"), unnamed(30.0));
+    assert_eq!(ask("ts_of_last_over_time(w[1m])"), unnamed(50.0));
+    assert_eq!(ask("ts_of_min_over_time(w[1m])"), unnamed(30.0));
+    assert_eq!(ask("ts_of_max_over_time(w[1m])"), unnamed(40.0), "the last of equals");
+    // The median is 6; its distances are 2, 3, 5, 3 and 0.
+    assert_eq!(ask("mad_over_time(w[1m])"), unnamed(3.0));
+    // Of 9, 6: 7.5, and twice 1.5.
+    assert_eq!(ask("mad_over_time(w[20s])"), unnamed(1.5));
+    // NaN is beaten by every number, and beats none.
+    assert_eq!(ask("ts_of_max_over_time(n[1m])"), unnamed(50.0));
+    assert_eq!(ask("ts_of_min_over_time(n[1m])"), unnamed(50.0));
+    assert_eq!(ask("ts_of_min_over_time(v[1m])"), unnamed(40.0), "of nothing but NaN the last");
+    assert_eq!(ask("ts_of_first_over_time(h[20s])"), unnamed(40.0));
+    assert_eq!(ask("ts_of_last_over_time(h[20s])"), unnamed(60.0));
+    for nothing in ["mad_over_time(h[1m])", "ts_of_min_over_time(h[1m])", "first_over_time(w[5s])"]
+    {
+        assert_eq!(ask(nothing), [], "{nothing}");
+    }
+    let first = of(&[(0.0, 1.0, 6.0), (1.0, 4.0, 12.0)], 30.0);
+    assert_eq!(histogram("first_over_time(h[20s])"), first);
+}
+
+#[test]
+fn series_are_sorted_by_labels_and_limited() {
+    let hosts = [("n10", "b"), ("n2", "b"), ("n1", "a"), ("n02", "a"), ("m", "c"), ("", "d")];
+    let memory = hosts.iter().fold(Memory::default(), |memory, (host, zone)| {
+        memory.with(&[("__name__", "up"), ("host", host), ("zone", zone)], &[(60_000, 1.0)])
+    });
+    let memory = memory.with_histograms(
+        &[("__name__", "up"), ("host", "n3"), ("zone", "b")],
+        &[(60_000, of(&[(1.0, 2.0, 4.0)], 6.0))],
+    );
+    let hosts = |text: &str| -> Vec<String> {
+        match Query::parse(text).unwrap().instant(&memory, 60_000, &Settings::default()).unwrap() {
+            Answer::Vector(samples) => samples
+                .into_iter()
+                .map(|one| one.labels.get("host").unwrap_or_default().to_owned())
+                .collect(),
+            other => panic!("{text}: {other:?}"),
+        }
+    };
+    let by_host = ["", "m", "n1", "n02", "n2", "n3", "n10"];
+    assert_eq!(hosts("sort_by_label(up, \"host\")"), by_host);
+    let mut other_way = by_host;
+    other_way.reverse();
+    assert_eq!(hosts("sort_by_label_desc(up, \"host\")"), other_way);
+    // Of one zone, by the next label; then by all of them, where 10 stands before 2.
+    let by_zone = ["n1", "n02", "n2", "n3", "n10", "m", ""];
+    assert_eq!(hosts("sort_by_label(up, \"zone\", \"host\")"), by_zone);
+    let by_all = ["n02", "n1", "n10", "n2", "n3", "m", ""];
+    assert_eq!(hosts("sort_by_label(up, \"zone\")"), by_all);
+    assert_eq!(hosts("limitk(2, up)").len(), 2);
+    assert_eq!(hosts("sort_by_label(limitk by (zone) (1, up), \"zone\")"), ["n02", "n10", "m", ""]);
+    assert_eq!(hosts("limitk(20, up)").len(), 7, "with the histogram");
+    assert_eq!(hosts("limitk(0, up)").len() + hosts("limitk(-1, up)").len(), 0);
+    for refused in ["limitk(NaN, up)", "limitk(1e19, up)"] {
+        let query = Query::parse(refused).unwrap();
+        let error = query.instant(&memory, 60_000, &Settings::default()).unwrap_err();
+        assert!(error.to_string().contains("overflows int64"), "{refused}: {error}");
+    }
+    assert!(Query::parse("sort_by_label(up)").is_err());
+}
+
 #[test]
 fn what_is_not_supported_is_named() {
     for (text, name) in [
-        ("mad_over_time(g[5m])", "mad_over_time()"),
-        ("sort_by_label(g, \"job\")", "sort_by_label()"),
         ("histogram_stddev(h)", "histogram_stddev()"),
         ("info(g)", "info()"),
-        ("limitk(1, g)", "limitk"),
+        ("limit_ratio(0.5, g)", "limit_ratio"),
         ("g{job=\"a\" or job=\"b\"}", "`or`"),
         ("g + fill(0) g", "fill"),
     ] {

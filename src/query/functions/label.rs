@@ -8,6 +8,7 @@ use super::super::plan::Node;
 use super::super::value::{Line, Point, Steps, assemble};
 use super::number::is_label_name;
 use crate::limits::MAX_LABEL_VALUE_BYTES;
+use std::cmp::Ordering;
 
 fn text(node: &Node) -> &str {
     match node {
@@ -78,6 +79,58 @@ pub(crate) fn join(
         line.labels = with(&line.labels, to, &value)?;
     }
     assemble(lines)
+}
+
+/// `sort_by_label` and `sort_by_label_desc`, in an instant query; a range query has no use for them.
+pub(crate) fn sorted(
+    evaluation: &mut Evaluation<'_>,
+    args: &[Node],
+    steps: &Steps,
+    descending: bool,
+) -> Result<Vec<Line>, QueryError> {
+    let mut lines = evaluation.vector(&args[0], steps)?;
+    let names: Vec<_> = args[1..].iter().map(text).collect();
+    let ascending = |a: &Line, b: &Line| {
+        let by_label = names.iter().map(|name| {
+            let [a, b] = [a, b].map(|line| line.labels.get(name).unwrap_or_default());
+            natural(a, b)
+        });
+        by_label.fold(Ordering::Equal, Ordering::then).then_with(|| a.labels.cmp(&b.labels))
+    };
+    if steps.count == 1 {
+        evaluation.worked(lines.len())?;
+        lines.sort_by(|a, b| if descending { ascending(b, a) } else { ascending(a, b) });
+    }
+    Ok(lines)
+}
+
+/// Compares texts piece by piece, digits as the numbers that they are: `n2` before `n10`.
+fn natural(a: &str, b: &str) -> Ordering {
+    let (mut a, mut b) = (a, b);
+    while !a.is_empty() && !b.is_empty() {
+        let (mine, theirs);
+        (mine, a) = piece(a);
+        (theirs, b) = piece(b);
+        let digits = |piece: &str| piece.starts_with(|first: char| first.is_ascii_digit());
+        let order = if digits(mine) && digits(theirs) {
+            let [mine, theirs] = [mine, theirs].map(|piece| piece.trim_start_matches('0'));
+            mine.len().cmp(&theirs.len()).then_with(|| mine.cmp(theirs))
+        } else {
+            mine.cmp(theirs)
+        };
+        if order.is_ne() {
+            return order;
+        }
+    }
+    a.len().cmp(&b.len())
+}
+
+/// The longest beginning that is all digits, or has none; and the rest.
+fn piece(text: &str) -> (&str, &str) {
+    let digit = |byte: &u8| byte.is_ascii_digit();
+    let first = text.as_bytes().first().is_some_and(digit);
+    let end = text.bytes().position(|byte| byte.is_ascii_digit() != first);
+    text.split_at(end.unwrap_or(text.len()))
 }
 
 /// The series that says that `node` has none, at the steps where that is so.

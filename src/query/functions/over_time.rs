@@ -12,14 +12,31 @@ pub(crate) fn count(window: &Window<'_>) -> Option<Sample> {
     (count > 0).then_some(Sample::Float(count as f64))
 }
 
-pub(crate) fn last(window: &Window<'_>) -> Option<Sample> {
+/// The oldest sample, and its time.
+pub(crate) fn first(window: &Window<'_>) -> Option<(i64, Sample)> {
+    let float = window.floats.first();
+    match window.histograms.first() {
+        Some((time, histogram)) if float.is_none_or(|(other, _)| other > time) => {
+            Some((*time, Sample::Histogram(histogram.clone())))
+        }
+        _ => float.map(|(time, value)| (*time, Sample::Float(*value))),
+    }
+}
+
+/// The latest sample, and its time.
+pub(crate) fn last(window: &Window<'_>) -> Option<(i64, Sample)> {
     let float = window.floats.last();
     match window.histograms.last() {
         Some((time, histogram)) if float.is_none_or(|(other, _)| other < time) => {
-            Some(Sample::Histogram(histogram.clone()))
+            Some((*time, Sample::Histogram(histogram.clone())))
         }
-        _ => float.map(|(_, value)| Sample::Float(*value)),
+        _ => float.map(|(time, value)| (*time, Sample::Float(*value))),
     }
+}
+
+/// The time of a sample, in seconds.
+pub(crate) fn time_of(sample: Option<(i64, Sample)>) -> Option<Sample> {
+    sample.map(|(time, _)| Sample::Float(time as f64 / 1000.0))
 }
 
 /// The sum of a window's histograms; `None` if it has none, or numbers, too.
@@ -61,6 +78,15 @@ pub(crate) fn extreme(window: &Window<'_>, beats: fn(f64, f64) -> bool) -> Optio
     values.reduce(best).map(Sample::Float)
 }
 
+/// The time of the number that beats all before it and is not beaten after: of equals, the last one's.
+pub(crate) fn time_of_extreme(window: &Window<'_>, beats: fn(f64, f64) -> bool) -> Option<Sample> {
+    let best = |best: (i64, f64), next: (i64, f64)| {
+        if beats(next.1, best.1) || best.1.is_nan() { next } else { best }
+    };
+    let (time, _) = window.floats.iter().copied().reduce(best)?;
+    Some(Sample::Float(time as f64 / 1000.0))
+}
+
 pub(crate) fn variance(window: &Window<'_>) -> Option<f64> {
     window.floats.first()?;
     let (mut mean, mut squares) = (Sum::default(), Sum::default());
@@ -76,6 +102,15 @@ pub(crate) fn quantile(window: &Window<'_>) -> Option<Sample> {
     window.floats.first()?;
     let mut values: Vec<_> = window.floats.iter().map(|(_, value)| *value).collect();
     Some(Sample::Float(number::quantile(window.parameters[0], &mut values)))
+}
+
+/// The median of how far numbers lie from their median.
+pub(crate) fn median_deviation(window: &Window<'_>) -> Option<Sample> {
+    window.floats.first()?;
+    let mut values: Vec<_> = window.floats.iter().map(|(_, value)| *value).collect();
+    let median = number::quantile(0.5, &mut values);
+    values.iter_mut().for_each(|value| *value = (*value - median).abs());
+    Some(Sample::Float(number::quantile(0.5, &mut values)))
 }
 
 pub(crate) fn resets(window: &Window<'_>) -> Option<Sample> {

@@ -29,11 +29,17 @@ pub(crate) enum RangeFunction {
     Min,
     Max,
     Count,
+    First,
     Last,
+    TimeOfFirst,
+    TimeOfLast,
+    TimeOfMin,
+    TimeOfMax,
     Present,
     Stddev,
     Stdvar,
     Quantile,
+    MedianDeviation,
 }
 
 /// What a function wants of a window's histograms.
@@ -65,11 +71,17 @@ impl RangeFunction {
             "min_over_time" => RangeFunction::Min,
             "max_over_time" => RangeFunction::Max,
             "count_over_time" => RangeFunction::Count,
+            "first_over_time" => RangeFunction::First,
             "last_over_time" => RangeFunction::Last,
+            "ts_of_first_over_time" => RangeFunction::TimeOfFirst,
+            "ts_of_last_over_time" => RangeFunction::TimeOfLast,
+            "ts_of_min_over_time" => RangeFunction::TimeOfMin,
+            "ts_of_max_over_time" => RangeFunction::TimeOfMax,
             "present_over_time" => RangeFunction::Present,
             "stddev_over_time" => RangeFunction::Stddev,
             "stdvar_over_time" => RangeFunction::Stdvar,
             "quantile_over_time" => RangeFunction::Quantile,
+            "mad_over_time" => RangeFunction::MedianDeviation,
             _ => return None,
         })
     }
@@ -93,7 +105,10 @@ impl RangeFunction {
             | RangeFunction::Avg
             | RangeFunction::Sum
             | RangeFunction::Count
+            | RangeFunction::First
             | RangeFunction::Last
+            | RangeFunction::TimeOfFirst
+            | RangeFunction::TimeOfLast
             | RangeFunction::Present => Wants::Each,
             _ => Wants::Nothing,
         }
@@ -141,11 +156,19 @@ fn apply(function: RangeFunction, window: &Window<'_>) -> Result<Option<Sample>,
         RangeFunction::Min => over_time::extreme(window, |value, least| value < least),
         RangeFunction::Max => over_time::extreme(window, |value, most| value > most),
         RangeFunction::Count => over_time::count(window),
-        RangeFunction::Last => over_time::last(window),
+        RangeFunction::First => over_time::first(window).map(|(_, value)| value),
+        RangeFunction::Last => over_time::last(window).map(|(_, value)| value),
+        RangeFunction::TimeOfFirst => over_time::time_of(over_time::first(window)),
+        RangeFunction::TimeOfLast => over_time::time_of(over_time::last(window)),
+        RangeFunction::TimeOfMin => {
+            over_time::time_of_extreme(window, |value, least| value <= least)
+        }
+        RangeFunction::TimeOfMax => over_time::time_of_extreme(window, |value, most| value >= most),
         RangeFunction::Present => over_time::count(window).map(|_| Sample::Float(1.0)),
         RangeFunction::Stdvar => over_time::variance(window).map(Sample::Float),
         RangeFunction::Stddev => over_time::variance(window).map(f64::sqrt).map(Sample::Float),
         RangeFunction::Quantile => over_time::quantile(window),
+        RangeFunction::MedianDeviation => over_time::median_deviation(window),
     })
 }
 
@@ -182,7 +205,7 @@ pub(crate) fn call(
             continue;
         }
         let labels = match function {
-            RangeFunction::Last => series.labels().clone(),
+            RangeFunction::First | RangeFunction::Last => series.labels().clone(),
             _ => series.labels().without_name(),
         };
         lines.push(Line { labels, points });

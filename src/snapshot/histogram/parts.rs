@@ -102,9 +102,10 @@ pub(crate) fn ends(precision: Precision, ordinal: usize) -> (u64, u64) {
 
 /// The octave of a bucket, and its place in it.
 fn place(precision: Precision, ordinal: usize) -> (usize, usize) {
-    let shape = precision.shape();
-    match ordinal.checked_sub(shape.buckets(0)) {
-        None => (0, ordinal),
-        Some(behind) => (1 + behind / shape.buckets(1), behind % shape.buckets(1)),
+    let half_bits = precision.shape().half_bits();
+    // Octave 0 has two halves of as many buckets as each other octave.
+    match ordinal >> half_bits {
+        0 | 1 => (0, ordinal),
+        half => (half - 1, ordinal & ((1 << half_bits) - 1)),
     }
 }
