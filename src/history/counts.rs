@@ -56,7 +56,7 @@ pub(super) const PHASES: usize = 3;
 pub(super) const NEVER: usize = PHASES;
 /// About the middle part of each phase, and the negative logarithm of what remains.
 const PARTS: [(f64, f64); PHASES + 1] =
-    [(0.0, 0.0), (0.2, 0.223_144), (0.5, 0.693_147), (0.0, 0.0)];
+    [(0.0, 0.0), (0.2, 0.223_144), (0.5, std::f64::consts::LN_2), (0.0, 0.0)];
 
 /// The phase where `wanted` of `rest` are taken.
 pub(super) fn phase(wanted: u64, rest: u64) -> usize {
