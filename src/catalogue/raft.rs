@@ -392,7 +392,7 @@ bundle! {
         /// The part of a minute's calls to a peer that failed.
         "raft:rpc_errors:ratio1m" =
             "sum without (rpc, result) (rate(raft_rpc_requests_total{result=\"error\"}[1m])) \
-             / sum without (rpc, result) (rate(raft_rpc_requests_total[1m]))", unit(Unit::Ratio)
+             / sum without (rpc, result) (rate(raft_rpc_requests_total[1m]))", unit(Unit::Ratio), keys(["peer"])
             => asks("Which peer cannot be called?"), titled("Failed calls to a peer");
     }
 }

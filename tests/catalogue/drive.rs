@@ -126,7 +126,10 @@ impl<M: Metric + DriveOne, const N: usize> Drive for Family<M, N> {
     fn drive(&self, series: &Series, driven: &mut Driven) {
         let labels: Vec<&str> = series.labels().iter().map(|label| label.name.as_str()).collect();
         for member in ["one", "two"] {
-            let closed = crate::inventory::closed_values(series.full_name(), labels[N - 1]);
+            let mut closed = crate::inventory::closed_values(series.full_name(), labels[N - 1]);
+            if closed.is_empty() && labels[N - 1] == "result" {
+                closed = ["ok", "error"].map(str::to_owned).into();
+            }
             let last = if closed.is_empty() { vec![member.to_owned()] } else { closed };
             for value in last {
                 let values: [&str; N] =

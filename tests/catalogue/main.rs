@@ -127,7 +127,11 @@ fn derived(driven: &Driven) -> BTreeMap<&'static str, f64> {
         ),
         ("raft:commit_latency_seconds:p99", 1e-6),
         ("raft:leader_changes:increase5m", f64::NAN),
-        ("raft:rpc_errors:ratio1m", 0.0),
+        ("raft:rpc_errors:ratio1m", {
+            let calls =
+                |labels: &[(&str, &str)]| driven.value_of("raft_rpc_requests_total", labels);
+            calls(&[("peer", "one"), ("result", "error")]) / calls(&[("peer", "one")])
+        }),
     ])
 }
 
@@ -162,13 +166,9 @@ fn what_rules_derive_is_right() {
             continue;
         }
         let name = series.full_name();
-        let query =
-            Query::parse(
-                &match series.labels().iter().any(|label| label.name == "deployment_id") {
-                    true => format!("{name}{{deployment_id=\"one\"}}"),
-                    false => name.to_owned(),
-                },
-            );
+        let matchers: Vec<_> =
+            series.labels().iter().map(|label| format!("{}=\"one\"", label.name)).collect();
+        let query = Query::parse(&format!("{name}{{{}}}", matchers.join(",")));
         let answer = query.unwrap().instant(&source, now, &Settings::default()).unwrap();
         let Answer::Vector(found) = &answer else { panic!("{name}: {answer:?}") };
         let value = found.first().and_then(|one| one.value.as_float());
