@@ -114,6 +114,8 @@ mod error;
 mod export;
 #[cfg(not(tachometer_loom))]
 pub mod facade;
+#[cfg(all(feature = "generate", not(tachometer_loom)))]
+pub mod generate;
 #[cfg(all(feature = "health", not(tachometer_loom)))]
 pub mod health;
 #[cfg(all(feature = "history", not(tachometer_loom)))]

@@ -49,7 +49,8 @@ pub struct Target {
 }
 
 impl Target {
-    pub(super) fn new(text: impl Into<String>, legend: &'static str) -> Target {
+    /// An expression, in which [`WINDOW`] stands for the window that rates are taken over, and what its series are called.
+    pub fn new(text: impl Into<String>, legend: &'static str) -> Target {
         Target { text: text.into(), legend }
     }
 
@@ -78,7 +79,13 @@ pub struct Threshold {
     pub alert: &'static str,
 }
 
-/// A panel. Made by [`Series::panel`].
+/// A panel. Made by [`Series::panel`]; by hand, for what no one series tells, by [`Panel::new`].
+///
+/// ```
+/// use tachometer::declare::{Panel, PanelKind, PanelUnit};
+/// let panel = Panel::new("Targets", PanelKind::Lines).asks("Who is scraped?").plots("sum(up)", "").shown_in(PanelUnit::Number);
+/// assert_eq!(panel.targets[0].expression("1m"), "sum(up)");
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Panel {
     /// What stands over it.
@@ -97,6 +104,47 @@ pub struct Panel {
     pub states: Vec<(f64, &'static str)>,
     /// The histogram behind a heat map.
     pub histogram: Option<String>,
+}
+
+impl Panel {
+    /// A panel without anything on it yet.
+    pub fn new(title: impl Into<String>, kind: PanelKind) -> Panel {
+        Panel {
+            title: title.into(),
+            question: String::new(),
+            kind,
+            unit: PanelUnit::Number,
+            targets: Vec::new(),
+            thresholds: Vec::new(),
+            states: Vec::new(),
+            histogram: None,
+        }
+    }
+
+    /// Sets the question that it answers.
+    pub fn asks(mut self, question: impl Into<String>) -> Self {
+        self.question = question.into();
+        self
+    }
+
+    /// Adds an expression, in which [`WINDOW`] stands for the window that rates are taken over, and what its series are
+    /// called, where `{{label}}` stands for a label's value.
+    pub fn plots(mut self, expression: impl Into<String>, legend: &'static str) -> Self {
+        self.targets.push(Target::new(expression, legend));
+        self
+    }
+
+    /// Sets what its values are in.
+    pub fn shown_in(mut self, unit: PanelUnit) -> Self {
+        self.unit = unit;
+        self
+    }
+
+    /// Sets what values are called, for a timeline.
+    pub fn states(mut self, states: &[(f64, &'static str)]) -> Self {
+        self.states = states.to_vec();
+        self
+    }
 }
 
 /// What a panel is unless the declaration says otherwise.

@@ -20,6 +20,9 @@ pub trait BundleField: Sized {
     /// # Errors
     /// As [`MetricBuilder::counter`].
     fn register(metric: MetricBuilder<'_>) -> Result<Self, Error>;
+
+    /// As [`Family::forget`], where the label's values are known at run time only.
+    fn forget(&self, _label: &str, _value: &str) {}
 }
 
 macro_rules! scalar_field {
@@ -69,6 +72,9 @@ impl<M: Metric, const N: usize> BundleField for Family<M, N> {
     fn register(metric: MetricBuilder<'_>) -> Result<Self, Error> {
         metric.keyed_family()
     }
+    fn forget(&self, label: &str, value: &str) {
+        Family::forget(self, label, value);
+    }
 }
 
 /// Declares a struct of handles: one field a metric, its doc comment the help, its type the type.
@@ -77,7 +83,8 @@ impl<M: Metric, const N: usize> BundleField for Family<M, N> {
 /// know of the metric (the question that it answers, its panel, its alerts), each a method of
 /// [`declare::Series`](crate::declare::Series). A text and a colon before a field begin a section. Behind the fields, `derived`
 /// declares series that recording rules make of others. The prefix stands behind the struct's name and can be changed when
-/// the bundle is registered; a second text is what people call the bundle. Besides the struct itself there are
+/// the bundle is registered; a second text is what people call the bundle. Behind `; beside` stand bundles that are
+/// registered under the same prefix, whose series its expressions may name. Besides the struct itself there are
 ///
 /// - `register(&registry)`: registers every metric, or finds it registered alike. A
 ///   [scope](crate::Registry::scope) gives the whole bundle constant labels, so one bundle can be registered once for
@@ -85,6 +92,7 @@ impl<M: Metric, const N: usize> BundleField for Family<M, N> {
 /// - `register_as(&registry, prefix, adjust)`: the same under another prefix, each metric passed through `adjust`, which
 ///   may set another precision, say.
 /// - `NAMES`: the names without prefix, in the order of the declaration.
+/// - `forget(label, value)`: lets the series of a member go; see [`Family::forget`](crate::Family::forget).
 /// - `declaration()`, `declaration_as(prefix)`: all of it as data; see [`declare`](crate::declare), also for an example.
 ///
 /// ```
@@ -109,7 +117,7 @@ impl<M: Metric, const N: usize> BundleField for Family<M, N> {
 /// ```
 #[macro_export]
 macro_rules! bundle {
-    ($(#[doc = $about:literal])* $vis:vis struct $bundle:ident($prefix:literal $(, $title:literal)?) {
+    ($(#[doc = $about:literal])* $vis:vis struct $bundle:ident($prefix:literal $(, $title:literal)? $(; beside $($sibling:ty),+)?) {
         $($($section:literal:)?
           $(#[doc = $help:literal])+
           $field_vis:vis $field:ident: $type:ty = $name:literal $(, $set:ident($($value:expr),*))*
@@ -165,6 +173,12 @@ macro_rules! bundle {
                 Ok(bundle)
             }
 
+            /// Lets all series go whose label `label` is `value`, as soon as nobody has a handle of them or records in them.
+            #[allow(dead_code)]
+            pub fn forget(&self, label: &str, value: &str) {
+                $(<$type as $crate::BundleField>::forget(&self.$field, label, value);)+
+            }
+
             /// What the bundle says of itself.
             #[allow(dead_code)]
             pub fn declaration() -> $crate::declare::Bundle {
@@ -176,7 +190,7 @@ macro_rules! bundle {
             pub fn declaration_as(prefix: &str) -> $crate::declare::Bundle {
                 $crate::declare::Bundle::new(
                     (stringify!($bundle), concat!($($title)?), concat!($($about),*)),
-                    (Self::PREFIX, prefix),
+                    (Self::PREFIX, prefix, &[$($(<$sibling>::NAMES),+)?]),
                     vec![
                         $($crate::declare::Series::recorded($name, concat!($($help),+))
                             $(.in_section($section))?

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use tachometer::Registry;
 
 use crate::bench::BenchArgs;
+use crate::generate::GenerateCommand;
 use crate::listen::Listen;
 use crate::query::QueryArgs;
 use crate::raft::config::{ClusterConfig, LogKind};
@@ -31,6 +32,9 @@ pub enum Command {
     Bench(BenchArgs),
     /// Ask a running process in PromQL, of the history that it keeps.
     Query(QueryArgs),
+    /// Write files for Grafana and Prometheus, of what the bundles declare.
+    #[command(subcommand)]
+    Generate(GenerateCommand),
     /// Check a file of settings, or print one to begin with.
     #[command(subcommand)]
     Config(ConfigCommand),

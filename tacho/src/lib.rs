@@ -8,6 +8,7 @@ pub mod bench;
 pub mod cli;
 pub mod clock;
 pub mod compare;
+pub mod generate;
 pub mod listen;
 pub mod live;
 pub mod monitor;

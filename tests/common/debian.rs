@@ -1,5 +1,5 @@
-//! Programs that tests need and a machine may lack: found, or installed from Debian's packages or from PyPI; or the test is
-//! skipped, loudly, where it may be.
+//! Programs that tests need and a machine may lack: found, or installed from Debian's packages, from PyPI or from npm; or the
+//! test is skipped, loudly, where it may be.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -51,6 +51,36 @@ pub fn virtual_environment<T>(
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", requirement];
     run(&format!("{place}/bin/python"), &pip)?;
     look(&folder).ok_or_else(|| format!("{requirement} is installed, but does not run"))
+}
+
+/// A folder of the tests' own that has `packages` from npm, each with its version, under `node_modules`; made if need be.
+pub fn node_packages(name: &str, packages: &[&str]) -> Result<PathBuf, String> {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+    let _alone = lock(&folder.with_extension("lock"))?;
+    // Written last: nobody shall look into a folder that is half made.
+    let mark = folder.join("installed");
+    let wanted = packages.join(" ");
+    if std::fs::read_to_string(&mark).is_ok_and(|installed| installed == wanted) {
+        return Ok(folder);
+    }
+    if run("npm", &["--version"]).is_err() {
+        install("npm", || run("npm", &["--version"]).is_ok())?;
+    }
+    let place = folder.display().to_string();
+    let options = [
+        "install",
+        "--silent",
+        "--no-audit",
+        "--no-fund",
+        "--ignore-scripts",
+        "--no-save",
+        "--prefix",
+        &place,
+    ];
+    run("npm", &[&options[..], packages].concat())?;
+    std::fs::write(&mark, wanted).map_err(|error| error.to_string())?;
+    Ok(folder)
 }
 
 /// Installs Debian's `packages`, unless `found` says that somebody has meanwhile.

@@ -17,6 +17,8 @@ pub trait LabelEnum: Copy + 'static {
     const NAME: &'static str;
     /// Its values, in the order of [`LabelEnum::index`].
     const VALUES: &'static [&'static str];
+    /// All of them, in the same order.
+    const ALL: &'static [Self];
     /// The position of this value.
     fn index(self) -> usize;
 }
@@ -29,6 +31,8 @@ pub trait EnumLabels: Copy + 'static {
     fn index(self) -> usize;
     /// Names and values of the combination at `index`.
     fn pairs(index: usize) -> Vec<(String, String)>;
+    /// The combination at `index`.
+    fn nth(index: usize) -> Self;
     /// The labels, each with all its values.
     fn labels() -> Vec<Label>;
 }
@@ -50,6 +54,9 @@ impl<A: LabelEnum> EnumLabels for A {
     fn pairs(index: usize) -> Vec<(String, String)> {
         vec![pair::<A>(index)]
     }
+    fn nth(index: usize) -> Self {
+        A::ALL[index]
+    }
     fn labels() -> Vec<Label> {
         vec![label::<A>()]
     }
@@ -63,6 +70,9 @@ impl<A: LabelEnum, B: LabelEnum> EnumLabels for (A, B) {
     }
     fn pairs(index: usize) -> Vec<(String, String)> {
         vec![pair::<A>(index / B::VALUES.len()), pair::<B>(index % B::VALUES.len())]
+    }
+    fn nth(index: usize) -> Self {
+        (A::ALL[index / B::VALUES.len()], B::ALL[index % B::VALUES.len()])
     }
     fn labels() -> Vec<Label> {
         vec![label::<A>(), label::<B>()]
@@ -79,6 +89,10 @@ impl<A: LabelEnum, B: LabelEnum, C: LabelEnum> EnumLabels for (A, B, C) {
         let mut pairs = <(A, B)>::pairs(index / C::VALUES.len());
         pairs.push(pair::<C>(index % C::VALUES.len()));
         pairs
+    }
+    fn nth(index: usize) -> Self {
+        let (a, b) = <(A, B)>::nth(index / C::VALUES.len());
+        (a, b, C::ALL[index % C::VALUES.len()])
     }
     fn labels() -> Vec<Label> {
         vec![label::<A>(), label::<B>(), label::<C>()]
@@ -114,6 +128,7 @@ macro_rules! labels {
         impl $crate::LabelEnum for $name {
             const NAME: &'static str = $label;
             const VALUES: &'static [&'static str] = &[$($value),+];
+            const ALL: &'static [Self] = &[$(Self::$variant),+];
             #[inline(always)]
             fn index(self) -> usize {
                 self as usize
