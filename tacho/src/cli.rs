@@ -11,6 +11,7 @@ use crate::listen::Listen;
 use crate::query::QueryArgs;
 use crate::raft::config::{ClusterConfig, LogKind};
 use crate::raft::{isolation, kills};
+use crate::top::TopArgs;
 
 /// A real Raft cluster under load, and what metrics show of it.
 #[derive(Debug, Parser)]
@@ -31,6 +32,8 @@ pub enum Command {
     Bench(BenchArgs),
     /// Ask a running process in PromQL, of the history that it keeps.
     Query(QueryArgs),
+    /// Look at a running process in the terminal: health, alerts, panels.
+    Top(TopArgs),
     /// Check a file of settings, or print one to begin with.
     #[command(subcommand)]
     Config(ConfigCommand),
