@@ -62,7 +62,7 @@ impl Client {
     }
 
     /// Asks, and once more if the connection was an old one that the backend had closed.
-    fn ask(
+    pub(super) fn ask(
         &self,
         path: &str,
         form: &[(&str, &str)],

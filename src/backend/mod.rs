@@ -146,6 +146,30 @@ impl Backend {
         self.read(read::answer(&body.text))
     }
 
+    /// Any other page of the server, by GET: its status and its text, whatever the status.
+    ///
+    /// ```no_run
+    /// let backend = tachometer::Backend::new("http://127.0.0.1:9464")?;
+    /// let (status, report) = backend.get("/health", &[])?;
+    /// println!("{status}: {report}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The backend is not there, does not answer in time or at too great a length, or answers with what is no UTF-8.
+    pub fn get(
+        &self,
+        path: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<(u16, String), BackendError> {
+        let (status, body) = self.client.ask(path, parameters, false, self.time_limit())?;
+        if body.len() > self.client.max_bytes {
+            return Err(BackendError::TooLarge { limit: self.client.max_bytes });
+        }
+        self.read(String::from_utf8(body).map_err(|_| format!("{path} is no UTF-8")))
+            .map(|text| (status, text))
+    }
+
     /// As this one, counting its calls beside an engine's own metrics.
     pub(crate) fn counted_by(&self, registry: &Registry) -> Result<Backend, Error> {
         Ok(Backend { client: self.client.clone(), own: Own::register(registry)? })

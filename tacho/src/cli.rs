@@ -12,6 +12,7 @@ use crate::listen::Listen;
 use crate::query::QueryArgs;
 use crate::raft::config::{ClusterConfig, LogKind};
 use crate::raft::{isolation, kills};
+use crate::top::TopArgs;
 
 /// A real Raft cluster under load, and what metrics show of it.
 #[derive(Debug, Parser)]
@@ -35,6 +36,8 @@ pub enum Command {
     /// Write files for Grafana and Prometheus, of what the bundles declare.
     #[command(subcommand)]
     Generate(GenerateCommand),
+    /// Look at a running process in the terminal: health, alerts, panels.
+    Top(TopArgs),
     /// Check a file of settings, or print one to begin with.
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -1,8 +1,9 @@
 //! `tacho` runs a real Raft cluster under load and shows what the `tachometer` engine sees of it.
 //!
 //! `run` and `compare` are the two things the `raft` command does; `raft` is the cluster itself; `bench` measures the
-//! engine alone; `query` asks a process that runs. `monitor` is the engine that measures a run; `report` turns its last snapshot into figures.
+//! engine alone; `query` asks a process that runs, and `top` looks at one. `monitor` is the engine that measures a run; `report` turns its last snapshot into figures.
 
+pub mod access;
 pub mod alerts;
 pub mod bench;
 pub mod cli;
@@ -20,3 +21,4 @@ pub mod run;
 pub mod summary;
 pub mod text;
 pub mod timeline;
+pub mod top;

@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::Parser;
 use serde::Serialize;
 use tacho::cli::{Cli, Command, ConfigCommand, RaftArgs};
-use tacho::{bench, compare, generate, query, run};
+use tacho::{bench, compare, generate, query, run, top};
 use tachometer::config::{Config, EXAMPLE};
 
 /// Counts allocations, for `tacho bench`; about a nanosecond each.
@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(&args).and_then(|report| print(&report, args.json)),
         Command::Query(args) => query::ask(&args).and_then(|text| write(&text)),
         Command::Generate(command) => generate::run(&command).and_then(|text| write(&text)),
+        Command::Top(args) => top::run(&args),
         Command::Config(ConfigCommand::Example) => write(EXAMPLE),
         Command::Config(ConfigCommand::Check { file }) => match Config::check_file(&file) {
             Ok((_, description)) => write(&format!("{} is valid\n{description}", file.display())),

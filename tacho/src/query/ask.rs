@@ -2,12 +2,13 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use tachometer::Backend;
 use tachometer::backend::BackendError;
 use tachometer::query::Answer;
 
-use super::{QueryArgs, TOKEN, mark, show};
+use super::{QueryArgs, mark, show};
+use crate::access;
 
 /// Points of a range unless its step is given.
 const POINTS: u32 = 60;
@@ -17,7 +18,7 @@ const POINTS: u32 = 60;
 /// # Errors
 /// It does not answer, or does not like the question: in words, with what to do.
 pub fn ask(args: &QueryArgs) -> anyhow::Result<String> {
-    let backend = backend(args)?;
+    let backend = args.access.backend(&args.url)?;
     let end = args.at.unwrap_or_else(now);
     let answer = match args.range {
         None => backend.instant(&args.expression, Some(end)),
@@ -28,30 +29,12 @@ pub fn ask(args: &QueryArgs) -> anyhow::Result<String> {
             backend.range(&args.expression, (start, end), ms(step))
         }
     };
-    let answer = answer.map_err(|error| in_words(args, error))?;
+    let answer = answer.map_err(|error| in_words(args, &error))?;
     if args.json {
         return Ok(serde_json::to_string_pretty(&show::data(&answer))? + "\n");
     }
     let times = times(&backend, args, &answer, end);
     Ok(show::text(&answer, times.as_ref(), end))
-}
-
-fn backend(args: &QueryArgs) -> anyhow::Result<Backend> {
-    let mut builder = Backend::builder(&*args.url).time_limit(args.timeout).max_bytes(256 << 20);
-    if let Some(path) = &args.ca_file {
-        builder = builder.ca_file(path);
-    }
-    let token = match &args.token_file {
-        Some(path) => Some(
-            std::fs::read_to_string(path)
-                .with_context(|| format!("no token can be read from {}", path.display()))?,
-        ),
-        None => std::env::var(TOKEN).ok(),
-    };
-    if let Some(token) = token.as_deref().map(str::trim).filter(|token| !token.is_empty()) {
-        builder = builder.bearer_token(token);
-    }
-    builder.build().with_context(|| format!("{} cannot be asked", args.url))
 }
 
 /// When the samples of an instant query are from: known of series with a metric's name, which no operation has changed.
@@ -64,31 +47,12 @@ fn times(backend: &Backend, args: &QueryArgs, answer: &Answer, at: i64) -> Optio
     backend.instant(&format!("timestamp({})", args.expression), Some(at)).ok()
 }
 
-fn in_words(args: &QueryArgs, error: BackendError) -> anyhow::Error {
-    let url = &args.url;
-    match &error {
-        BackendError::Unreachable { reason, .. } => anyhow!(
-            "nobody answers at {url}: {reason}\nIs the process running, and is this where it listens? --url names another \
-             place."
-        ),
-        BackendError::TimedOut { limit, .. } => anyhow!(
-            "{url} did not answer within {}\nAsk for fewer series or a shorter time, or wait longer with --timeout.",
-            humantime::format_duration(*limit)
-        ),
-        BackendError::Denied { status: 401 | 403, .. } => anyhow!(
-            "{url} asks for credentials\nGive a bearer token by --token-file or the variable {TOKEN}."
-        ),
-        BackendError::Denied { status: status @ (404 | 405), .. } => anyhow!(
-            "{url} answers no queries (status {status})\nThe process must keep a history and have its listener answer from \
-             it (`ListenerBuilder::query`); or the path before /api/v1 is missing from the URL."
-        ),
-        BackendError::Malformed { .. } => anyhow!(
-            "{error}\nIs this the address of a process with tachometer's listener, or of a Prometheus?"
-        ),
+fn in_words(args: &QueryArgs, error: &BackendError) -> anyhow::Error {
+    match error {
         BackendError::Answered { kind, reason, .. } if kind == "bad_data" => {
             anyhow!("{}", mark::marked(&args.expression, reason))
         }
-        _ => anyhow!("{error}"),
+        _ => access::in_words(&args.url, error),
     }
 }
 
