@@ -152,11 +152,7 @@ impl<C: RaftTypeConfig, K: Contents<C>> Shared<C, K> {
     }
 
     /// Shows what only a leader knows; zeros on a node that does not lead.
-    fn show_leading(
-        &self,
-        leading: Option<&SeenOf<C>>,
-        followers: &BTreeMap<C::NodeId, Follower>,
-    ) {
+    fn show_leading(&self, leading: Option<&SeenOf<C>>, followers: &BTreeMap<C::NodeId, Follower>) {
         let largest_lag = followers.values().map(|follower| follower.lag_entries).max();
         self.metrics.max_follower_lag_entries.set(largest_lag.unwrap_or(0) as f64);
         let (acked, in_step) = leading.map_or((0, 0), |seen| {

@@ -49,9 +49,7 @@ impl Marks {
     /// `entries` from index `first` on, of `bytes` together, were appended at `now`.
     pub fn append(&mut self, first: u64, entries: u64, bytes: u64, now: Stamp) {
         match self.list.back_mut() {
-            Some(last)
-                if last.end() == first && now.ns_since(last.appended_at) < self.grain_ns =>
-            {
+            Some(last) if last.end() == first && now.ns_since(last.appended_at) < self.grain_ns => {
                 last.entries += entries;
                 last.bytes += bytes;
             }

@@ -79,11 +79,7 @@ impl<C: RaftTypeConfig, K: Contents<C>> Probe<C, K> {
     ///
     /// # Errors
     /// As [`RaftMetrics::register`].
-    pub fn with_contents(
-        registry: &Registry,
-        node: C::NodeId,
-        contents: K,
-    ) -> Result<Self, Error> {
+    pub fn with_contents(registry: &Registry, node: C::NodeId, contents: K) -> Result<Self, Error> {
         let metrics = RaftMetrics::register(registry)?;
         Ok(Self { shared: Some(Arc::new(Shared::new(metrics, node, contents))) })
     }

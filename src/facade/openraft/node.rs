@@ -17,8 +17,7 @@ use std::sync::Arc;
 
 type JoinError<C> = <<C as RaftTypeConfig>::AsyncRuntime as AsyncRuntime>::JoinError;
 type Receiver<C> = <<C as RaftTypeConfig>::Responder as Responder<C>>::Receiver;
-type WriteError<C> =
-    ClientWriteError<<C as RaftTypeConfig>::NodeId, <C as RaftTypeConfig>::Node>;
+type WriteError<C> = ClientWriteError<<C as RaftTypeConfig>::NodeId, <C as RaftTypeConfig>::Node>;
 
 /// A `Raft` that counts what comes in: use it in the place of the other. Made by [`Probe::follow`](super::Probe::follow).
 ///
