@@ -29,3 +29,28 @@ fn the_rules_for_raft_are_those_of_the_bundle() {
                 # within a second; adapt them.\n";
     holds("src/rules/raft.yml", &format!("{head}{}", file.to_yaml()));
 }
+
+/// Every expression of every shipped bundle can be read, and no two bundles have one alert's name or one series'.
+#[test]
+fn the_rules_of_all_bundles_can_be() {
+    let bundles = tachometer::catalogue::declarations();
+    let file = RuleFile::of_bundles("all.yml", &bundles).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(file.groups().iter().filter(|group| group.rules().is_empty()).count(), 0);
+    let mut names = std::collections::HashSet::new();
+    for bundle in &bundles {
+        for series in bundle.series() {
+            assert!(names.insert(series.full_name().to_owned()), "{} twice", series.full_name());
+            assert!(!series.question().is_empty(), "{}: no question", series.full_name());
+            for target in series.panel().targets {
+                let text = target.expression("1m");
+                tachometer::query::Query::parse(&text)
+                    .unwrap_or_else(|error| panic!("{text}: {error}"));
+            }
+        }
+        for alert in bundle.alerts() {
+            assert!(names.insert(alert.name.to_owned()), "{} twice", alert.name);
+            assert!(!alert.summary.is_empty() && !alert.action.is_empty(), "{}", alert.name);
+            assert!(!alert.component.is_empty(), "{}", alert.name);
+        }
+    }
+}

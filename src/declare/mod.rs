@@ -72,15 +72,16 @@ pub struct Bundle {
 
 impl Bundle {
     /// Puts a declaration together: what the macro calls. Names and expressions are given as declared, under `declared`,
-    /// and say `prefix` afterwards.
+    /// and say `prefix` afterwards; so do the names of the bundles `beside` it.
     #[doc(hidden)]
     pub fn new(
         (name, title, help): (&'static str, &'static str, &str),
-        (declared, prefix): (&str, &str),
+        (declared, prefix, beside): (&str, &str, &[&[&'static str]]),
         mut series: Vec<Series>,
     ) -> Bundle {
         let stem = declared.trim_end_matches('_');
-        let names: Vec<&str> = series.iter().map(Series::name).collect();
+        let mut names: Vec<&str> = beside.concat();
+        names.extend(series.iter().map(Series::name));
         let rename = Rename::new(declared, prefix, &names);
         let mut section = String::new();
         for one in &mut series {

@@ -106,6 +106,8 @@ impl Series {
         };
         if let Some(expression) = &mut self.expression {
             *expression = rename.of(expression);
+            let keys = std::mem::take(&mut self.keys);
+            self.labels.extend(keys.into_iter().map(|name| Label { name, values: None }));
         }
         self.targets.iter_mut().for_each(|target| target.rename(rename));
         self.alerts.iter_mut().for_each(|alert| alert.rename(rename));

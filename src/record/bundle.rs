@@ -77,7 +77,8 @@ impl<M: Metric, const N: usize> BundleField for Family<M, N> {
 /// know of the metric (the question that it answers, its panel, its alerts), each a method of
 /// [`declare::Series`](crate::declare::Series). A text and a colon before a field begin a section. Behind the fields, `derived`
 /// declares series that recording rules make of others. The prefix stands behind the struct's name and can be changed when
-/// the bundle is registered; a second text is what people call the bundle. Besides the struct itself there are
+/// the bundle is registered; a second text is what people call the bundle. Behind `; beside` stand bundles that are
+/// registered under the same prefix, whose series its expressions may name. Besides the struct itself there are
 ///
 /// - `register(&registry)`: registers every metric, or finds it registered alike. A
 ///   [scope](crate::Registry::scope) gives the whole bundle constant labels, so one bundle can be registered once for
@@ -109,7 +110,7 @@ impl<M: Metric, const N: usize> BundleField for Family<M, N> {
 /// ```
 #[macro_export]
 macro_rules! bundle {
-    ($(#[doc = $about:literal])* $vis:vis struct $bundle:ident($prefix:literal $(, $title:literal)?) {
+    ($(#[doc = $about:literal])* $vis:vis struct $bundle:ident($prefix:literal $(, $title:literal)? $(; beside $($sibling:ty),+)?) {
         $($($section:literal:)?
           $(#[doc = $help:literal])+
           $field_vis:vis $field:ident: $type:ty = $name:literal $(, $set:ident($($value:expr),*))*
@@ -176,7 +177,7 @@ macro_rules! bundle {
             pub fn declaration_as(prefix: &str) -> $crate::declare::Bundle {
                 $crate::declare::Bundle::new(
                     (stringify!($bundle), concat!($($title)?), concat!($($about),*)),
-                    (Self::PREFIX, prefix),
+                    (Self::PREFIX, prefix, &[$($(<$sibling>::NAMES),+)?]),
                     vec![
                         $($crate::declare::Series::recorded($name, concat!($($help),+))
                             $(.in_section($section))?
