@@ -377,7 +377,35 @@ async fn a_member_comes_and_goes() {
     cluster.shows(leader, "config_changes_total", &[("change", "remove_node")], is(1)).await;
     for id in 1..=3 {
         fits(&cluster, id).await;
+        // Its series go with it, whoever told of it.
+        cluster
+            .until("what belongs to node 4 is gone", || {
+                tells_of(&cluster.page(), id, "4").is_empty().then_some(())
+            })
+            .await;
+        let other = if id == 1 { "2" } else { "1" };
+        assert!(!tells_of(&cluster.page(), id, other).is_empty(), "the others stay");
     }
+
+    // And come back with it.
+    let leader = cluster.leader().await;
+    cluster.nodes[&leader].add_learner(4, (), true).await.expect("a learner");
+    cluster.shows(leader, "node_state", &[("node", "4")], state(NodeState::Learner)).await;
+    let sent = [("peer", "4")];
+    cluster.shows(leader, "append_entries_sent_total", &sent, at_least(1)).await;
+}
+
+/// The series of `id` that belong to the member `other`.
+fn tells_of(page: &Samples, id: u64, other: &str) -> Vec<String> {
+    let (replica, mine) =
+        (id.to_string(), |labels: &[(String, String)], key: &str, value: &str| {
+            labels.iter().any(|(k, v)| k == key && v == value)
+        });
+    let keys = ["node", "peer", "follower"];
+    let of = page.keys().filter(|(_, labels)| {
+        mine(labels, "replica", &replica) && keys.iter().any(|key| mine(labels, key, other))
+    });
+    of.map(|(name, _)| name.clone()).collect()
 }
 
 /// Hook points that are off change nothing and register nothing.

@@ -72,9 +72,9 @@ impl<C: RaftTypeConfig> Members<C> {
 impl Member {
     fn new(metrics: &RaftMetrics, name: &str) -> Self {
         Self {
-            state: metrics.node_state.handle([name]),
-            leads: metrics.leader_partitions.handle([name]),
-            follows: metrics.follower_partitions.handle([name]),
+            state: metrics.node_state.member([name]),
+            leads: metrics.leader_partitions.member([name]),
+            follows: metrics.follower_partitions.member([name]),
             peer: std::sync::OnceLock::new(),
         }
     }

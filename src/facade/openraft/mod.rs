@@ -22,9 +22,9 @@
 //! tell: [`Contents`]. Without that, an entry is one command, weighs what its type does, and commit latency runs from the
 //! leader's append, which is after openraft's own queue.
 //!
-//! A member's series (`node_state{node}`, everything `{peer}` and `{follower}`) come with the first that is heard of it. When
-//! the membership no longer has it, the adapter lets go of its handles; series of the registry's families that expire
-//! ([`RegistrySettings::expire_families_after`](crate::RegistrySettings)) then end. It comes back with its return.
+//! A member's series (`node_state{node}`, everything `{peer}` and `{follower}`) live with the membership: they come with the
+//! first that is heard of the member, go when the membership no longer has it
+//! ([`Family::member`](crate::Family::member)), and come back with its return, from zero.
 //!
 //! Cost: of what happens for each entry or call, everything is counted and one in [`SAMPLE_EVERY`] is timed; handles are
 //! kept, so nothing is looked up but the sender of an append-entries request. An append takes a lock of its node's own and
