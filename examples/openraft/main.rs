@@ -29,6 +29,7 @@ async fn start_node(
 
     // Three nodes in one process, so each says which it is; a process with one node has no need to.
     let registry = registry.scope([("group", "sums/0"), ("replica", &id.to_string())])?;
+    // a real openraft node: elections, lag, commits, calls, snapshots
     let probe = Probe::<Types>::register(&registry, id)?;
     let (network, log) = (probe.network(network), probe.log(log));
     let raft = Raft::new(id, config, network, log, probe.state_machine(machine)).await?;
