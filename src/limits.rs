@@ -115,9 +115,9 @@ pub const MAX_BUCKETS: usize = 512;
 pub const DEFAULT_FAMILY_LIMIT: usize = 1_000;
 /// The highest limit that [`RegistrySettings`](crate::RegistrySettings) can give to all families: the scalars of a process.
 pub const MAX_FAMILY_LIMIT: usize = 1 << 17;
-/// Marks along the log of an openraft node (feature `openraft`), about 160 KB: enough for the age and weight of any entry
-/// within a four-thousandth of the log.
-pub const MAX_OPENRAFT_MARKS: usize = 4096;
+/// Marks along the log of an openraft node (feature `openraft`), 16 KiB: enough for the age and weight of any entry within a
+/// two-hundredth of the log.
+pub const MAX_OPENRAFT_MARKS: usize = 512;
 /// Entries that are read at once when an openraft node's log is weighed at its start.
 pub const OPENRAFT_RESTORE_ENTRIES: u64 = 1_000;
 /// Of events that are too many to measure each, one in so many is, unless an operator says otherwise: see

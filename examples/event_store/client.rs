@@ -36,7 +36,10 @@ impl Client {
         body: &str,
     ) -> Result<(u16, String), Error> {
         let request = Request::builder().method(method).uri(format!("{}{path}", self.base));
-        let mut response = self.agent.run(request.body(body.to_owned())?)?;
+        let mut response = match body {
+            "" => self.agent.run(request.body(())?)?,
+            _ => self.agent.run(request.body(body.to_owned())?)?,
+        };
         let status = response.status().as_u16();
         let answer = response.body_mut().read_to_string()?;
         let method = if method == "BREW" { "other" } else { method };

@@ -75,7 +75,7 @@ fn span() -> Result<Duration, Error> {
         (Some("--for"), Some(span)) => span,
         _ => return Err("usage: event_store [--for 10s]".into()),
     };
-    let seconds = text.strip_suffix('s').unwrap_or(&text).parse();
+    let seconds = text.strip_suffix('s').unwrap_or(&text).parse::<f64>();
     Ok(Duration::try_from_secs_f64(seconds.map_err(|_| format!("{text} is no time: 10s is"))?)?)
 }
 

@@ -81,7 +81,11 @@ impl Store {
         match &stored {
             Ok(count) => {
                 self.metrics.events_ingested.inc();
-                self.news.send_replace(*count);
+                self.news.send_if_modified(|latest| {
+                    let is_later = *count > *latest;
+                    *latest = (*latest).max(*count);
+                    is_later
+                });
             }
             Err(_) => self.metrics.ingestion_errors.inc(),
         }

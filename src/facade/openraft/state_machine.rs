@@ -126,7 +126,7 @@ where
         let mut sum = Sum::default();
         let entries = Committed { entries: entries.into_iter(), shared, at, sum: &mut sum };
         let answers = self.machine.apply(entries).await?;
-        if !K::STAMPED {
+        if !K::STAMPED && sum.last > 0 {
             shared.committed_upto(sum.last, at);
         }
         if sum.commands > 0 {
