@@ -13,6 +13,8 @@
 //! | [`DEFAULT_CUT_TIMEOUT`] | the generation is published and says how many shards were read while moving | `tachometer_incomplete_cuts_total` |
 //! | [`MAX_REJECTED`] refused static handles | further ones share the last entry | `tachometer_rejected_registrations` |
 //! | [`METRICS_THREAD_HANDLES`] that a thread remembers (feature `metrics`) | the macro finds the handle in the recorder's own table: slower | nowhere |
+//! | [`MAX_OPENRAFT_MARKS`] along a log (feature `openraft`) | each stands for twice the time: ages and weights within it are less exact | nowhere: nothing is lost |
+//! | [`OPENRAFT_RESTORE_ENTRIES`] of a log that is weighed at a node's start | the rest is read next | nowhere: nothing is lost |
 //! | [`MAX_CONFIG_BYTES`] of a configuration file | it is refused | the error |
 //! | [`MAX_OTLP_ATTRIBUTES`] of a resource or scope, [`MIN_OTLP_BUCKETS`] | `OtlpEncoder`'s setter returns an error that names the limit | the error |
 //! | [`DEFAULT_OTLP_BUCKETS`] of a histogram's point, unless set | its buckets become twice as wide until they are few enough; count, sum and extremes stay exact | the point's `scale` |
@@ -113,6 +115,11 @@ pub const MAX_BUCKETS: usize = 512;
 pub const DEFAULT_FAMILY_LIMIT: usize = 1_000;
 /// The highest limit that [`RegistrySettings`](crate::RegistrySettings) can give to all families: the scalars of a process.
 pub const MAX_FAMILY_LIMIT: usize = 1 << 17;
+/// Marks along the log of an openraft node (feature `openraft`), 16 KiB: enough for the age and weight of any entry within a
+/// two-hundredth of the log.
+pub const MAX_OPENRAFT_MARKS: usize = 512;
+/// Entries that are read at once when an openraft node's log is weighed at its start.
+pub const OPENRAFT_RESTORE_ENTRIES: u64 = 1_000;
 /// Of events that are too many to measure each, one in so many is, unless an operator says otherwise: see
 /// [`Sampler`](crate::Sampler).
 pub const DEFAULT_SAMPLE_EVERY: NonZeroU32 = NonZeroU32::new(8).unwrap();

@@ -165,3 +165,49 @@ async fn a_real_router_gives_its_templates() {
     assert_eq!(now.select("http_requests_total", &[]).count(), 4);
     assert_eq!(in_flight(&now), 0);
 }
+
+/// A bundle's own series: by method, template and status, whatever their labels are called there.
+#[tokio::test]
+async fn the_series_of_a_bundle_are_recorded_into() {
+    use tachometer::catalogue::event_store::{ControlPlaneMetrics, EventStoreMetrics};
+    let registry = Registry::new();
+    let store = EventStoreMetrics::register(&registry).unwrap();
+    let control = ControlPlaneMetrics::register(&registry).unwrap();
+    let engine = by_hand(&registry);
+    let route: tachometer::facade::tower::RouteOf =
+        |extensions| Some(&extensions.get::<Template>()?.0);
+    let to_users = |method: &str| {
+        let mut request = request(method, "/users/7");
+        request.extensions_mut().insert(Template("/users/{id}".to_owned()));
+        request
+    };
+    for layer in [HttpLayer::event_store(&store), HttpLayer::control_plane(&control)] {
+        let service = layer.route(route).layer(service_fn(|request: Request<()>| async move {
+            if request.method() == "PUT" {
+                std::future::pending::<()>().await;
+            }
+            Ok::<_, Infallible>(Response::builder().status(204).body(()).unwrap())
+        }));
+        service.clone().oneshot(to_users("GET")).await.unwrap();
+        service.clone().oneshot(to_users("GET")).await.unwrap();
+        service.clone().oneshot(request("BREW", "/secret/path")).await.unwrap();
+        // One that is given up before it is answered is not lost.
+        let unanswered = service.clone().oneshot(to_users("PUT"));
+        assert!(tokio::time::timeout(Duration::from_millis(1), unanswered).await.is_err());
+    }
+    let now = engine.refresh();
+    for prefix in ["allsource_", "allsource_control_plane_"] {
+        let of = |method, endpoint, status| {
+            let labels = [("method", method), ("endpoint", endpoint), ("status", status)];
+            now.counter_with(&format!("{prefix}http_requests_total"), &labels).unwrap()
+        };
+        assert_eq!(of("GET", "/users/{id}", "204"), 2);
+        assert_eq!(of("other", "unmatched", "204"), 1);
+        assert_eq!(of("PUT", "/users/{id}", "cancelled"), 1);
+        let labels = [("method", "GET"), ("endpoint", "/users/{id}")];
+        let durations = format!("{prefix}http_request_duration_seconds");
+        assert_eq!(now.histogram_with(&durations, &labels).unwrap().count(), 2);
+    }
+    assert_eq!(now.up_down_counter("allsource_http_requests_in_flight").unwrap(), 0);
+    assert!(!common::page_of(&engine).contains("secret"), "a raw path is never a label");
+}

@@ -9,6 +9,7 @@
 //! | `tracing` | spans and events of the `tracing` crate, through a `tracing_subscriber` layer |
 //! | `opentelemetry`, `opentelemetry-bound` | instruments of the OpenTelemetry API, bound ones too |
 //! | `tower`, `axum` | HTTP services behind a `tower` layer |
+//! | `openraft` | a node of the `openraft` crate: its network, log, state machine and metrics |
 //! | `tokio` | a tokio runtime's workers and tasks |
 
 #[cfg(any(feature = "metrics", feature = "opentelemetry", feature = "tracing"))]
@@ -17,6 +18,8 @@ mod cache;
 pub mod metrics;
 #[cfg(any(feature = "metrics", feature = "opentelemetry", feature = "tracing"))]
 mod names;
+#[cfg(feature = "openraft")]
+pub mod openraft;
 #[cfg(feature = "opentelemetry")]
 pub mod opentelemetry;
 #[cfg(feature = "process")]

@@ -26,11 +26,15 @@
 //! With [`HttpLayer::exemplars`] durations are recorded with the trace that the request belongs to, so that a page leads from
 //! a slow bucket to one of its requests: `HttpLayer::new(registry)?.exemplars(traceparent)`.
 //!
+//! A host that has series of its own for this, of a bundle say, has the layer record into them: [`HttpLayer::recording`]; into the
+//! catalogue's, under their original names, with [`HttpLayer::event_store`] and [`HttpLayer::control_plane`].
+//!
 //! Cost: two readings of the clock, an allocation for the template, look-ups of about ten nanoseconds each; with exemplars
 //! the reading of a header, and a record that takes some nanoseconds more.
 
 use super::TraceContext;
-use crate::{Counter, Error, Family, Histogram, Registry, Unit, UpDownCounter};
+use crate::catalogue::event_store::{ControlPlaneMetrics, EventStoreMetrics};
+use crate::{Counter, Error, Family, Histogram, Lookup, Registry, Unit, UpDownCounter};
 use http::{Extensions, HeaderMap, Method, Request, Response};
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -38,7 +42,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Finds a request's route template among its extensions.
 pub type RouteOf = for<'a> fn(&'a Extensions) -> Option<&'a str>;
@@ -70,9 +74,29 @@ impl fmt::Debug for HttpLayer {
 
 struct HttpMetrics {
     requests: Family<Counter, 3>,
-    durations: Family<Histogram, 3>,
-    in_flight: UpDownCounter,
-    dropped: Family<Counter, 3>,
+    durations: Durations,
+    in_flight: Option<UpDownCounter>,
+    /// Without it, requests that were dropped are counted among the others.
+    dropped: Option<Family<Counter, 3>>,
+}
+
+enum Durations {
+    ByStatus(Family<Histogram, 3>),
+    ByRoute(Family<Histogram, 2>),
+}
+
+impl HttpMetrics {
+    fn begun(&self) {
+        if let Some(in_flight) = &self.in_flight {
+            in_flight.inc();
+        }
+    }
+
+    fn ended(&self) {
+        if let Some(in_flight) = &self.in_flight {
+            in_flight.dec();
+        }
+    }
 }
 
 impl HttpLayer {
@@ -86,17 +110,75 @@ impl HttpLayer {
         let dropped = "Requests whose future was dropped before it answered.";
         let metrics = HttpMetrics {
             requests: registry.metric("http_requests_total", "Requests answered.").family(keys)?,
-            durations: registry
-                .metric("http_request_duration_seconds", duration)
-                .unit(Unit::Nanoseconds)
-                .family(keys)?,
-            in_flight: registry
-                .up_down_counter("http_requests_in_flight", "Requests begun and not ended.")?,
-            dropped: registry
-                .metric("http_requests_dropped_total", dropped)
-                .family(["method", "route", "reason"])?,
+            durations: Durations::ByStatus(
+                registry
+                    .metric("http_request_duration_seconds", duration)
+                    .unit(Unit::Nanoseconds)
+                    .family(keys)?,
+            ),
+            in_flight: Some(
+                registry
+                    .up_down_counter("http_requests_in_flight", "Requests begun and not ended.")?,
+            ),
+            dropped: Some(
+                registry
+                    .metric("http_requests_dropped_total", dropped)
+                    .family(["method", "route", "reason"])?,
+            ),
         };
-        Ok(HttpLayer { metrics: Arc::new(metrics), route: default_route, trace: None })
+        Ok(Self::of(metrics))
+    }
+
+    /// A layer that records into series that are there: requests by method, route template and status, in this order, and their
+    /// durations, in nanoseconds, by method and template.
+    ///
+    /// A request whose future was dropped before it answered is counted with `cancelled` or `panicked` for the status.
+    ///
+    /// ```
+    /// use tachometer::{Registry, Unit, facade::tower::HttpLayer};
+    /// let registry = Registry::new();
+    /// let requests = registry.metric("shop_requests_total", "Answered.").family(["verb", "page", "code"])?;
+    /// let durations = registry.metric("shop_request_seconds", "To the answer.").unit(Unit::Nanoseconds);
+    /// let in_flight = registry.up_down_counter("shop_requests", "Begun and not ended.")?;
+    /// let layer = HttpLayer::recording(&requests, &durations.family(["verb", "page"])?).in_flight(&in_flight);
+    /// # let _ = layer;
+    /// # Ok::<(), tachometer::Error>(())
+    /// ```
+    pub fn recording(requests: &Family<Counter, 3>, durations: &Family<Histogram, 2>) -> HttpLayer {
+        Self::of(HttpMetrics {
+            requests: requests.clone(),
+            durations: Durations::ByRoute(durations.clone()),
+            in_flight: None,
+            dropped: None,
+        })
+    }
+
+    /// Has requests that have begun and not ended counted in `in_flight`.
+    pub fn in_flight(mut self, in_flight: &UpDownCounter) -> HttpLayer {
+        let HttpMetrics { requests, durations, dropped, .. } = &*self.metrics;
+        let (requests, dropped) = (requests.clone(), dropped.clone());
+        let durations = match durations {
+            Durations::ByStatus(family) => Durations::ByStatus(family.clone()),
+            Durations::ByRoute(family) => Durations::ByRoute(family.clone()),
+        };
+        let in_flight = Some(in_flight.clone());
+        self.metrics = Arc::new(HttpMetrics { requests, durations, in_flight, dropped });
+        self
+    }
+
+    /// A layer that records into the HTTP series of an event store, as [`HttpLayer::recording`].
+    pub fn event_store(store: &EventStoreMetrics) -> HttpLayer {
+        Self::recording(&store.http_requests, &store.http_request_duration)
+            .in_flight(&store.http_requests_in_flight)
+    }
+
+    /// A layer that records into the HTTP series of a control plane, as [`HttpLayer::recording`].
+    pub fn control_plane(control: &ControlPlaneMetrics) -> HttpLayer {
+        Self::recording(&control.http_requests, &control.http_request_duration)
+    }
+
+    fn of(metrics: HttpMetrics) -> HttpLayer {
+        HttpLayer { metrics: Arc::new(metrics), route: default_route, trace: None }
     }
 
     /// Sets how a request's route template is found; it must be one of a set that the program knows.
@@ -179,7 +261,7 @@ where
         let route = (self.layer.route)(request.extensions()).unwrap_or("unmatched").into();
         let trace = self.layer.trace.and_then(|of| of(request.headers(), request.extensions()));
         let metrics = self.layer.metrics.clone();
-        metrics.in_flight.inc();
+        metrics.begun();
         let (method, began) = (method_of(request.method()), Instant::now());
         // Inside a call of the service, until it has returned.
         let mut open = Open { metrics, method, route, trace, began, state: State::Inside };
@@ -210,17 +292,26 @@ struct Open {
 impl Open {
     fn answered(&mut self, status: &str) {
         let labels = [self.method, &self.route, status];
-        let (duration, durations) = (self.began.elapsed(), self.metrics.durations.at(labels));
-        match self.trace.and_then(TraceContext::exemplar) {
-            Some((trace, span)) => {
-                let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-                durations.record_with_exemplar(nanoseconds, trace, span);
+        let took = self.began.elapsed();
+        match &self.metrics.durations {
+            Durations::ByStatus(durations) => self.record(durations.at(labels), took),
+            Durations::ByRoute(durations) => {
+                self.record(durations.at([self.method, &self.route]), took);
             }
-            None => durations.record_duration(duration),
         }
         self.metrics.requests.at(labels).inc();
         self.state = State::Answered;
-        self.metrics.in_flight.dec();
+        self.metrics.ended();
+    }
+
+    fn record<const N: usize>(&self, durations: Lookup<'_, Histogram, N>, took: Duration) {
+        match self.trace.and_then(TraceContext::exemplar) {
+            Some((trace, span)) => {
+                let nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+                durations.record_with_exemplar(nanoseconds, trace, span);
+            }
+            None => durations.record_duration(took),
+        }
     }
 }
 
@@ -231,8 +322,9 @@ impl Drop for Open {
             State::Inside => "panicked",
             State::Waiting => "cancelled",
         };
-        self.metrics.dropped.at([self.method, &self.route, reason]).inc();
-        self.metrics.in_flight.dec();
+        let counted = self.metrics.dropped.as_ref().unwrap_or(&self.metrics.requests);
+        counted.at([self.method, &self.route, reason]).inc();
+        self.metrics.ended();
     }
 }
 

@@ -17,11 +17,10 @@ use tacho::listen::Listen;
 use tacho::monitor::Monitor;
 use tacho::raft::cluster::Cluster;
 use tacho::raft::config::{ClusterConfig, LogKind, NODES};
-use tacho::raft::elections::Elections;
 use tacho::raft::kills;
 use tacho::raft::load::Load;
 use tacho::raft::network::Network;
-use tacho::raft::probe::{NodeProbe, SnapshotTrigger};
+use tacho::raft::probe::SnapshotTrigger;
 use tacho::raft::types::{NodeId, Value, Vote};
 use tacho::timeline::Timeline;
 use tachometer::catalogue::raft::RaftMetrics;
@@ -246,9 +245,7 @@ fn scrape(address: SocketAddr, missing: &mut BTreeSet<&str>) -> Page {
 
 /// Calls `follower` as a leader of long ago would.
 async fn send_stale_entries(cluster: &Cluster, leader: NodeId, follower: NodeId) {
-    let (router, probe) = (cluster.router(), NodeProbe::off());
-    let elections = Arc::new(Elections::new(leader, router.clone(), probe.clone()));
-    let mut network = Network { node: leader, router, elections, probe };
+    let mut network = Network { node: leader, router: cluster.router() };
     let request = AppendEntriesRequest {
         vote: Vote::new_committed(0, leader),
         prev_log_id: None,

@@ -8,30 +8,37 @@ use openraft::storage::{RaftLogReader, RaftLogStorage, RaftLogStorageExt};
 use openraft::testing::{StoreBuilder, Suite};
 use openraft::{CommittedLeaderId, EntryPayload};
 use tacho::clock::Stamp;
-use tacho::raft::elections::Elections;
 use tacho::raft::log::{LogStore, OpenLog, RecoveryError};
-use tacho::raft::probe::NodeProbe;
+use tacho::raft::probe::{Commands, NodeProbe};
 use tacho::raft::router::Router;
 use tacho::raft::snapshots::Snapshots;
 use tacho::raft::state_machine::StateMachine;
 use tacho::raft::types::{Command, Entry, LogId, StorageError, Types, Vote};
+use tachometer::Registry;
+use tachometer::facade::openraft::{ProbedLog, ProbedStateMachine};
+use tachometer::limits::DEFAULT_SAMPLE_EVERY;
 use tempfile::TempDir;
 
-fn elections() -> Arc<Elections> {
-    Arc::new(Elections::new(1, Arc::new(Router::new(3)), NodeProbe::off()))
+fn attached(log: OpenLog) -> LogStore {
+    log.attach(Arc::new(Router::new(3)), NodeProbe::off().hooks.append_timer())
 }
 
 fn machine(snapshots: Snapshots) -> StateMachine {
-    StateMachine::restored(Arc::new(snapshots), elections(), NodeProbe::off())
-        .expect("an empty state")
+    StateMachine::restored(Arc::new(snapshots)).expect("an empty state")
 }
 
+/// With all that a node records around it.
 struct InMemory;
 
-impl StoreBuilder<Types, LogStore, StateMachine> for InMemory {
-    async fn build(&self) -> Result<((), LogStore, StateMachine), StorageError> {
-        let log = OpenLog::in_memory(Arc::default()).attach(elections(), NodeProbe::off());
-        Ok(((), log, machine(Snapshots::default())))
+type Log = ProbedLog<Types, LogStore, Commands>;
+type Machine = ProbedStateMachine<Types, StateMachine, Commands>;
+
+impl StoreBuilder<Types, Log, Machine> for InMemory {
+    async fn build(&self) -> Result<((), Log, Machine), StorageError> {
+        let probe = NodeProbe::measuring(&Registry::new(), 1, DEFAULT_SAMPLE_EVERY);
+        let hooks = probe.expect("an empty registry").hooks;
+        let log = hooks.log(attached(OpenLog::in_memory(Arc::default())));
+        Ok(((), log, hooks.state_machine(machine(Snapshots::default()))))
     }
 }
 
@@ -49,7 +56,7 @@ impl StoreBuilder<Types, LogStore, StateMachine, TempDir> for OnDisk {
 // openraft's suite sleeps for eight seconds in all.
 
 #[test]
-fn openraft_accepts_the_log_in_memory() {
+fn openraft_accepts_the_log_in_memory_with_its_hooks() {
     Suite::test_all(InMemory).expect("the suite passes");
 }
 
@@ -59,7 +66,7 @@ fn openraft_accepts_the_log_on_disk() {
 }
 
 fn open(folder: &Path) -> Result<LogStore, RecoveryError> {
-    Ok(OpenLog::on_disk(folder)?.attach(elections(), NodeProbe::off()))
+    OpenLog::on_disk(folder).map(attached)
 }
 
 fn log_id(index: u64) -> LogId {

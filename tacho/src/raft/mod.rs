@@ -9,26 +9,23 @@
 //! ```
 //!
 //! `load` writes as fast as the cluster takes it, `kills` takes leaders down meanwhile.
-//! `cluster` starts, kills, restarts and isolates nodes; `node` puts one node together; `probe` is
-//! the only file that knows how events become metrics, and everything above calls it; it records
-//! through the handles that `handles` registers.
+//! `cluster` starts, kills, restarts and isolates nodes; `node` puts one node together and wraps its
+//! log, state machine, network and `Raft` with the library's adapter for openraft, which records what
+//! happens in them; `probe` tells the adapter what it cannot know of this cluster's entries.
 
 pub mod client;
 pub mod cluster;
+pub mod compaction;
 pub mod config;
-pub mod elections;
-pub mod handles;
 pub mod isolation;
 pub mod kills;
 pub mod load;
 pub mod log;
 pub mod network;
 pub mod node;
-pub mod observer;
 pub mod probe;
 pub mod proposals;
 pub mod router;
 pub mod snapshots;
 pub mod state_machine;
 pub mod types;
-pub mod vocabulary;

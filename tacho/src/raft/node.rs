@@ -1,4 +1,4 @@
-//! One running node: openraft with its log, state machine, network, lanes and observer.
+//! One running node: openraft with its log, state machine, network and lanes, each with its hook points.
 
 use std::fmt;
 use std::io;
@@ -9,11 +9,10 @@ use anyhow::Context;
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
-use super::config::ClusterConfig;
-use super::elections::Elections;
+use super::compaction::Compaction;
+use super::config::{ClusterConfig, LogKind};
 use super::log::{Entries, LogHandle, OpenLog, RecoveryError};
 use super::network::Network;
-use super::observer::Observer;
 use super::probe::{NodeProbe, SnapshotTrigger};
 use super::proposals::Lanes;
 use super::router::{Endpoint, Router};
@@ -50,11 +49,10 @@ pub struct Node {
     id: NodeId,
     raft: Raft,
     router: Arc<Router>,
-    probe: NodeProbe,
     log: LogHandle,
     state: StateHandle,
     lanes: Lanes,
-    observer: JoinHandle<()>,
+    compaction: JoinHandle<()>,
 }
 
 impl fmt::Debug for Node {
@@ -74,27 +72,24 @@ impl Node {
     ) -> anyhow::Result<Self> {
         let open = tokio::task::spawn_blocking(move || storage.open()).await?;
         let (log, snapshots) = open.with_context(|| format!("node {id} cannot start"))?;
-        let elections = Arc::new(Elections::new(id, router.clone(), probe.clone()));
-        let log = log.attach(elections.clone(), probe.clone());
-        let machine = StateMachine::restored(snapshots, elections.clone(), probe.clone())?;
+        let hooks = &probe.hooks;
+        let log = log.attach(router.clone(), hooks.append_timer());
+        let machine = StateMachine::restored(snapshots)?;
         let (log_handle, state) = (log.handle(), machine.handle());
-        let network = Network { node: id, router: router.clone(), elections, probe: probe.clone() };
-        let raft = Raft::new(id, config.openraft()?, network, log, machine).await?;
-
-        let (proposals, lanes) = Lanes::start(&raft, &probe);
-        let observer = Observer {
-            node: id,
-            config,
-            raft: raft.clone(),
-            log: log_handle.clone(),
-            state: state.clone(),
-            probe: probe.clone(),
+        let log = match config.log {
+            LogKind::Memory => hooks.log(log),
+            LogKind::Disk => hooks.log(log).times_itself(),
         };
-        let observer = tokio::spawn(observer.run());
-        probe.node_started();
-        let endpoint = Endpoint { node: id, raft: raft.clone(), proposals, probe: probe.clone() };
-        router.connect(endpoint);
-        Ok(Self { id, raft, router, probe, log: log_handle, state, lanes, observer })
+        let network = hooks.network(Network { node: id, router: router.clone() });
+        let machine = hooks.state_machine(machine);
+        let raft = openraft::Raft::new(id, config.openraft()?, network, log, machine).await?;
+        let raft = hooks.follow(raft);
+
+        let (proposals, lanes) = Lanes::start(&raft);
+        let compaction = Compaction { config, raft: raft.clone(), log: log_handle.clone() };
+        let compaction = tokio::spawn(compaction.run());
+        router.connect(Endpoint { node: id, raft: raft.clone(), proposals, probe });
+        Ok(Self { id, raft, router, log: log_handle, state, lanes, compaction })
     }
 
     /// Takes the node off the network and ends all its tasks and threads.
@@ -102,13 +97,11 @@ impl Node {
         self.router.disconnect(self.id);
         self.raft.shutdown().await.map_err(io::Error::other)?;
         self.lanes.stop().await;
-        self.observer.abort();
+        self.compaction.abort();
         // Aborted or, should it have panicked, already reported: either way it is gone.
-        let _ = self.observer.await;
+        let _ = self.compaction.await;
         let log = self.log;
-        tokio::task::spawn_blocking(move || log.close()).await.map_err(io::Error::other)?;
-        self.probe.node_stopped();
-        Ok(())
+        tokio::task::spawn_blocking(move || log.close()).await.map_err(io::Error::other)
     }
 
     pub fn state(&self) -> &StateHandle {
@@ -121,7 +114,6 @@ impl Node {
 
     /// Asks for a snapshot now.
     pub async fn take_snapshot(&self, trigger: SnapshotTrigger) -> anyhow::Result<()> {
-        self.state.expect_snapshot(trigger);
-        Ok(self.raft.trigger().snapshot().await?)
+        Ok(self.raft.take_snapshot(trigger).await?)
     }
 }

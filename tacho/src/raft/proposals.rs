@@ -15,7 +15,6 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::config::COMMANDS_PER_ENTRY;
-use super::probe::{NodeProbe, Outcome};
 use super::types::{Command, Raft};
 
 /// Entries that a node proposes at the same time.
@@ -63,12 +62,12 @@ pub struct Lanes {
 
 impl Lanes {
     /// Starts the lanes of the node that `raft` is the handle of.
-    pub fn start(raft: &Raft, probe: &NodeProbe) -> (ProposalSender, Self) {
+    pub fn start(raft: &Raft) -> (ProposalSender, Self) {
         let (sender, receiver) = mpsc::unbounded_channel();
         let queue: Queue = Arc::new(Mutex::new(receiver));
         let mut tasks = JoinSet::new();
         for _ in 0..LANES {
-            tasks.spawn(run_lane(raft.clone(), queue.clone(), probe.clone()));
+            tasks.spawn(run_lane(raft.clone(), queue.clone()));
         }
         (ProposalSender(sender), Self { tasks })
     }
@@ -79,7 +78,7 @@ impl Lanes {
     }
 }
 
-async fn run_lane(raft: Raft, queue: Queue, probe: NodeProbe) {
+async fn run_lane(raft: Raft, queue: Queue) {
     let mut waiting = Vec::with_capacity(COMMANDS_PER_ENTRY);
     loop {
         if !take_waiting(&queue, &mut waiting).await {
@@ -95,8 +94,6 @@ async fn run_lane(raft: Raft, queue: Queue, probe: NodeProbe) {
             Err(RaftError::APIError(ClientWriteError::ChangeMembershipError(_)))
             | Err(RaftError::Fatal(_)) => Err(Refusal::Stopped),
         };
-        let outcome = if answer.is_ok() { Outcome::Ok } else { Outcome::Error };
-        probe.proposals_finished(outcome, waiting.len() as u64);
         for (position, proposal) in waiting.drain(..).enumerate() {
             // A client that gave up no longer listens.
             let _ = proposal.answer.send(answer.map(|first| first + position as u64));

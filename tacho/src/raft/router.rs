@@ -4,14 +4,28 @@
 //! pulling its plug is elsewhere. Isolation cuts a node off from its peers, not from clients.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use openraft::error::Unreachable;
 use parking_lot::RwLock;
 
-use super::probe::{NodeProbe, RpcError};
+use super::probe::NodeProbe;
 use super::proposals::ProposalSender;
 use super::types::{NodeId, Raft};
+
+/// Why a peer that runs cannot be reached.
+#[derive(Debug)]
+pub struct Isolated;
+
+impl fmt::Display for Isolated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("one of the two is cut off from its peers")
+    }
+}
+
+impl std::error::Error for Isolated {}
 
 /// How a running node is reached.
 #[derive(Clone)]
@@ -76,13 +90,14 @@ impl Router {
     }
 
     /// `to`, as its peer `from` reaches it.
-    pub fn peer(&self, from: NodeId, to: NodeId) -> Result<Arc<Endpoint>, RpcError> {
+    pub fn peer(&self, from: NodeId, to: NodeId) -> Result<Arc<Endpoint>, Unreachable> {
         // Relaxed: see `set_isolated`.
         let is_cut = |port: &Port| port.is_isolated.load(Ordering::Relaxed);
         if [from, to].into_iter().filter_map(|node| self.port(node)).any(is_cut) {
-            return Err(RpcError::Network);
+            return Err(Unreachable::new(&Isolated));
         }
-        self.endpoint(to).ok_or(RpcError::ConnectionRefused)
+        self.endpoint(to)
+            .ok_or_else(|| Unreachable::new(&io::Error::from(io::ErrorKind::ConnectionRefused)))
     }
 
     /// `node`, as a client reaches it; `None` when it is not running.

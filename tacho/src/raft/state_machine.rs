@@ -5,22 +5,17 @@
 
 use std::io::{self, Cursor};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 
 use hashbrown::HashMap;
 use openraft::storage::RaftStateMachine;
 use openraft::{AnyError, EntryPayload, OptionalSend, RaftSnapshotBuilder, StorageIOError};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use tachometer::Sampler;
 
-use super::elections::Elections;
-use super::probe::{ConfigChange, NodeProbe, ONE_IN, SnapshotTrigger};
 use super::snapshots::{Kept, Snapshots};
 use super::types::{
-    Batch, Entry, LogId, Membership, NodeId, Snapshot, SnapshotMeta, StorageError, Types, Value,
+    Batch, Entry, LogId, Membership, Snapshot, SnapshotMeta, StorageError, Types, Value,
 };
-use crate::clock::Stamp;
 
 /// What all nodes agree on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,32 +27,16 @@ pub struct State {
     pub values: HashMap<u64, Value>,
 }
 
-/// Looks at the state of a running node, and says why its next snapshot is taken.
+/// Looks at the state of a running node.
 #[derive(Clone, Debug)]
 pub struct StateHandle {
     state: Arc<Mutex<State>>,
-    trigger: Arc<AtomicU8>,
 }
 
 impl StateHandle {
     /// Looks at the state; the node waits while `look` runs.
     pub fn look<T>(&self, look: impl FnOnce(&State) -> T) -> T {
         look(&self.state.lock())
-    }
-
-    /// The next snapshot is taken because of `trigger`; without this, because of the log's size.
-    pub fn expect_snapshot(&self, trigger: SnapshotTrigger) {
-        // Relaxed: a label; the request for the snapshot goes another way.
-        self.trigger.store(trigger as u8, Ordering::Relaxed);
-    }
-
-    fn take_trigger(&self) -> SnapshotTrigger {
-        // Relaxed: see `expect_snapshot`.
-        match self.trigger.swap(SnapshotTrigger::Size as u8, Ordering::Relaxed) {
-            trigger if trigger == SnapshotTrigger::Time as u8 => SnapshotTrigger::Time,
-            trigger if trigger == SnapshotTrigger::Manual as u8 => SnapshotTrigger::Manual,
-            _ => SnapshotTrigger::Size,
-        }
     }
 }
 
@@ -66,52 +45,31 @@ impl StateHandle {
 pub struct StateMachine {
     handle: StateHandle,
     snapshots: Arc<Snapshots>,
-    elections: Arc<Elections>,
-    probe: NodeProbe,
-    sampler: Sampler,
 }
 
 impl StateMachine {
     /// The state as the latest snapshot has it.
-    pub fn restored(
-        snapshots: Arc<Snapshots>,
-        elections: Arc<Elections>,
-        probe: NodeProbe,
-    ) -> io::Result<Self> {
+    pub fn restored(snapshots: Arc<Snapshots>) -> io::Result<Self> {
         let state = match snapshots.latest() {
             Some(kept) => decode(&kept.meta, &kept.state)?,
             None => State::default(),
         };
-        let trigger = Arc::new(AtomicU8::new(SnapshotTrigger::Size as u8));
-        let handle = StateHandle { state: Arc::new(Mutex::new(state)), trigger };
-        Ok(Self { handle, snapshots, elections, probe, sampler: Sampler::one_in(ONE_IN) })
+        Ok(Self { handle: StateHandle { state: Arc::new(Mutex::new(state)) }, snapshots })
     }
 
     pub fn handle(&self) -> StateHandle {
         self.handle.clone()
     }
+}
 
-    /// Applies the commands of one entry and returns the revision of the first.
-    fn apply_batch(&self, state: &mut State, batch: &Batch, committed: Stamp) -> u64 {
-        let first = state.revision + 1;
-        state.revision += batch.commands().len() as u64;
-        for command in batch.commands() {
-            state.values.insert(command.key, command.value);
-        }
-        if committed != Stamp::NONE {
-            self.probe.committed(committed, batch.commands());
-        }
-        first
+/// Applies the commands of one entry and returns the revision of the first.
+fn apply_batch(state: &mut State, batch: &Batch) -> u64 {
+    let first = state.revision + 1;
+    state.revision += batch.commands().len() as u64;
+    for command in batch.commands() {
+        state.values.insert(command.key, command.value);
     }
-
-    fn apply_membership(&self, state: &mut State, membership: Membership) {
-        let contains = |set: &Membership, id: &NodeId| set.nodes().any(|(node, ())| node == id);
-        let added = membership.nodes().filter(|(id, ())| !contains(&state.membership, id));
-        added.for_each(|_| self.probe.config_changed(ConfigChange::AddNode));
-        let removed = state.membership.nodes().filter(|(id, ())| !contains(&membership, id));
-        removed.for_each(|_| self.probe.config_changed(ConfigChange::RemoveNode));
-        state.membership = membership;
-    }
+    first
 }
 
 impl RaftStateMachine<Types> for StateMachine {
@@ -126,42 +84,25 @@ impl RaftStateMachine<Types> for StateMachine {
         I: IntoIterator<Item = Entry> + OptionalSend,
         I::IntoIter: OptionalSend,
     {
-        let started = self.probe.stamp_sampled(&mut self.sampler);
-        // Only the leader measures commit latency, so that each command is counted once.
-        let committed = if self.elections.is_leader() { self.probe.stamp() } else { Stamp::NONE };
         let entries = entries.into_iter();
         let mut revisions = Vec::with_capacity(entries.size_hint().0);
         let mut state = self.handle.state.lock();
-        let before = state.revision;
         for entry in entries {
             state.applied = Some(entry.log_id);
             revisions.push(match entry.payload {
                 EntryPayload::Blank => state.revision,
-                EntryPayload::Normal(batch) => self.apply_batch(&mut state, &batch, committed),
+                EntryPayload::Normal(batch) => apply_batch(&mut state, &batch),
                 EntryPayload::Membership(membership) => {
-                    let membership = Membership::new(Some(entry.log_id), membership);
-                    self.apply_membership(&mut state, membership);
+                    state.membership = Membership::new(Some(entry.log_id), membership);
                     state.revision
                 }
             });
         }
-        let commands = state.revision - before;
-        drop(state);
-        if committed != Stamp::NONE && commands > 0 {
-            self.probe.committed_together(commands);
-        }
-        self.probe.applied(started);
         Ok(revisions)
     }
 
     async fn get_snapshot_builder(&mut self) -> Builder {
-        Builder {
-            started: self.probe.stamp(),
-            trigger: self.handle.take_trigger(),
-            state: self.handle.look(State::clone),
-            snapshots: self.snapshots.clone(),
-            probe: self.probe.clone(),
-        }
+        Builder { state: self.handle.look(State::clone), snapshots: self.snapshots.clone() }
     }
 
     async fn begin_receiving_snapshot(&mut self) -> Result<Box<Cursor<Vec<u8>>>, StorageError> {
@@ -173,7 +114,6 @@ impl RaftStateMachine<Types> for StateMachine {
         meta: &SnapshotMeta,
         snapshot: Box<Cursor<Vec<u8>>>,
     ) -> Result<(), StorageError> {
-        let started = self.probe.stamp();
         let bytes = snapshot.into_inner();
         let failed =
             |error| StorageIOError::write_snapshot(Some(meta.signature()), AnyError::new(&error));
@@ -182,7 +122,6 @@ impl RaftStateMachine<Types> for StateMachine {
         let kept = Kept { meta: meta.clone(), state: bytes.into() };
         blocking(move || snapshots.save(kept)).await.map_err(failed)?;
         *self.handle.state.lock() = state;
-        self.probe.snapshot_installed(started);
         Ok(())
     }
 
@@ -195,10 +134,7 @@ impl RaftStateMachine<Types> for StateMachine {
 #[derive(Debug)]
 pub struct Builder {
     state: State,
-    trigger: SnapshotTrigger,
     snapshots: Arc<Snapshots>,
-    probe: NodeProbe,
-    started: Stamp,
 }
 
 impl RaftSnapshotBuilder<Types> for Builder {
@@ -212,7 +148,6 @@ impl RaftSnapshotBuilder<Types> for Builder {
         });
         let failed = |error| StorageIOError::write_snapshot(None, AnyError::new(&error));
         let kept = built.await.map_err(failed)?;
-        self.probe.snapshot_built(self.trigger, kept.state.len() as u64, self.started);
         Ok(kept.to_snapshot())
     }
 }

@@ -9,6 +9,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use tachometer::facade::openraft::ProbedRaft;
+
+use super::probe::Commands;
 use crate::clock::Stamp;
 
 openraft::declare_raft_types!(
@@ -17,7 +20,7 @@ openraft::declare_raft_types!(
 );
 
 pub type NodeId = u64;
-pub type Raft = openraft::Raft<Types>;
+pub type Raft = ProbedRaft<Types, Commands>;
 pub type Entry = openraft::Entry<Types>;
 pub type LogId = openraft::LogId<NodeId>;
 pub type Vote = openraft::Vote<NodeId>;
@@ -62,11 +65,6 @@ pub fn commands_of(entry: &Entry) -> &[Command] {
         openraft::EntryPayload::Normal(batch) => batch.commands(),
         openraft::EntryPayload::Blank | openraft::EntryPayload::Membership(_) => &[],
     }
-}
-
-/// When the oldest command of `entry` that has a stamp was proposed.
-pub fn proposed_at(entry: &Entry) -> Option<Stamp> {
-    commands_of(entry).iter().map(|command| command.proposed_at).find(|at| *at != Stamp::NONE)
 }
 
 /// What `entry` weighs: its fixed part and its commands, not counting any encoding.

@@ -17,19 +17,17 @@ use std::io;
 use std::ops::RangeBounds;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use openraft::storage::{LogFlushed, LogState, RaftLogReader, RaftLogStorage};
 use openraft::{AnyError, OptionalSend, StorageIOError};
 use parking_lot::Mutex;
-use tachometer::Sampler;
+use tachometer::facade::openraft::AppendTimer;
 
 pub use self::entries::Entries;
 pub use self::recovery::RecoveryError;
 pub use self::segment::sync_folder;
-use self::writer::{Appended, Writer};
-use super::elections::Elections;
-use super::probe::{NodeProbe, ONE_IN};
+use self::writer::Writer;
+use super::router::Router;
 use super::types::{Entry, LogId, StorageError, Types, Vote};
 
 /// A log that is open but has no node yet.
@@ -52,11 +50,10 @@ impl OpenLog {
         Ok(Self { entries: Arc::new(Mutex::new(entries)), writer: Some(Arc::new(writer)) })
     }
 
-    /// Gives the log to the node that `elections` and `probe` belong to.
-    pub fn attach(self, elections: Arc<Elections>, probe: NodeProbe) -> LogStore {
+    /// Gives the log to a node, which tells `router` who leads. Appends that go to the disk are timed by `timer`.
+    pub fn attach(self, router: Arc<Router>, timer: AppendTimer) -> LogStore {
         let reader = LogReader { entries: self.entries };
-        let (sampler, commit_index) = (Sampler::one_in(ONE_IN), Arc::default());
-        LogStore { reader, writer: self.writer, elections, probe, sampler, commit_index }
+        LogStore { reader, writer: self.writer, router, timer }
     }
 }
 
@@ -65,17 +62,21 @@ impl OpenLog {
 pub struct LogStore {
     reader: LogReader,
     writer: Option<Arc<Writer>>,
-    elections: Arc<Elections>,
-    probe: NodeProbe,
-    sampler: Sampler,
-    commit_index: Arc<AtomicU64>,
+    router: Arc<Router>,
+    timer: AppendTimer,
 }
 
 impl LogStore {
     /// What stays in hand when openraft owns the store: to close the log and to look at it.
     pub fn handle(&self) -> LogHandle {
-        let (reader, writer) = (self.reader.clone(), self.writer.clone());
-        LogHandle { reader, writer, commit_index: self.commit_index.clone() }
+        LogHandle { reader: self.reader.clone(), writer: self.writer.clone() }
+    }
+
+    /// A committed vote is how a node learns who leads, exactly: openraft saves it before it acts on it.
+    fn tell_leader(&self, vote: &Vote) {
+        if vote.is_committed() {
+            self.router.leader_elected(vote.leader_id().term, vote.leader_id().node_id);
+        }
     }
 }
 
@@ -84,7 +85,6 @@ impl LogStore {
 pub struct LogHandle {
     reader: LogReader,
     writer: Option<Arc<Writer>>,
-    commit_index: Arc<AtomicU64>,
 }
 
 impl LogHandle {
@@ -93,12 +93,6 @@ impl LogHandle {
         if let Some(writer) = &self.writer {
             writer.close();
         }
-    }
-
-    /// How far the log is known to be committed; 0 until the node has heard.
-    pub fn commit_index(&self) -> u64 {
-        // Relaxed: a statistic that publishes nothing else.
-        self.commit_index.load(Ordering::Relaxed)
     }
 
     /// Looks at the entries; the node waits while `look` runs.
@@ -149,23 +143,16 @@ impl RaftLogStorage<Types> for LogStore {
             saved.map_err(|error| StorageIOError::write_vote(AnyError::new(&error)))?;
         }
         self.reader.entries.lock().set_vote(*vote);
-        self.elections.vote_saved(vote);
+        self.tell_leader(vote);
         Ok(())
     }
 
     async fn read_vote(&mut self) -> Result<Option<Vote>, StorageError> {
         let vote = self.reader.entries.lock().vote();
         if let Some(vote) = &vote {
-            self.elections.vote_restored(vote);
+            self.tell_leader(vote);
         }
         Ok(vote)
-    }
-
-    /// Only observed: a restarted node learns from the leader how far the log is committed.
-    async fn save_committed(&mut self, committed: Option<LogId>) -> Result<(), StorageError> {
-        // Relaxed: a statistic that publishes nothing else.
-        self.commit_index.store(committed.map_or(0, |id| id.index), Ordering::Relaxed);
-        Ok(())
     }
 
     async fn append<I>(&mut self, entries: I, done: LogFlushed<Types>) -> Result<(), StorageError>
@@ -174,17 +161,15 @@ impl RaftLogStorage<Types> for LogStore {
         I::IntoIter: OptionalSend,
     {
         let entries: Vec<Entry> = entries.into_iter().collect();
-        let started = self.probe.stamp_sampled(&mut self.sampler);
         match &self.writer {
             None => {
                 self.reader.entries.lock().append(entries);
-                self.probe.log_appended(started);
                 done.log_io_completed(Ok(()));
             }
             Some(writer) => {
+                let appending = self.timer.start();
                 self.reader.entries.lock().append(entries.clone());
-                let probe = self.probe.clone();
-                writer.append(entries, Appended { probe, started }, done);
+                writer.append(entries, appending, done);
             }
         }
         Ok(())
@@ -203,7 +188,6 @@ impl RaftLogStorage<Types> for LogStore {
         if let Some(writer) = &self.writer {
             writer.purge(upto).await.map_err(write_failed)?;
         }
-        self.probe.log_compacted();
         Ok(())
     }
 }

@@ -11,28 +11,14 @@ use std::thread::{self, JoinHandle};
 
 use openraft::storage::LogFlushed;
 use parking_lot::Mutex;
+use tachometer::facade::openraft::Appending;
 use tokio::sync::oneshot;
 
-use super::super::probe::NodeProbe;
 use super::super::types::{Entry, LogId, Types, Vote};
 use super::journal::Journal;
-use crate::clock::Stamp;
 
 /// Most jobs that are committed together; openraft never has more than a few waiting.
 const JOBS_PER_COMMIT: usize = 64;
-
-/// What is told to the probe once entries are durable.
-#[derive(Debug)]
-pub struct Appended {
-    pub probe: NodeProbe,
-    pub started: Stamp,
-}
-
-impl Appended {
-    pub fn report(&self) {
-        self.probe.log_appended(self.started);
-    }
-}
 
 enum Change {
     Append(Vec<Entry>),
@@ -42,16 +28,16 @@ enum Change {
 }
 
 enum Waiter {
-    Append(Appended, LogFlushed<Types>),
+    Append(Appending, LogFlushed<Types>),
     Other(oneshot::Sender<io::Result<()>>),
 }
 
 impl Waiter {
     fn tell(self, result: io::Result<()>) {
         match self {
-            Self::Append(appended, done) => {
+            Self::Append(appending, done) => {
                 if result.is_ok() {
-                    appended.report();
+                    appending.durable();
                 }
                 done.log_io_completed(result);
             }
@@ -96,8 +82,8 @@ impl Writer {
     }
 
     /// `done` hears of it when the entries are durable.
-    pub fn append(&self, entries: Vec<Entry>, appended: Appended, done: LogFlushed<Types>) {
-        self.submit((Change::Append(entries), Waiter::Append(appended, done)));
+    pub fn append(&self, entries: Vec<Entry>, appending: Appending, done: LogFlushed<Types>) {
+        self.submit((Change::Append(entries), Waiter::Append(appending, done)));
     }
 
     pub async fn save_vote(&self, vote: Vote) -> io::Result<()> {
