@@ -129,12 +129,18 @@ pub mod query;
 mod record;
 #[cfg(not(tachometer_loom))]
 mod registry;
-#[cfg(all(any(feature = "notify", feature = "push"), not(tachometer_loom)))]
+#[cfg(all(any(feature = "notify", feature = "push", feature = "source"), not(tachometer_loom)))]
 mod retry;
 #[cfg(all(feature = "rules", not(tachometer_loom)))]
 pub mod rules;
 #[cfg(all(
-    any(feature = "config", feature = "http", feature = "notify", feature = "push"),
+    any(
+        feature = "config",
+        feature = "http",
+        feature = "notify",
+        feature = "push",
+        feature = "source"
+    ),
     not(tachometer_loom)
 ))]
 mod secret;
@@ -142,15 +148,17 @@ mod secret;
 pub mod serve;
 #[cfg(not(tachometer_loom))]
 mod snapshot;
+#[cfg(all(feature = "source", not(tachometer_loom)))]
+pub mod source;
 #[cfg(all(any(feature = "config", feature = "rules"), not(tachometer_loom)))]
 mod span;
 #[cfg(all(
     feature = "tls",
-    any(feature = "http", feature = "notify", feature = "push"),
+    any(feature = "http", feature = "notify", feature = "push", feature = "source"),
     not(tachometer_loom)
 ))]
 mod tls;
-#[cfg(all(any(feature = "notify", feature = "push"), not(tachometer_loom)))]
+#[cfg(all(any(feature = "notify", feature = "push", feature = "source"), not(tachometer_loom)))]
 mod url;
 
 #[cfg(all(feature = "backend", not(tachometer_loom)))]
