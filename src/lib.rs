@@ -120,6 +120,8 @@ pub mod history;
 pub mod notify;
 #[cfg(not(tachometer_loom))]
 mod process;
+#[cfg(all(any(feature = "process", feature = "source"), not(tachometer_loom)))]
+mod procfs;
 #[cfg(all(feature = "push", not(tachometer_loom)))]
 pub mod push;
 #[cfg(all(feature = "promql", not(tachometer_loom)))]

@@ -14,6 +14,15 @@
 //! | [`MAX_REJECTED`] refused static handles | further ones share the last entry | `tachometer_rejected_registrations` |
 //! | [`METRICS_THREAD_HANDLES`] that a thread remembers (feature `metrics`) | the macro finds the handle in the recorder's own table: slower | nowhere |
 //! | [`MAX_CONFIG_BYTES`] of a configuration file | it is refused | the error |
+//! | [`MAX_SOURCES`], [`MAX_SOURCE_NAME_BYTES`] (feature `source`, as all of the following) | adding one returns an error | the error |
+//! | [`DEFAULT_SOURCE_TIME_LIMIT`] for a poll, unless set | it has failed; what it still gives counts for nothing, and it is not polled again before it returns | `tachometer_source_failures_total{reason="timeout"}` |
+//! | [`DEFAULT_SOURCE_BYTES`] of a poll, unpacked, unless set | it has failed | `tachometer_source_failures_total{reason="too_large"}` |
+//! | [`DEFAULT_SOURCE_SERIES`] of a source, unless set | its poll has failed | `tachometer_source_failures_total{reason="too_many_series"}` |
+//! | [`MAX_NAME_BYTES`], [`MAX_LABELS`], [`MAX_LABEL_VALUE_BYTES`] of a series that a source gives | the series is left out, for the engine and for receivers | `tachometer_source_left_out_total{reason="invalid"}` |
+//! | [`MAX_HELP_BYTES`] of a help that a source gives | the engine shows its beginning | nowhere |
+//! | [`SOURCE_STALE_INTERVALS`] without a good poll, unless set | the series of the source end | `tachometer_source_age_seconds` |
+//! | [`MAX_MAPPING_METRICS`], [`MAX_MAPPING_STEPS`] of a mapping of JSON | making it returns an error | the error |
+//! | [`MAX_SOURCE_MESSAGE_BYTES`] of what a server or command says | an error shows its beginning, or its end | nowhere |
 //! | [`MAX_OTLP_ATTRIBUTES`] of a resource or scope, [`MIN_OTLP_BUCKETS`] | `OtlpEncoder`'s setter returns an error that names the limit | the error |
 //! | [`DEFAULT_OTLP_BUCKETS`] of a histogram's point, unless set | its buckets become twice as wide until they are few enough; count, sum and extremes stay exact | the point's `scale` |
 //! | [`MAX_KEPT_BYTES`] of an encoder | further histograms that did not change are encoded again each time | nowhere: the pages are the same |
@@ -426,8 +435,6 @@ pub const DEFAULT_SOURCE_SERIES: usize = 50_000;
 pub const SOURCE_SERIES_IDLE: Duration = Duration::from_secs(60);
 /// Bytes of what a command says, or a server, that are kept for an error.
 pub const MAX_SOURCE_MESSAGE_BYTES: usize = 512;
-/// Bytes of a line of a page of text that is read.
-pub const MAX_PAGE_LINE_BYTES: usize = 1 << 20;
 /// Metrics of a mapping of JSON.
 pub const MAX_MAPPING_METRICS: usize = 1_000;
 /// Steps of a path in a mapping of JSON.

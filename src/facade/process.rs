@@ -27,6 +27,7 @@
 //! kernel has to list. What a machine does not have, or does not let us read, has no series; what fails later leaves its
 //! gauges at NaN and its counters where they were.
 
+use crate::procfs::after;
 use crate::sync::usage::{ticks_per_second, usage};
 use crate::{Counter, Error, Gauge, Registry, Unit};
 use std::fs;
@@ -213,15 +214,6 @@ impl Source {
     fn open_files(&self) -> Option<f64> {
         let entries = fs::read_dir(self.directory.join("fd")).ok()?.count();
         Some(entries.saturating_sub(usize::from(self.own)) as f64)
-    }
-}
-
-/// The first number behind `name` at the beginning of a line.
-fn after(text: &str, name: &str) -> Option<f64> {
-    let rest = text.lines().find_map(|line| line.strip_prefix(name))?;
-    match rest.split_whitespace().next()? {
-        "unlimited" => Some(f64::INFINITY),
-        number => number.parse().ok(),
     }
 }
 

@@ -155,16 +155,20 @@ impl Entry {
             }
             result => result,
         };
+        let result = result.map(|mut samples| {
+            let oversized = samples.drop_oversized();
+            (samples, oversized)
+        });
         let first = standing.polls == 0;
         match &result {
-            Ok(samples) => {
+            Ok((samples, oversized)) => {
                 standing.backoff.reset();
                 standing.due = asked.elapsed.saturating_add(self.settings.interval);
                 if first && !steady {
                     // Those that began together should not be polled together for ever.
                     standing.due = asked.elapsed + standing.backoff.part_of(self.settings.interval);
                 }
-                standing.good(asked, samples);
+                standing.good(asked, samples, *oversized);
                 let counts = standing.left_out.counts.iter().map(|count| count.0);
                 Why::ALL.into_iter().zip(counts).for_each(|(why, n)| self.own.left_out(why, n));
             }
@@ -176,6 +180,7 @@ impl Entry {
                 standing.due = now.elapsed.saturating_add(pause);
             }
         }
+        let result = result.map(|(samples, _)| samples);
         if hung {
             // Too late, and told already.
             return None;
@@ -261,10 +266,12 @@ impl Entry {
 }
 
 impl Standing {
-    fn good(&mut self, asked: Moment, samples: &Samples) {
-        if let Some(shown) = &mut self.shown {
-            self.left_out = shown.update(samples);
-        }
+    fn good(&mut self, asked: Moment, samples: &Samples, oversized: u64) {
+        self.left_out = match &mut self.shown {
+            Some(shown) => shown.update(samples),
+            None => LeftOut::default(),
+        };
+        self.left_out.oversized(oversized);
         self.last_good = Some(asked);
         self.stale = false;
     }

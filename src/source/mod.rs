@@ -84,17 +84,30 @@
 
 #![forbid(unsafe_code)]
 
+mod command;
 mod entry;
 mod error;
 mod flat;
+mod format;
+mod host;
+mod http;
+mod json;
+mod mapping;
 mod own;
+mod page;
 mod samples;
 mod set;
 mod settings;
 mod shown;
 mod status;
 
+pub use command::CommandSource;
 pub use error::SourceError;
+pub use format::PageFormat;
+pub use host::HostSource;
+pub use json::{JsonSource, JsonSourceBuilder};
+pub use mapping::{Mapping, MetricMapping};
+pub use page::{PageSource, PageSourceBuilder};
 pub use samples::{
     ClassicHistogram, NativeHistogram, Sample, SampleFamily, SampleKind, SampleValue, Samples,
     SummaryValue,

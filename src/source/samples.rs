@@ -2,6 +2,7 @@
 //! host's own [`Source`](super::Source) makes.
 
 use crate::HistogramSnapshot;
+use crate::limits::{MAX_LABEL_VALUE_BYTES, MAX_LABELS, MAX_NAME_BYTES};
 use std::sync::Arc;
 
 /// What one poll of a source read: families, each with its series.
@@ -192,6 +193,21 @@ impl Samples {
             series: Vec::new(),
         });
         self.families.last_mut().expect("pushed above")
+    }
+
+    /// Drops series with names or labels beyond the limits, so that nobody has to keep them; returns how many.
+    pub(super) fn drop_oversized(&mut self) -> u64 {
+        let before = self.len();
+        self.families.retain(|family| family.name.len() <= MAX_NAME_BYTES);
+        for family in &mut self.families {
+            family.series.retain(|series| {
+                series.labels.len() <= MAX_LABELS
+                    && series.labels.iter().all(|(name, value)| {
+                        name.len() <= MAX_NAME_BYTES && value.len() <= MAX_LABEL_VALUE_BYTES
+                    })
+            });
+        }
+        (before - self.len()) as u64
     }
 
     /// The first series of `name` that carries all of `labels`.

@@ -123,7 +123,7 @@ impl PollSettings {
         self.stale_after.unwrap_or(self.interval.saturating_mul(SOURCE_STALE_INTERVALS))
     }
 
-    pub(super) fn check(&self, name: &str) -> Result<(), Error> {
+    pub(crate) fn check(&self, name: &str) -> Result<(), Error> {
         let invalid = |setting, reason: String| Err(Error::InvalidSetting { setting, reason });
         let spans = [
             ("interval", self.interval),

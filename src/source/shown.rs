@@ -42,6 +42,17 @@ pub(super) struct LeftOut {
 }
 
 impl LeftOut {
+    /// So many series had names or labels beyond the limits.
+    pub(super) fn oversized(&mut self, series: u64) {
+        if series > 0 {
+            let (count, first) = &mut self.counts[Why::Invalid as usize];
+            *count += series;
+            first.get_or_insert_with(|| {
+                "a name or label is too long, or there are too many".to_owned()
+            });
+        }
+    }
+
     fn add(&mut self, why: Why, example: impl FnOnce() -> String) {
         let (count, first) = &mut self.counts[why as usize];
         *count += 1;
