@@ -16,7 +16,8 @@ const POLLS: usize = 500;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let registry = Registry::new();
     for at in 0..1_000u32 {
-        let metric = registry.metric("requests_total", "Requests.").label("peer", format!("n{}", at % 50));
+        let metric =
+            registry.metric("requests_total", "Requests.").label("peer", format!("n{}", at % 50));
         metric.label("path", format!("/api/v1/{}", at / 50)).counter()?.add(u64::from(at) * 12_345);
     }
     for at in 0..10u64 {
@@ -32,7 +33,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{:<40} {:>10} {:>10} {:>10}", format!("{POLLS} polls each"), "median", "p99", "max");
     let limits = PollLimits::default();
     let mut last = Samples::new();
-    for format in [PageFormat::Text, PageFormat::OpenMetrics, PageFormat::Protobuf, PageFormat::Json] {
+    for format in
+        [PageFormat::Text, PageFormat::OpenMetrics, PageFormat::Protobuf, PageFormat::Json]
+    {
         let mut source = PageSource::builder("peer", &url).formats([format]).build()?;
         show(&format!("page of 1,010 series, {format:?}"), || {
             last = source.poll(&limits).expect("a page");

@@ -233,6 +233,15 @@ impl Entry {
         }
     }
 
+    /// Ends its series in a forked child, where nobody polls it.
+    pub(super) fn end_in_child(&self) {
+        if let Ok(mut standing) = self.standing.try_lock()
+            && !std::mem::replace(&mut standing.stale, true)
+        {
+            standing.shown.iter_mut().for_each(Shown::end);
+        }
+    }
+
     /// Ends its series, for good. Returns whether there were any to end.
     pub(super) fn remove(&self) -> bool {
         let (wake, changed) = &self.wake;

@@ -80,7 +80,7 @@
 //!
 //! # Fork
 //!
-//! A child polls nothing, and has no series of sources.
+//! A child polls nothing. The series of sources end there with its first snapshot, unless the fork came while one was being shown.
 
 #![forbid(unsafe_code)]
 

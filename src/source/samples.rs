@@ -154,6 +154,19 @@ pub struct SummaryValue {
     pub quantiles: Vec<(f64, f64)>,
 }
 
+impl NativeHistogram {
+    /// The largest magnitude in the bucket of this index; the bucket begins above that of the index before.
+    ///
+    /// ```
+    /// use tachometer::source::NativeHistogram;
+    /// let histogram = NativeHistogram { schema: 1, ..NativeHistogram::default() };
+    /// assert_eq!((histogram.bound(0), histogram.bound(4)), (1.0, 4.0));
+    /// ```
+    pub fn bound(&self, index: i32) -> f64 {
+        (f64::from(index) * (-f64::from(self.schema)).exp2()).exp2()
+    }
+}
+
 impl Samples {
     /// Nothing yet.
     pub fn new() -> Samples {

@@ -325,6 +325,10 @@ impl Shared {
     /// Before a generation.
     fn show(&self) {
         if self.is_foreign() {
+            // Nobody polls them here. A lock that a thread of the parent's held stays locked.
+            if let Ok(entries) = self.entries.try_lock() {
+                entries.iter().for_each(|entry| entry.end_in_child());
+            }
             return;
         }
         if self.by_hand {

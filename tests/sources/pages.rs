@@ -82,7 +82,8 @@ fn its_series_are_series_here_and_its_histograms_lose_nothing() {
     // Its page is what it would be there, but for the labels.
     let page = stand.page();
     assert!(page.contains("# TYPE wait_seconds histogram\n"), "{page}");
-    node.listener.close();
+    let Node { listener, .. } = node;
+    drop(listener);
     stand.after(15);
     assert_eq!(stand.sources.status()[0].error.as_ref().unwrap().reason(), "unreachable");
 }
