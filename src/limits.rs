@@ -15,6 +15,7 @@
 //! | [`METRICS_THREAD_HANDLES`] that a thread remembers (feature `metrics`) | the macro finds the handle in the recorder's own table: slower | nowhere |
 //! | [`MAX_CONFIG_BYTES`] of a configuration file | it is refused | the error |
 //! | [`MAX_SOURCES`], [`MAX_SOURCE_NAME_BYTES`] (feature `source`, as all of the following) | adding one returns an error | the error |
+//! | [`MIN_SOURCE_TIME`], [`MAX_SOURCE_TIME`] of intervals and time limits | adding the source returns an error | the error |
 //! | [`DEFAULT_SOURCE_TIME_LIMIT`] for a poll, unless set | it has failed; what it still gives counts for nothing, and it is not polled again before it returns | `tachometer_source_failures_total{reason="timeout"}` |
 //! | [`DEFAULT_SOURCE_BYTES`] of a poll, unpacked, unless set | it has failed | `tachometer_source_failures_total{reason="too_large"}` |
 //! | [`DEFAULT_SOURCE_SERIES`] of a source, unless set | its poll has failed | `tachometer_source_failures_total{reason="too_many_series"}` |
@@ -423,6 +424,8 @@ pub const DEFAULT_SOURCE_INTERVAL: Duration = Duration::from_secs(15);
 pub const DEFAULT_SOURCE_TIME_LIMIT: Duration = Duration::from_secs(10);
 /// The shortest interval and time limit of a source.
 pub const MIN_SOURCE_TIME: Duration = Duration::from_millis(1);
+/// The longest interval and time limit of a source.
+pub const MAX_SOURCE_TIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Intervals without a good poll after which the series of a source end.
 pub const SOURCE_STALE_INTERVALS: u32 = 3;
 /// The longest pause after polls that failed, unless the interval is longer: eight intervals, and at most this.

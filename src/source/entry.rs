@@ -166,7 +166,8 @@ impl Entry {
                 standing.due = asked.elapsed.saturating_add(self.settings.interval);
                 if first && !steady {
                     // Those that began together should not be polled together for ever.
-                    standing.due = asked.elapsed + standing.backoff.part_of(self.settings.interval);
+                    let part = standing.backoff.part_of(self.settings.interval);
+                    standing.due = asked.elapsed.saturating_add(part);
                 }
                 standing.good(asked, samples, *oversized);
                 let counts = standing.left_out.counts.iter().map(|count| count.0);

@@ -152,8 +152,10 @@ impl Client {
             false => read_at_most(reader, limits.bytes),
         };
         let body = read.map_err(|error| match error.kind() {
-            ErrorKind::InvalidData | ErrorKind::InvalidInput if packed => {
-                SourceError::malformed("its gzip cannot be unpacked")
+            ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::UnexpectedEof
+                if packed =>
+            {
+                SourceError::malformed("its gzip cannot be unpacked, or was cut off")
             }
             _ => self.failed(&ureq::Error::from(error), limits),
         })?;

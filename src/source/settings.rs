@@ -3,7 +3,7 @@
 use crate::Error;
 use crate::limits::{
     DEFAULT_SOURCE_BYTES, DEFAULT_SOURCE_INTERVAL, DEFAULT_SOURCE_SERIES,
-    DEFAULT_SOURCE_TIME_LIMIT, MIN_SOURCE_TIME, SOURCE_STALE_INTERVALS,
+    DEFAULT_SOURCE_TIME_LIMIT, MAX_SOURCE_TIME, MIN_SOURCE_TIME, SOURCE_STALE_INTERVALS,
 };
 use std::time::Duration;
 
@@ -120,7 +120,11 @@ impl PollSettings {
 
     /// After how long without a good poll the series end.
     pub(super) fn stale(&self) -> Duration {
-        self.stale_after.unwrap_or(self.interval.saturating_mul(SOURCE_STALE_INTERVALS))
+        self.stale_after.unwrap_or_else(|| {
+            self.interval
+                .saturating_mul(SOURCE_STALE_INTERVALS)
+                .min(MAX_SOURCE_TIME.max(self.interval))
+        })
     }
 
     pub(crate) fn check(&self, name: &str) -> Result<(), Error> {
@@ -132,6 +136,10 @@ impl PollSettings {
         ];
         if let Some((setting, span)) = spans.into_iter().find(|(_, span)| *span < MIN_SOURCE_TIME) {
             let reason = format!("of source {name:?} it is {span:?}, below {MIN_SOURCE_TIME:?}");
+            return invalid(setting, reason);
+        }
+        if let Some((setting, span)) = spans.into_iter().find(|(_, span)| *span > MAX_SOURCE_TIME) {
+            let reason = format!("of source {name:?} it is {span:?}, above {MAX_SOURCE_TIME:?}");
             return invalid(setting, reason);
         }
         if self.limits.bytes == 0 {

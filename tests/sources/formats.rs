@@ -3,7 +3,7 @@
 use crate::common::by_hand;
 use crate::servers::{ODD, odd_registry};
 use proptest::prelude::*;
-use tachometer::source::{PageFormat, Sample, SampleKind, SampleValue, Samples, SourceError};
+use tachometer::source::{PageFormat, SampleKind, SampleValue, Samples, SourceError};
 use tachometer::{
     Encoder, JsonEncoder, OpenMetricsEncoder, ProtobufEncoder, Registry, Snapshot, TextEncoder,
     Unit, Value,
@@ -23,7 +23,12 @@ fn encoded(format: PageFormat, snapshot: &Snapshot) -> Vec<u8> {
 }
 
 fn same(left: f64, right: f64) -> bool {
-    left.to_bits() == right.to_bits() || left == right || (left.is_nan() && right.is_nan())
+    left == right || (left.is_nan() && right.is_nan())
+}
+
+/// What was divided here, and written in all of its digits there, may differ in the last one.
+fn close(left: f64, right: f64) -> bool {
+    same(left, right) || (left - right).abs() <= 4.0 * f64::EPSILON * left.abs()
 }
 
 /// All that a snapshot has is in what is read of its page, with the same values, and nothing else.
@@ -31,17 +36,20 @@ fn check(format: PageFormat, snapshot: &Snapshot) {
     let page = encoded(format, snapshot);
     let samples = Samples::parse(format, &page)
         .unwrap_or_else(|error| panic!("{format:?}: {error}\n{}", String::from_utf8_lossy(&page)));
-    let mut expected = 0;
+    let (mut expected, mut skipped) = (0, 0);
     for series in snapshot.series() {
         let name = &series.definition.name;
-        // OpenMetrics has no counter without the suffix.
         let labels: Vec<(&str, &str)> =
             series.labels.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-        // An empty label is as good as none: two series may be one.
-        if labels.iter().any(|(_, value)| value.is_empty()) && format != PageFormat::Json {
+        // An empty label is as good as none: there, two series are one.
+        let empty = |labels: &[(String, String)]| labels.iter().any(|label| label.1.is_empty());
+        let doubtful = labels.is_empty() && snapshot.select(name, &[]).any(|one| empty(one.labels));
+        if (empty(series.labels) || doubtful) && format != PageFormat::Json {
+            skipped += 1;
             continue;
         }
         expected += 1;
+        // OpenMetrics has no counter without the suffix.
         let families = samples.families.iter().filter(|family| {
             family.name == *name || family.name.strip_suffix("_total") == Some(name)
         });
@@ -57,7 +65,7 @@ fn check(format: PageFormat, snapshot: &Snapshot) {
         match (series.value, &one.value) {
             (Value::Counter(count), SampleValue::Number(value)) => {
                 assert_eq!(family.kind, SampleKind::Counter, "{name}");
-                assert!(same(count as f64 / divisor, *value), "{format:?}: {name} {value}");
+                assert!(close(count as f64 / divisor, *value), "{format:?}: {name} {value}");
             }
             (Value::UpDownCounter(count), SampleValue::Number(value)) => {
                 assert_eq!(family.kind, SampleKind::Gauge, "{name}");
@@ -69,7 +77,7 @@ fn check(format: PageFormat, snapshot: &Snapshot) {
             (Value::Histogram(was), SampleValue::Hdr(read)) => assert_eq!(**was, **read),
             (Value::Histogram(was), SampleValue::Classic(read)) => {
                 assert_eq!((format == PageFormat::Json, was.count() as f64), (false, read.count));
-                assert!(same(was.sum_exported(), read.sum.unwrap()), "{name}");
+                assert!(close(was.sum_exported(), read.sum.unwrap()), "{name}");
                 assert_eq!(read.buckets.last(), Some(&(f64::INFINITY, read.count)), "{name}");
                 assert!(read.buckets.is_sorted(), "{name}");
             }
@@ -82,12 +90,7 @@ fn check(format: PageFormat, snapshot: &Snapshot) {
             other => panic!("{format:?}: {name}: {other:?}"),
         }
     }
-    let without_empty = |one: &&Sample| {
-        format == PageFormat::Json || !one.labels.is_empty() || expected == samples.len()
-    };
-    let all = samples.families.iter().flat_map(|family| &family.series);
-    assert!(all.filter(without_empty).count() <= samples.len());
-    assert!(samples.len() >= expected, "{format:?}: {} {expected}", samples.len());
+    assert_eq!(samples.len(), expected + skipped, "{format:?}");
 }
 
 #[test]
@@ -152,7 +155,7 @@ fn open(page: &str) -> Result<Samples, SourceError> {
 fn pages_of_others_are_read_as_prometheus_does() {
     // Types behind others, without help, parts in any order, no count.
     let page = "\
-        # a comment\n#TYPE not a comment\n\n\
+        # a comment\n#\n# NOTE nothing\n\n\
         requests_total 3\n\
         # TYPE wait histogram\n\
         wait_sum{a=\"b\"} 5\nwait_bucket{a=\"b\",le=\"2\"} 3\nwait_bucket{le=\"1\",a=\"b\"} 1\n\

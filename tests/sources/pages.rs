@@ -3,7 +3,6 @@
 use crate::Stand;
 use crate::common::by_hand;
 use crate::fake::{Fake, say};
-use std::sync::Arc;
 use tachometer::source::{
     JsonSource, Mapping, MetricMapping, PageFormat, PageSource, PollLimits, PollSettings, Sample,
     SampleKind, SampleValue, Source,
@@ -166,5 +165,6 @@ fn settings_that_make_no_sense_are_refused() {
     ] {
         assert!(error.to_string().contains(word), "{word}: {error}");
     }
-    let _ = Arc::new(of("http://h/").basic_auth("u", "p").build().unwrap());
+    let fine = of("http://h/").basic_auth("u", "hunter2").build().unwrap();
+    assert!(!format!("{fine:?}").contains("hunter2"));
 }

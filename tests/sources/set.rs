@@ -355,6 +355,7 @@ fn settings_that_make_no_sense_are_refused() {
         ("a", new().interval(Duration::ZERO), "interval"),
         ("a", new().time_limit(Duration::ZERO), "time_limit"),
         ("a", new().stale_after(Duration::ZERO), "stale_after"),
+        ("a", new().interval(Duration::MAX), "above"),
         ("a", new().max_bytes(0), "max_bytes"),
         ("a", new().max_series(0), "max_series"),
         ("a", new().label("b c", "d"), "b c"),
