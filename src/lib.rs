@@ -124,6 +124,8 @@ pub mod history;
 pub mod notify;
 #[cfg(not(tachometer_loom))]
 mod process;
+#[cfg(all(any(feature = "process", feature = "source"), not(tachometer_loom)))]
+mod procfs;
 #[cfg(all(feature = "push", not(tachometer_loom)))]
 pub mod push;
 #[cfg(all(feature = "promql", not(tachometer_loom)))]
@@ -133,12 +135,18 @@ pub mod query;
 mod record;
 #[cfg(not(tachometer_loom))]
 mod registry;
-#[cfg(all(any(feature = "notify", feature = "push"), not(tachometer_loom)))]
+#[cfg(all(any(feature = "notify", feature = "push", feature = "source"), not(tachometer_loom)))]
 mod retry;
 #[cfg(all(feature = "rules", not(tachometer_loom)))]
 pub mod rules;
 #[cfg(all(
-    any(feature = "config", feature = "http", feature = "notify", feature = "push"),
+    any(
+        feature = "config",
+        feature = "http",
+        feature = "notify",
+        feature = "push",
+        feature = "source"
+    ),
     not(tachometer_loom)
 ))]
 mod secret;
@@ -146,15 +154,17 @@ mod secret;
 pub mod serve;
 #[cfg(not(tachometer_loom))]
 mod snapshot;
+#[cfg(all(feature = "source", not(tachometer_loom)))]
+pub mod source;
 #[cfg(all(any(feature = "config", feature = "rules"), not(tachometer_loom)))]
 mod span;
 #[cfg(all(
     feature = "tls",
-    any(feature = "http", feature = "notify", feature = "push"),
+    any(feature = "http", feature = "notify", feature = "push", feature = "source"),
     not(tachometer_loom)
 ))]
 mod tls;
-#[cfg(all(any(feature = "notify", feature = "push"), not(tachometer_loom)))]
+#[cfg(all(any(feature = "notify", feature = "push", feature = "source"), not(tachometer_loom)))]
 mod url;
 
 #[cfg(all(feature = "backend", not(tachometer_loom)))]

@@ -16,6 +16,16 @@
 //! | [`MAX_OPENRAFT_MARKS`] along a log (feature `openraft`) | each stands for twice the time: ages and weights within it are less exact | nowhere: nothing is lost |
 //! | [`OPENRAFT_RESTORE_ENTRIES`] of a log that is weighed at a node's start | the rest is read next | nowhere: nothing is lost |
 //! | [`MAX_CONFIG_BYTES`] of a configuration file | it is refused | the error |
+//! | [`MAX_SOURCES`], [`MAX_SOURCE_NAME_BYTES`] (feature `source`, as all of the following) | adding one returns an error | the error |
+//! | [`MIN_SOURCE_TIME`], [`MAX_SOURCE_TIME`] of intervals and time limits | adding the source returns an error | the error |
+//! | [`DEFAULT_SOURCE_TIME_LIMIT`] for a poll, unless set | it has failed; what it still gives counts for nothing, and it is not polled again before it returns | `tachometer_source_failures_total{reason="timeout"}` |
+//! | [`DEFAULT_SOURCE_BYTES`] of a poll, unpacked, unless set | it has failed | `tachometer_source_failures_total{reason="too_large"}` |
+//! | [`DEFAULT_SOURCE_SERIES`] of a source, unless set | its poll has failed | `tachometer_source_failures_total{reason="too_many_series"}` |
+//! | [`MAX_NAME_BYTES`], [`MAX_LABELS`], [`MAX_LABEL_VALUE_BYTES`] of a series that a source gives | the series is left out, for the engine and for receivers | `tachometer_source_left_out_total{reason="invalid"}` |
+//! | [`MAX_HELP_BYTES`] of a help that a source gives | the engine shows its beginning | nowhere |
+//! | [`SOURCE_STALE_INTERVALS`] without a good poll, unless set | the series of the source end | `tachometer_source_age_seconds` |
+//! | [`MAX_MAPPING_METRICS`], [`MAX_MAPPING_STEPS`] of a mapping of JSON | making it returns an error | the error |
+//! | [`MAX_SOURCE_MESSAGE_BYTES`] of what a server or command says | an error shows its beginning, or its end | nowhere |
 //! | [`MAX_OTLP_ATTRIBUTES`] of a resource or scope, [`MIN_OTLP_BUCKETS`] | `OtlpEncoder`'s setter returns an error that names the limit | the error |
 //! | [`DEFAULT_OTLP_BUCKETS`] of a histogram's point, unless set | its buckets become twice as wide until they are few enough; count, sum and extremes stay exact | the point's `scale` |
 //! | [`MAX_KEPT_BYTES`] of an encoder | further histograms that did not change are encoded again each time | nowhere: the pages are the same |
@@ -420,6 +430,34 @@ pub const MAX_NOTIFY_MESSAGE_BYTES: usize = 512;
 pub const MAX_NOTIFY_LINE_BYTES: usize = 16 << 10;
 /// How long the last flush of notifications may take.
 pub const DEFAULT_NOTIFY_FLUSH_LIMIT: Duration = Duration::from_secs(5);
+/// Sources at a time. Each has a thread, so that one that hangs holds up no other.
+pub const MAX_SOURCES: usize = 1_000;
+/// Bytes of a source's name.
+pub const MAX_SOURCE_NAME_BYTES: usize = 128;
+/// From one poll of a source to the next, unless told otherwise.
+pub const DEFAULT_SOURCE_INTERVAL: Duration = Duration::from_secs(15);
+/// How long a poll of a source may take, unless told otherwise, as Prometheus has it.
+pub const DEFAULT_SOURCE_TIME_LIMIT: Duration = Duration::from_secs(10);
+/// The shortest interval and time limit of a source.
+pub const MIN_SOURCE_TIME: Duration = Duration::from_millis(1);
+/// The longest interval and time limit of a source.
+pub const MAX_SOURCE_TIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Intervals without a good poll after which the series of a source end.
+pub const SOURCE_STALE_INTERVALS: u32 = 3;
+/// The longest pause after polls that failed, unless the interval is longer: eight intervals, and at most this.
+pub const SOURCE_RETRY_LONGEST: Duration = Duration::from_secs(60);
+/// Bytes that a poll of a source may read, after unpacking, unless told otherwise.
+pub const DEFAULT_SOURCE_BYTES: usize = 16 << 20;
+/// Series that a source may give, each bucket and quantile counted, unless told otherwise.
+pub const DEFAULT_SOURCE_SERIES: usize = 50_000;
+/// How long the series about a source stay after it was removed.
+pub const SOURCE_SERIES_IDLE: Duration = Duration::from_secs(60);
+/// Bytes of what a command says, or a server, that are kept for an error.
+pub const MAX_SOURCE_MESSAGE_BYTES: usize = 512;
+/// Metrics of a mapping of JSON.
+pub const MAX_MAPPING_METRICS: usize = 1_000;
+/// Steps of a path in a mapping of JSON.
+pub const MAX_MAPPING_STEPS: usize = 32;
 /// Generations a shard must have been idle before its cells are no longer read at each cut.
 pub(crate) const IDLE_CUTS: u32 = if cfg!(tachometer_loom) { 1 } else { 4 };
 /// Cuts of a bank that read only the histograms which say that they changed, before one that reads all of them: so that
@@ -464,6 +502,10 @@ const _: () = assert!(
         && DEFAULT_NOTIFY_RETRY_FIRST.as_millis() < DEFAULT_NOTIFY_RETRY_LONGEST.as_millis()
         && DEFAULT_NOTIFY_RETRY_LONGEST.as_secs() <= MAX_NOTIFY_RETRY_AFTER.as_secs(),
     "pauses between attempts to notify grow"
+);
+const _: () = assert!(
+    2 * 9 * MAX_SOURCES <= MAX_FAMILY_LIMIT,
+    "the series about sources fit their families, by reason, those of removed ones too"
 );
 const _: () = assert!(MAX_WEBHOOK_ALERTS < DEFAULT_NOTIFY_QUEUE, "a message fits a queue");
 const _: () =

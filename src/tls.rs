@@ -1,7 +1,7 @@
 //! What both ends of TLS need: certificates and keys from PEM files, and a session that never blocks. Feature `tls`.
 //!
 //! rustls with ring: of its two providers the one that builds with a C compiler alone. The listener (`serve::tls`) and the
-//! pusher (`push::tls`) each add their own end. Notifications (`notify::tls`) go over blocking sessions of their own.
+//! pusher (`push::tls`) each add their own end. Notifications (`notify::tls`) and sources go over blocking sessions of `ureq`'s.
 #![cfg_attr(
     not(any(feature = "http", feature = "push")),
     allow(dead_code, reason = "notifications need certificates alone")
@@ -35,7 +35,7 @@ pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
 }
 
 /// Those of the authorities that this system trusts, of which there must be one.
-#[cfg(any(feature = "backend", feature = "push"))]
+#[cfg(any(feature = "backend", feature = "push", feature = "source"))]
 pub(crate) fn certificates_of_system() -> Result<Vec<CertificateDer<'static>>, Error> {
     let found = rustls_native_certs::load_native_certs();
     if found.certs.is_empty() {
@@ -47,6 +47,36 @@ pub(crate) fn certificates_of_system() -> Result<Vec<CertificateDer<'static>>, E
         return Err(Error::InvalidSetting { setting: "ca_file", reason });
     }
     Ok(found.certs)
+}
+
+/// Whom a client trusts, in `ureq`'s terms: the authorities of the PEM file `ca`, or those of the system.
+#[cfg(feature = "source")]
+pub(crate) fn of_client(ca: Option<&Path>) -> Result<ureq::tls::TlsConfig, Error> {
+    use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
+    let trusted = match ca {
+        Some(path) => {
+            let found = certificates(path)?;
+            // `ureq` passes over those that it cannot use: then nothing would be trusted, and nobody would know why.
+            let mut roots = rustls::RootCertStore::empty();
+            for certificate in &found {
+                roots.add(certificate.clone()).map_err(|error| Error::InvalidSetting {
+                    setting: "ca_file",
+                    reason: format!(
+                        "{} has a certificate that cannot be used: {error}",
+                        path.display()
+                    ),
+                })?;
+            }
+            found
+        }
+        None => certificates_of_system()?,
+    };
+    let trusted = trusted.iter().map(|found| Certificate::from_der(found).to_owned());
+    Ok(TlsConfig::builder()
+        .provider(TlsProvider::Rustls)
+        .unversioned_rustls_crypto_provider(provider())
+        .root_certs(RootCerts::Specific(Arc::new(trusted.collect())))
+        .build())
 }
 
 /// The first private key of a PEM file.

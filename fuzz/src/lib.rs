@@ -25,6 +25,7 @@
 //! | [`traceparent`] | any bytes as that header, and sound ones with a byte changed | what a second reading by its fields gives |
 //! | [`query`] | any text as a PromQL query | an error, or an answer in time, the same of an instant and of a range query |
 //! | [`rule_file`] | any text as a rule file, and as a template in one | an error with its line, or alerts; the same when saved and restored |
+//! | [`source_page`] | any bytes as a page in each format, and as JSON with a mapping | an error, or what is the same when it is written and read again; what a walk over the tree finds |
 //! | [`push::url`] | any text, and URLs made of parts | those parts; nothing that could end a line; the same when read again |
 //!
 //! `./smoke.sh` runs each for a moment from the inputs in `seeds/`; `cargo fuzz run <target>` (with `RUSTC_BOOTSTRAP=1` on
@@ -54,6 +55,7 @@ pub mod push_answer;
 pub mod push_grpc;
 pub mod query;
 pub mod rule_file;
+pub mod source_page;
 pub mod traceparent;
 
 #[path = "../../tests/protobuf/decoder.rs"]

@@ -5,7 +5,7 @@ use std::path::Path;
 use tachometer_fuzz::{
     alert_config, api_parameters, backend_answer, config, exposition, facade_names, family_key,
     histogram, history_log, history_pack, http, json, lines, openmetrics, operations, otlp,
-    protobuf, push, push_answer, push_grpc, query, rule_file, traceparent,
+    protobuf, push, push_answer, push_grpc, query, rule_file, source_page, traceparent,
 };
 
 /// Runs each input of a target.
@@ -50,5 +50,6 @@ fn every_input_that_was_kept_agrees_with_its_oracle() {
     replay("push_url", push::url);
     replay("query", |text: &String| query::run(text));
     replay("rule_file", |text: &String| rule_file::run(text));
+    replay("source_page", source_page::run);
     replay("traceparent", traceparent::run);
 }

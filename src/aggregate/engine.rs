@@ -158,7 +158,13 @@ impl Engine {
         self.core.finish()
     }
 
-    #[cfg(any(feature = "history", feature = "http", feature = "push", feature = "health"))]
+    #[cfg(any(
+        feature = "history",
+        feature = "http",
+        feature = "push",
+        feature = "health",
+        feature = "source"
+    ))]
     pub(crate) fn core(&self) -> &Arc<Core> {
         &self.core
     }
@@ -368,13 +374,13 @@ impl Core {
     }
 
     /// Where it takes the time from.
-    #[cfg(all(feature = "history", feature = "rules"))]
+    #[cfg(any(all(feature = "history", feature = "rules"), feature = "source"))]
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
     }
 
     /// Whether it has no thread: generations are made by those who ask for them.
-    #[cfg(all(feature = "history", feature = "rules"))]
+    #[cfg(any(all(feature = "history", feature = "rules"), feature = "source"))]
     pub(crate) fn is_by_hand(&self) -> bool {
         self.pulse.is_none()
     }

@@ -4,10 +4,11 @@
 //! release the cutter; call the gauges' callbacks. The engine decides when, and publishes what comes of it.
 
 use super::cutter::{Cut, Cutter, SlotView};
-use super::sums::{HeadSums, octaves};
+use super::sums::{Extremes, HeadSums, octaves};
 use super::time::{Clock, Moment};
 use crate::limits::DEFAULT_CUT_TIMEOUT;
 use crate::registry::layout::{Identity, Labels, Layout, SeriesLayout, Source};
+use crate::registry::outside::{Page, Place, Values};
 use crate::registry::{Collector, Kind, Registry, Rejected, locks};
 use crate::shard::{DOMAIN, fork};
 use crate::sync::Ordering;
@@ -83,6 +84,8 @@ impl Generations {
         let mut exemplars = Vec::with_capacity(layout.histograms);
         let mut callbacks = Vec::new();
         let mut states = HashMap::new();
+        // Read once for all series of a page: a snapshot has all of one reading.
+        let mut pages: HashMap<*const Page, Arc<Values>> = HashMap::new();
         let mut cumulative = Vec::with_capacity(layout.histograms);
         let mut versions = Vec::with_capacity(layout.histograms);
         let before = Before::new(base, layout);
@@ -101,6 +104,24 @@ impl Generations {
                 }
                 Source::One => scalars[series.value] = 1f64.to_bits(),
                 Source::Callback(read) => callbacks.push((series.value, read.clone())),
+                Source::Outside(page, place) => {
+                    let values = pages.entry(Arc::as_ptr(page)).or_insert_with(|| page.values());
+                    match *place {
+                        Place::Scalar(at) => scalars[series.value] = values.scalars[at],
+                        Place::Histogram(at) => {
+                            let now = &values.histograms[at];
+                            let known = before.histogram(&family.definition, series);
+                            let same = known.counts.filter(|_| known.version == Some(now.version));
+                            let bounds = &family.bounds;
+                            cumulative
+                                .push(same.unwrap_or_else(|| now.histogram.cumulative(bounds)));
+                            versions.push(now.version);
+                            histograms.push(now.histogram.clone());
+                            extremes.push(Extremes::default());
+                            exemplars.push(None);
+                        }
+                    }
+                }
                 Source::Head(slot) => {
                     let seen = cutter.take_extremes(*slot);
                     let version = cutter.version(*slot);

@@ -38,7 +38,8 @@ impl Registry {
         feature = "history",
         feature = "http",
         feature = "notify",
-        feature = "push"
+        feature = "push",
+        feature = "source"
     ))]
     pub(crate) fn has_own_metrics(&self) -> bool {
         self.inner.lock().families.contains_key(GENERATIONS)

@@ -25,6 +25,7 @@ impl Config {
         lines.extend(self.rules.line());
         lines.extend(self.alerts_line());
         lines.extend(self.notify.iter().map(|(name, handler)| handler.line(name)));
+        lines.extend(self.sources.iter().map(|(name, source)| source.line(name)));
         if !self.targets.is_empty() {
             lines.push(format!("push: the last flush takes at most {}", self.push.flush_within));
         }

@@ -27,6 +27,7 @@
 //! | `[rules]`, `[alerts]` | rule files, thresholds of alerts | `Config::rule_manager`, with features `history` and `rules` |
 //! | `[notify.NAME]` | who is told of alerts | `Config::notifier`, with feature `notify` |
 //! | `[health]` | what the answers about health mean | `HealthConfig::builder`, with feature `health` |
+//! | `[sources.NAME]` | what is read from elsewhere | `Config::sources`, with feature `source` |
 //! | `[push]`, `[targets.NAME]` | push targets | `Config::pusher`, with feature `push` |
 //!
 //! Environment variables override single keys ([`Config::parse_with`]): `TACHOMETER_ENGINE_INTERVAL=250ms` sets
@@ -52,6 +53,7 @@ mod push;
 mod recording;
 mod rules;
 mod secret;
+mod sources;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -67,11 +69,12 @@ pub use notify::{NotifyConfig, NotifyType};
 pub use recording::{Figures, RecordingConfig};
 pub use rules::RulesConfig;
 pub use secret::Secret;
+pub use sources::{SourceConfig, SourceMetric, SourceMetricType, SourceType};
 pub use target::{
     PushConfig, TargetConfig, TargetFormat, TargetTemporality, TargetType, TargetUrl, TargetVersion,
 };
 
-use crate::limits::{MAX_CONFIG_BYTES, MAX_NOTIFY_ENDPOINTS, MAX_PUSH_TARGETS};
+use crate::limits::{MAX_CONFIG_BYTES, MAX_NOTIFY_ENDPOINTS, MAX_PUSH_TARGETS, MAX_SOURCES};
 use error::Problem;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -104,6 +107,8 @@ pub struct Config {
     pub notify: BTreeMap<String, NotifyConfig>,
     /// What the answers about health mean.
     pub health: HealthConfig,
+    /// What is read from elsewhere, by name.
+    pub sources: BTreeMap<String, SourceConfig>,
     /// What all push targets have in common.
     pub push: PushConfig,
     /// Push targets, by name.
@@ -150,6 +155,11 @@ impl Config {
             return Err(Problem::at(&["notify"], reason));
         }
         self.notify.iter().try_for_each(|(name, handler)| handler.check(name))?;
+        if self.sources.len() > MAX_SOURCES {
+            let reason = format!("there are {}, the limit is {MAX_SOURCES}", self.sources.len());
+            return Err(Problem::at(&["sources"], reason));
+        }
+        self.sources.iter().try_for_each(|(name, source)| source.check(name))?;
         if self.targets.len() > MAX_PUSH_TARGETS {
             let reason =
                 format!("there are {}, the limit is {MAX_PUSH_TARGETS}", self.targets.len());
@@ -168,6 +178,8 @@ impl Config {
         self.rules.check_outside()?;
         #[cfg(feature = "notify")]
         self.notify.iter().try_for_each(|(name, handler)| handler.check_outside(name))?;
+        #[cfg(feature = "source")]
+        self.sources.iter().try_for_each(|(name, source)| source.check_outside(name))?;
         #[cfg(feature = "push")]
         self.targets.iter().try_for_each(|(name, target)| target.check_outside(name))?;
         Ok(())

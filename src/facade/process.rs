@@ -29,6 +29,7 @@
 
 use crate::catalogue::process::ProcessMetrics;
 use crate::declare::Series;
+use crate::procfs::after;
 use crate::sync::usage::{ticks_per_second, usage};
 use crate::{Counter, Error, Gauge, Kind, Registry, Unit};
 use std::fs;
@@ -206,15 +207,6 @@ impl Source {
     fn open_files(&self) -> Option<f64> {
         let entries = fs::read_dir(self.directory.join("fd")).ok()?.count();
         Some(entries.saturating_sub(usize::from(self.own)) as f64)
-    }
-}
-
-/// The first number behind `name` at the beginning of a line.
-fn after(text: &str, name: &str) -> Option<f64> {
-    let rest = text.lines().find_map(|line| line.strip_prefix(name))?;
-    match rest.split_whitespace().next()? {
-        "unlimited" => Some(f64::INFINITY),
-        number => number.parse().ok(),
     }
 }
 

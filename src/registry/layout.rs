@@ -2,6 +2,7 @@
 //!
 //! A layout is made when the registry has changed since the last one and shared by all snapshots until it changes again.
 
+use super::outside::{Page, Place};
 use super::{Definition, Inner, Kind, Life};
 use crate::shard::layout::Class;
 use std::collections::{HashMap, HashSet};
@@ -30,6 +31,8 @@ pub(crate) enum Source {
     One,
     /// A function of the host's, called after the cut.
     Callback(Arc<dyn Fn() -> f64 + Send + Sync>),
+    /// A place on a page that was read elsewhere.
+    Outside(Arc<Page>, Place),
 }
 
 impl fmt::Debug for Source {
@@ -42,6 +45,7 @@ impl fmt::Debug for Source {
             Source::One => write!(f, "One"),
             Source::Process(word) => write!(f, "Process({word})"),
             Source::Callback(_) => write!(f, "Callback"),
+            Source::Outside(_, place) => write!(f, "Outside({place:?})"),
         }
     }
 }
@@ -83,7 +87,7 @@ impl Source {
             | Source::Shared(slot)
             | Source::Head(slot)
             | Source::State(slot, _) => Some(*slot),
-            Source::Process(_) | Source::One | Source::Callback(_) => None,
+            Source::Process(_) | Source::One | Source::Callback(_) | Source::Outside(..) => None,
         }
     }
 }

@@ -134,6 +134,7 @@ impl Members {
         checked_labels(registry.scope.iter().cloned().chain(sample).collect(), definition.kind)?;
         let mut slots = locks::setup();
         let mut state = registry.inner.lock();
+        state.make_room(definition);
         state.check(definition)?;
         let same_place =
             |m: &&Arc<Members>| m.definition.name == definition.name && m.scope == registry.scope;
@@ -348,6 +349,7 @@ impl Members {
         let own: Vec<_> =
             self.keys.iter().zip(values).map(|(k, v)| (k.clone(), v.to_string())).collect();
         let room = table.members.len() < self.limit;
+        state.evict(&self.definition.name, &self.labels(&own));
         let bound = match self.registered(&state, &own) {
             _ if !room => None,
             Some(series) => self.adopt(series),

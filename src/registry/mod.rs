@@ -8,6 +8,11 @@ pub(crate) mod definition;
 pub(crate) mod layout;
 pub(crate) mod locks;
 pub(crate) mod members;
+#[cfg_attr(
+    not(feature = "source"),
+    allow(dead_code, reason = "sources alone bring series from outside")
+)]
+pub(crate) mod outside;
 pub(crate) mod settings;
 pub(crate) mod slots;
 #[cfg(feature = "metrics")]
@@ -80,6 +85,8 @@ pub(crate) struct State {
 pub(crate) struct Family {
     pub(crate) definition: Arc<Definition>,
     pub(crate) series: BTreeMap<Labels, Series>,
+    /// Nobody but [`outside`] has asked for it.
+    pub(crate) outside: bool,
 }
 
 #[derive(Debug)]
@@ -307,6 +314,8 @@ impl Registry {
         check_different(definition, &labels)?;
         let mut slots = locks::setup();
         let mut state = self.inner.lock();
+        state.make_room(definition);
+        labels.iter().for_each(|labels| state.evict(&definition.name, labels));
         state.check(definition)?;
         if let Some(found) = state.find(definition, &labels)? {
             return Ok(found);
@@ -336,6 +345,8 @@ impl Registry {
         let labels = checked_labels([&self.scope[..], &own[..]].concat(), definition.kind)?;
         let _setup = locks::setup();
         let mut state = self.inner.lock();
+        state.make_room(definition);
+        state.evict(&definition.name, &labels);
         if state.family(definition)?.series.contains_key(&labels) {
             let existing = format!("{definition} with labels {labels:?}");
             let refused = format!("a callback for the same series ({definition})");
@@ -370,6 +381,8 @@ impl Registry {
         let labels = checked_labels([&self.scope[..], &own[..]].concat(), definition.kind)?;
         let _setup = locks::setup();
         let mut state = self.inner.lock();
+        state.make_room(definition);
+        state.evict(&definition.name, &labels);
         let there = state.family(definition)?.series.get(&labels).map(|series| &series.source);
         match there {
             Some(Source::Process(_) | Source::One) => Ok(()),
@@ -502,10 +515,13 @@ impl State {
             }
             let definition = Arc::new(definition.clone());
             let name = definition.name.clone();
-            self.families.insert(name, Family { definition, series: BTreeMap::new() });
+            self.families
+                .insert(name, Family { definition, series: BTreeMap::new(), outside: false });
             self.version += 1;
         }
-        Ok(self.families.get_mut(&definition.name).expect("inserted above"))
+        let family = self.families.get_mut(&definition.name).expect("inserted above");
+        family.outside = false;
+        Ok(family)
     }
 
     /// The series of `labels`, if they are registered, in neighbouring slots.

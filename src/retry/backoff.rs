@@ -21,11 +21,21 @@ impl Backoff {
         Backoff { first, longest, failures: 0, random }
     }
 
-    /// An attempt failed: the pause before the next one, from half of what it could be to all of it.
-    pub(crate) fn pause(&mut self) -> Duration {
+    /// An attempt failed: the pause before the next one, without a random part.
+    pub(crate) fn whole_pause(&mut self) -> Duration {
         let doubled = self.first.saturating_mul(1 << self.failures.min(30));
         self.failures = self.failures.saturating_add(1);
-        let most = doubled.min(self.longest);
+        doubled.min(self.longest)
+    }
+
+    /// An attempt failed: the pause before the next one, from half of what it could be to all of it.
+    pub(crate) fn pause(&mut self) -> Duration {
+        let most = self.whole_pause();
+        self.part_of(most)
+    }
+
+    /// A random part of a span, from half of it to all of it.
+    pub(crate) fn part_of(&mut self, most: Duration) -> Duration {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;

@@ -5,7 +5,13 @@
 //! ordering on purpose, to prove that the models can fail.
 
 pub(crate) mod barrier;
+#[cfg(all(feature = "source", not(tachometer_loom)))]
+pub(crate) mod disk;
 pub(crate) mod fork_lock;
+#[cfg(all(feature = "source", not(tachometer_loom)))]
+pub(crate) mod kill;
+#[cfg(all(feature = "source", not(tachometer_loom)))]
+pub(crate) mod ready;
 #[cfg(tachometer_loom)]
 mod swap;
 #[cfg(all(feature = "process", not(tachometer_loom)))]

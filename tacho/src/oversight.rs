@@ -1,5 +1,5 @@
 //! What looks at the numbers of a run over time: its history, the rules, who is told of alerts, and
-//! health.
+//! health; and what is read beside them from elsewhere.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use tachometer::health::Health;
 use tachometer::notify::{Notifier, NotifierBuilder};
 use tachometer::query::Settings;
 use tachometer::rules::{RuleFile, RuleManager};
+use tachometer::source::{Sources, SourcesBuilder};
 use tachometer::{Engine, History, ListenerBuilder};
 
 use crate::alerts::{self, Alerts};
@@ -25,6 +26,8 @@ pub struct Oversight {
     health: Health,
     alerts: Arc<Alerts>,
     past: Option<Past>,
+    /// Polled for as long as it is kept.
+    _sources: Option<Sources>,
 }
 
 /// What needs a history.
@@ -45,8 +48,12 @@ impl Oversight {
     ) -> anyhow::Result<Self> {
         let health = config.health.builder().start(engine).context("[health] cannot be applied")?;
         let alerts = Arc::new(Alerts::default());
+        let sources = config.sources()?.map(|builder: SourcesBuilder| builder.start(engine));
+        let sources = sources.transpose().context("[sources] cannot be polled")?;
         let history = config.history.start(engine).context("no history can be kept")?;
-        let Some(history) = history else { return Ok(Self { health, alerts, past: None }) };
+        let Some(history) = history else {
+            return Ok(Self { health, alerts, past: None, _sources: sources });
+        };
         let rules = match (rules, config.rule_manager()?) {
             (Some(files), _) => RuleManager::builder().files(files),
             (None, Some(builder)) => builder,
@@ -59,7 +66,8 @@ impl Oversight {
             rules = rules.observer(notifier.clone());
         }
         let rules = rules.start(engine, &history).context("the rules cannot be evaluated")?;
-        Ok(Self { health, alerts, past: Some(Past { history, rules, notifier }) })
+        let past = Some(Past { history, rules, notifier });
+        Ok(Self { health, alerts, past, _sources: sources })
     }
 
     /// What alerts became.

@@ -138,7 +138,12 @@ fn read(stream: &mut TcpStream) -> Option<Request> {
         {
             let head = text(&bytes[..end]);
             let mut lines = head.lines().filter_map(|line| line.split_once(": "));
-            let length = lines.find(|(name, _)| name.eq_ignore_ascii_case("content-length"))?.1;
+            let length = lines.find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+            // Who asks for a page sends nothing.
+            let length = match length {
+                None if head.starts_with("GET ") => "0",
+                length => length?.1,
+            };
             framing = Some((end + 4, length.parse().ok()?));
         }
         if let Some((begin, length)) = framing
