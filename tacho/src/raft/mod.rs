@@ -30,5 +30,6 @@ pub mod proposals;
 pub mod router;
 pub mod snapshots;
 pub mod state_machine;
+pub mod system;
 pub mod types;
 pub mod vocabulary;
