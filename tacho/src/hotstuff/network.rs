@@ -327,14 +327,14 @@ mod tests {
 
     use super::*;
 
-    struct Network {
+    struct Wired {
         engine: Engine,
         switch: Arc<Switch>,
         ends: Vec<Endpoint>,
     }
 
     /// All replicas connected, and members of each other's.
-    fn network() -> Network {
+    fn wired() -> Wired {
         let registry = Registry::new();
         let clock = ManualClock::at(Duration::ZERO);
         let engine =
@@ -347,10 +347,10 @@ mod tests {
         for end in &mut ends {
             end.init_validator_set(validators.committed_validator_set().clone());
         }
-        Network { engine, switch, ends }
+        Wired { engine, switch, ends }
     }
 
-    impl Network {
+    impl Wired {
         fn send(&mut self, from: ReplicaId, to: ReplicaId, message: impl Into<Message>) {
             let key = self.switch.members().key(to);
             self.ends[from as usize - 1].send(key, message.into());
@@ -376,7 +376,7 @@ mod tests {
 
     #[test]
     fn messages_are_counted_on_both_sides_by_the_byte() {
-        let mut network = network();
+        let mut network = wired();
         network.send(1, 2, request());
         network.send(1, 1, request());
         assert_eq!((network.switch.waiting(2), network.switch.delivered()), (1, 2));
@@ -397,7 +397,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_reached_is_lost() {
-        let mut network = network();
+        let mut network = wired();
         network.switch.set_isolated(3, true);
         network.send(1, 3, request());
         network.send(3, 3, request());
@@ -421,12 +421,12 @@ mod tests {
 
     #[test]
     fn votes_are_changed_as_told_and_else_arrive_as_they_were() {
-        let mut network = network();
+        let mut network = wired();
         let block = CryptoHash::new([9; 32]);
         let (chain_id, view) = (ChainID::new(1), ViewNumber::new(5));
         let vote =
             PhaseVote { chain_id, view, block, phase: Phase::Generic, signature: signature() };
-        let sent_as = |network: &mut Network| {
+        let sent_as = |network: &mut Wired| {
             network.send(4, 1, HotStuffMessage::PhaseVote(vote.clone()));
             match network.receive(1) {
                 Some((
