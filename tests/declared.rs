@@ -5,6 +5,7 @@
 
 use std::path::Path;
 use tachometer::catalogue::raft::RaftMetrics;
+use tachometer::declare::Bundle;
 use tachometer::rules::RuleFile;
 
 fn holds(path: &str, made: &str) {
@@ -53,4 +54,55 @@ fn the_rules_of_all_bundles_can_be() {
             assert!(!alert.component.is_empty(), "{}", alert.name);
         }
     }
+}
+
+#[test]
+fn each_bundle_has_its_page() {
+    let bundles = tachometer::catalogue::declarations();
+    let mut index = "# The catalogue\n\nWhat the bundles of `tachometer::catalogue` record, derive and warn of. Each page is made of the \
+                     bundle's declaration, as its handles, panels and rules are; `tacho generate` writes dashboards and rule files \
+                     of it.\n\n| bundle | about | series | alerts |\n|---|---|---|---|\n".to_owned();
+    let mut kept = vec!["README.md".to_owned()];
+    for bundle in &bundles {
+        let file = format!("{}.md", bundle.id());
+        holds(&format!("docs/catalogue/{file}"), &bundle.to_markdown());
+        let (series, alerts) = (bundle.series().len(), bundle.alerts().count());
+        index += &format!(
+            "| [{}]({file}) | {} | {series} | {alerts} |\n",
+            bundle.title(),
+            bundle.help()
+        );
+        kept.push(file);
+    }
+    holds("docs/catalogue/README.md", &index);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/catalogue");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(kept.contains(&name), "docs/catalogue/{name} is the page of no bundle");
+    }
+}
+
+/// What a reader looks for on a page, for each line of a declaration.
+#[test]
+fn a_page_has_every_series_question_and_alert() {
+    let check = |bundle: &Bundle| {
+        let page = bundle.to_markdown();
+        for series in bundle.series() {
+            let row =
+                page.lines().find(|line| line.starts_with(&format!("| `{}`", series.full_name())));
+            let row = row.unwrap_or_else(|| panic!("{} is not on its page", series.full_name()));
+            assert!(
+                row.contains(series.question()) && row.contains(&series.panel().title),
+                "{row}"
+            );
+        }
+        for alert in bundle.alerts() {
+            assert!(
+                page.contains(&format!("### {}", alert.name)) && page.contains(alert.action),
+                "{}",
+                alert.name
+            );
+        }
+    };
+    tachometer::catalogue::declarations().iter().for_each(check);
 }

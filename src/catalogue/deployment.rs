@@ -75,13 +75,13 @@ pub struct DeploymentHandles {
 }
 
 impl DeploymentMetrics {
-    /// The handles of the deployment `deployment`.
+    /// The handles of the deployment `deployment`. Its series live as long as they do: keep them for as long as the deployment is there.
     pub fn deployment(&self, deployment: &str) -> DeploymentHandles {
         DeploymentHandles {
-            replicas: self.replica_count.handle([deployment]),
-            requests: self.requests.handle([deployment]),
-            errors: self.errors.handle([deployment]),
-            latency: self.latency.handle([deployment]),
+            replicas: self.replica_count.member([deployment]),
+            requests: self.requests.member([deployment]),
+            errors: self.errors.member([deployment]),
+            latency: self.latency.member([deployment]),
         }
     }
 }

@@ -363,11 +363,12 @@ impl EventStoreMetrics {
 }
 
 impl ControlPlaneMetrics {
-    /// The handles of the core node `node`.
+    /// The handles of the core node `node`. Its series live as long as they do: keep them for as long as the node belongs to
+    /// the store.
     pub fn core_node(&self, node: &str) -> CoreNodeMetrics {
         CoreNodeMetrics {
-            health_status: self.core_health_status.handle([node]),
-            events: self.core_events.handle([node]),
+            health_status: self.core_health_status.member([node]),
+            events: self.core_events.member([node]),
         }
     }
 }

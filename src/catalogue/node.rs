@@ -83,13 +83,13 @@ impl NodeHandles {
 }
 
 impl NodeMetrics {
-    /// The handles of the node `node`.
+    /// The handles of the node `node`. Its series live as long as they do: keep them for as long as the node is there.
     pub fn node(&self, node: &str) -> NodeHandles {
-        let network = |flow: Flow| self.network_io.handle([node, Flow::VALUES[flow.index()]]);
+        let network = |flow: Flow| self.network_io.member([node, Flow::VALUES[flow.index()]]);
         NodeHandles {
-            cpu: self.cpu_usage.handle([node]),
-            memory: self.memory_usage.handle([node]),
-            disk: self.disk_usage.handle([node]),
+            cpu: self.cpu_usage.member([node]),
+            memory: self.memory_usage.member([node]),
+            disk: self.disk_usage.member([node]),
             network: [Flow::Received, Flow::Sent].map(network),
         }
     }

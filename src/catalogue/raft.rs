@@ -445,17 +445,19 @@ impl PeerMetrics {
 }
 
 impl RaftMetrics {
-    /// The handles that belong to `peer`. Its series live as long as they do, and on.
+    /// The handles that belong to `peer`. Its series live as long as they do: keep them where the member is kept, and drop them
+    /// with it. Within two generations of the last drop the series are gone, and push targets are told so; with new
+    /// handles they come back from zero.
     pub fn peer(&self, peer: &str) -> PeerMetrics {
         use crate::LabelEnum;
         let requests = [Rpc::AppendEntries, Rpc::Vote, Rpc::InstallSnapshot].map(|rpc| {
             let rpc = Rpc::VALUES[rpc as usize];
             let error = |error: RpcError| {
-                self.rpc_errors.handle([rpc, peer, RpcError::VALUES[error as usize]])
+                self.rpc_errors.member([rpc, peer, RpcError::VALUES[error as usize]])
             };
             RequestCounters {
-                ok: self.rpc_requests.handle([rpc, peer, Outcome::VALUES[Outcome::Ok as usize]]),
-                error: self.rpc_requests.handle([
+                ok: self.rpc_requests.member([rpc, peer, Outcome::VALUES[Outcome::Ok as usize]]),
+                error: self.rpc_requests.member([
                     rpc,
                     peer,
                     Outcome::VALUES[Outcome::Error as usize],
@@ -470,14 +472,20 @@ impl RaftMetrics {
             }
         });
         PeerMetrics {
-            append_entries_sent: self.append_entries_sent.handle([peer]),
-            append_entries_sent_bytes: self.append_entries_sent_bytes.handle([peer]),
-            append_entries_received: self.append_entries_received.handle([peer]),
-            lag_entries: self.follower_lag_entries.handle([peer]),
-            lag_seconds: self.follower_lag_seconds.handle([peer]),
-            last_heartbeat: self.follower_last_heartbeat.handle([peer]),
-            matched_index: self.follower_matched_index.handle([peer]),
+            append_entries_sent: self.append_entries_sent.member([peer]),
+            append_entries_sent_bytes: self.append_entries_sent_bytes.member([peer]),
+            append_entries_received: self.append_entries_received.member([peer]),
+            lag_entries: self.follower_lag_entries.member([peer]),
+            lag_seconds: self.follower_lag_seconds.member([peer]),
+            last_heartbeat: self.follower_last_heartbeat.member([peer]),
+            matched_index: self.follower_matched_index.member([peer]),
             requests,
         }
+    }
+
+    /// Lets all series go that tell of `peer`, or of the node of that name; those of which somebody has a handle when that is
+    /// dropped.
+    pub fn forget_peer(&self, peer: &str) {
+        ["peer", "follower", "node"].iter().for_each(|label| self.forget(label, peer));
     }
 }

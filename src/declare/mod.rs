@@ -49,6 +49,7 @@
 //! it was registered with: so whoever serves the registry knows what to show.
 
 mod alert;
+mod markdown;
 mod panel;
 mod prefix;
 mod series;

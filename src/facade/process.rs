@@ -27,8 +27,10 @@
 //! kernel has to list. What a machine does not have, or does not let us read, has no series; what fails later leaves its
 //! gauges at NaN and its counters where they were.
 
+use crate::catalogue::process::ProcessMetrics;
+use crate::declare::Series;
 use crate::sync::usage::{ticks_per_second, usage};
-use crate::{Counter, Error, Gauge, Registry, Unit};
+use crate::{Counter, Error, Gauge, Kind, Registry, Unit};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -52,13 +54,15 @@ pub fn register_at(registry: &Registry, directory: &Path) -> Result<(), Error> {
     let source = Source { directory: directory.to_owned(), own: directory == Path::new(OWN) };
     let reading = source.read();
     let mut shown = Vec::new();
+    let declared = ProcessMetrics::declaration();
     for (metric, value) in METRICS.iter().zip(reading) {
-        if value.is_some() {
-            shown.push(metric.register(registry)?);
-        } else {
-            shown.push(Shown::Absent);
-        }
+        let series = declared.series().iter().find(|series| series.name() == metric.name);
+        shown.push(match series.filter(|_| value.is_some()) {
+            Some(series) => metric.register(registry, series)?,
+            None => Shown::Absent,
+        });
     }
+    registry.declare(declared.name(), declared.prefix(), || declared.clone());
     let state = Mutex::new(State { process: std::process::id(), shown });
     registry.before_snapshots(move || {
         let reading = source.read();
@@ -67,12 +71,10 @@ pub fn register_at(registry: &Registry, directory: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// A metric: what it is called and how it is read.
+/// A series of [`ProcessMetrics`]: its name there, and its label's value if it has one.
 struct Metric {
     name: &'static str,
-    help: &'static str,
-    unit: Unit,
-    label: Option<(&'static str, &'static str)>,
+    label: Option<&'static str>,
 }
 
 /// How a metric is shown.
@@ -91,52 +93,43 @@ struct State {
 /// One value of each metric, in the order of [`METRICS`]; counters in the recorded unit.
 type Reading = [Option<f64>; METRICS.len()];
 
-const fn metric(name: &'static str, help: &'static str, unit: Unit) -> Metric {
-    Metric { name, help, unit, label: None }
+const fn metric(name: &'static str) -> Metric {
+    Metric { name, label: None }
 }
 
 const fn switches(kind: &'static str) -> Metric {
-    let mut metric = metric("process_context_switches_total", "Context switches.", Unit::None);
-    metric.label = Some(("kind", kind));
-    metric
+    Metric { name: "context_switches_total", label: Some(kind) }
 }
 
 const METRICS: [Metric; 16] = [
-    metric("process_cpu_seconds_total", "User and system CPU time spent.", Unit::Nanoseconds),
+    metric("cpu_seconds_total"),
     switches("voluntary"),
     switches("involuntary"),
-    metric("process_minor_page_faults_total", "Page faults served from memory.", Unit::None),
-    metric("process_major_page_faults_total", "Page faults that read a device.", Unit::None),
-    metric("process_disk_read_bytes_total", "Bytes read from devices.", Unit::Bytes),
-    metric("process_disk_written_bytes_total", "Bytes written to devices.", Unit::Bytes),
-    metric(
-        "process_network_receive_bytes_total",
-        "IP bytes received in the process's network namespace.",
-        Unit::Bytes,
-    ),
-    metric(
-        "process_network_transmit_bytes_total",
-        "IP bytes sent in the process's network namespace.",
-        Unit::Bytes,
-    ),
-    metric("process_threads", "Threads.", Unit::None),
-    metric("process_start_time_seconds", "Start, since 1970-01-01 UTC.", Unit::Seconds),
-    metric("process_virtual_memory_bytes", "Virtual memory.", Unit::Bytes),
-    metric("process_resident_memory_bytes", "Resident memory.", Unit::Bytes),
-    metric("process_max_fds", "The limit of open file descriptors.", Unit::None),
-    metric("process_virtual_memory_max_bytes", "The limit of virtual memory.", Unit::Bytes),
-    metric("process_open_fds", "Open file descriptors.", Unit::None),
+    metric("minor_page_faults_total"),
+    metric("major_page_faults_total"),
+    metric("disk_read_bytes_total"),
+    metric("disk_written_bytes_total"),
+    metric("network_receive_bytes_total"),
+    metric("network_transmit_bytes_total"),
+    metric("threads"),
+    metric("start_time_seconds"),
+    metric("virtual_memory_bytes"),
+    metric("resident_memory_bytes"),
+    metric("max_fds"),
+    metric("virtual_memory_max_bytes"),
+    metric("open_fds"),
 ];
 
 impl Metric {
-    fn register(&self, registry: &Registry) -> Result<Shown, Error> {
-        let mut builder = registry.metric(self.name, self.help).unit(self.unit);
-        if let Some((name, value)) = self.label {
-            builder = builder.label(name, value);
+    fn register(&self, registry: &Registry, series: &Series) -> Result<Shown, Error> {
+        let builder = registry.metric(series.full_name(), series.help());
+        let mut builder = builder.unit(series.recorded_unit());
+        for (label, value) in series.labels().iter().zip(self.label) {
+            builder = builder.label(&label.name, value);
         }
-        Ok(match self.name.ends_with("_total") {
-            true => Shown::Counter(builder.counter()?, 0),
-            false => Shown::Gauge(builder.gauge()?),
+        Ok(match series.kind() {
+            Kind::Counter => Shown::Counter(builder.counter()?, 0),
+            _ => Shown::Gauge(builder.gauge()?),
         })
     }
 }

@@ -20,6 +20,9 @@ pub trait BundleField: Sized {
     /// # Errors
     /// As [`MetricBuilder::counter`].
     fn register(metric: MetricBuilder<'_>) -> Result<Self, Error>;
+
+    /// As [`Family::forget`], where the label's values are known at run time only.
+    fn forget(&self, _label: &str, _value: &str) {}
 }
 
 macro_rules! scalar_field {
@@ -69,6 +72,9 @@ impl<M: Metric, const N: usize> BundleField for Family<M, N> {
     fn register(metric: MetricBuilder<'_>) -> Result<Self, Error> {
         metric.keyed_family()
     }
+    fn forget(&self, label: &str, value: &str) {
+        Family::forget(self, label, value);
+    }
 }
 
 /// Declares a struct of handles: one field a metric, its doc comment the help, its type the type.
@@ -86,6 +92,7 @@ impl<M: Metric, const N: usize> BundleField for Family<M, N> {
 /// - `register_as(&registry, prefix, adjust)`: the same under another prefix, each metric passed through `adjust`, which
 ///   may set another precision, say.
 /// - `NAMES`: the names without prefix, in the order of the declaration.
+/// - `forget(label, value)`: lets the series of a member go; see [`Family::forget`](crate::Family::forget).
 /// - `declaration()`, `declaration_as(prefix)`: all of it as data; see [`declare`](crate::declare), also for an example.
 ///
 /// ```
@@ -164,6 +171,12 @@ macro_rules! bundle {
                 };
                 registry.declare(stringify!($bundle), prefix, || Self::declaration_as(prefix));
                 Ok(bundle)
+            }
+
+            /// Lets all series go whose label `label` is `value`, as soon as nobody has a handle of them or records in them.
+            #[allow(dead_code)]
+            pub fn forget(&self, label: &str, value: &str) {
+                $(<$type as $crate::BundleField>::forget(&self.$field, label, value);)+
             }
 
             /// What the bundle says of itself.

@@ -4,6 +4,9 @@
 //! thread must ask again, and asking brings it back) → if a complete cut that began afterwards finds its value unchanged
 //! and nobody asked, it is removed and its slots retire. See [`crate::shard::tenancy`] for why nothing is lost on the way.
 //!
+//! A member that belongs to its handles ([`Members::own`]), or was forgotten ([`Members::forget`]), need not be idle for
+//! any time: it is on the same way as soon as a generation finds no handle of it and no new record.
+//!
 //! Once a family is full its keys are frozen into a map that every thread can read without a lock, so that a flood of
 //! label values finds its way to the overflow series at the cost of a look-up.
 
@@ -16,7 +19,7 @@ use super::{
 use super::{checked_labels, class_of};
 use crate::Error;
 use crate::limits::{DEFAULT_FAMILY_LIMIT, MAX_LABEL_VALUE_BYTES};
-use crate::record::family::cache::key_of;
+use crate::record::family::cache::{SEPARATOR, key_of};
 use crate::record::family::dynamic::Options;
 use crate::shard::DOMAIN;
 use crate::shard::layout::{Class, OVERFLOW_SERIES, Shape};
@@ -24,7 +27,7 @@ use crate::shard::tenancy::Tenancy;
 use crate::sync::Ordering;
 use arc_swap::ArcSwapOption;
 use std::collections::HashMap;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -43,6 +46,8 @@ pub(crate) struct Members {
     expire_after: Option<Duration>,
     registry: Weak<Inner>,
     frozen: ArcSwapOption<Frozen>,
+    /// Whether a member may have to go though the family has no expiry.
+    departures: AtomicBool,
     table: Mutex<Table>,
     /// Where records go that find no room; the whole family's, if it was refused.
     overflow: Bound,
@@ -64,6 +69,24 @@ struct Member {
     value: u64,
     active: Duration,
     leaving: bool,
+    /// It goes with its last handle.
+    owned: bool,
+    /// It goes as soon as nobody has or uses it; asking for it again ends that.
+    forgotten: bool,
+}
+
+impl Member {
+    fn new(labels: Labels, bound: Bound) -> Member {
+        Member {
+            labels,
+            bound,
+            value: 0,
+            active: Duration::ZERO,
+            leaving: false,
+            owned: false,
+            forgotten: false,
+        }
+    }
 }
 
 /// The keys of a full family.
@@ -171,6 +194,7 @@ impl Members {
             expire_after: options.expire_after,
             registry: Arc::downgrade(&registry.inner),
             frozen: ArcSwapOption::empty(),
+            departures: AtomicBool::new(false),
             table: Mutex::default(),
             overflow,
             refused: false,
@@ -203,7 +227,7 @@ impl Members {
                 None => self.to_overflow(),
             };
         }
-        match self.join(values) {
+        match self.join(values, false) {
             Some((bound, version)) => Resolved { slot: bound.slot, version, overflow: false },
             None => self.to_overflow(),
         }
@@ -211,8 +235,17 @@ impl Members {
 
     /// A place in the series of `values` that keeps it from expiring; the overflow series if the family is full.
     pub(crate) fn handle(&self, values: &[&str]) -> Bound {
+        self.keep(values, false)
+    }
+
+    /// As [`Members::handle`]; the series goes when nobody has such a place any more.
+    pub(crate) fn own(&self, values: &[&str]) -> Bound {
+        self.keep(values, true)
+    }
+
+    fn keep(&self, values: &[&str], owned: bool) -> Bound {
         let too_long = values.iter().any(|value| value.len() > MAX_LABEL_VALUE_BYTES);
-        let joined = (!too_long && !self.refused).then(|| self.join(values)).flatten();
+        let joined = (!too_long && !self.refused).then(|| self.join(values, owned)).flatten();
         joined.map_or_else(
             || {
                 self.to_overflow();
@@ -283,16 +316,33 @@ impl Members {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Lets the members go whose label `key` is `value`, as soon as nobody has a handle of them or records in them.
+    pub(crate) fn forget(&self, key: &str, value: &str) {
+        let Some(nth) = self.keys.iter().position(|own| own == key) else { return };
+        let _setup = locks::setup();
+        let mut table = self.lock();
+        for (own, member) in &mut table.members {
+            member.forgotten |= nth_value(own, nth) == Some(value.as_bytes());
+        }
+        // Relaxed: read under the same locks; see `expire` for who reads it before.
+        self.departures.store(true, Ordering::Relaxed);
+    }
+
     /// The member of `values`, which joins now if there is room and comes back if it was leaving.
-    fn join(&self, values: &[&str]) -> Option<(Bound, u64)> {
+    fn join(&self, values: &[&str], owned: bool) -> Option<(Bound, u64)> {
         let registry = self.registry.upgrade()?;
         let mut slots = locks::setup();
         let mut state = registry.lock();
         let mut table = self.lock();
+        if owned {
+            // Relaxed: as in `forget`.
+            self.departures.store(true, Ordering::Relaxed);
+        }
         let version = self.tenancy.version();
         let key = key_of(values);
         if let Some(member) = table.members.get_mut(&key) {
-            member.leaving = false;
+            (member.leaving, member.forgotten) = (false, false);
+            member.owned |= owned;
             return Some((member.bound.clone(), version));
         }
         let own: Vec<_> =
@@ -308,9 +358,7 @@ impl Members {
             return None;
         };
         let labels = self.show(&mut state, &own, bound.clone());
-        let active = Duration::ZERO;
-        let member = Member { labels, bound: bound.clone(), value: 0, active, leaving: false };
-        table.members.insert(key, member);
+        table.members.insert(key, Member { owned, ..Member::new(labels, bound.clone()) });
         Some((bound, version))
     }
 
@@ -333,9 +381,11 @@ impl Members {
     ///
     /// Two steps, a generation apart: see the module.
     pub(crate) fn expire(&self, now: Duration, complete: bool, value: impl Fn(usize, Kind) -> u64) {
-        let (Some(idle), Some(registry)) = (self.expire_after, self.registry.upgrade()) else {
+        // Relaxed: whoever sets it later is served by the next generation.
+        if self.expire_after.is_none() && !self.departures.load(Ordering::Relaxed) {
             return;
-        };
+        }
+        let Some(registry) = self.registry.upgrade() else { return };
         let _setup = locks::setup();
         let mut state = registry.lock();
         let mut table = self.lock();
@@ -351,7 +401,7 @@ impl Members {
                 member.leaving = false;
             } else if member.leaving && complete {
                 gone.push(key.clone());
-            } else if !member.leaving && now.saturating_sub(member.active) >= idle {
+            } else if !member.leaving && self.is_due(member, now) {
                 member.leaving = true;
                 revoke = true;
             }
@@ -370,6 +420,18 @@ impl Members {
             // Dropping the member's and the series' hold on the slots retires them.
         }
     }
+
+    /// Whether a member that nobody has a handle of, or has recorded in since the last generation, has to go.
+    fn is_due(&self, member: &Member, now: Duration) -> bool {
+        let idle = now.saturating_sub(member.active);
+        member.owned || member.forgotten || self.expire_after.is_some_and(|limit| idle >= limit)
+    }
+}
+
+/// The value of the label at `nth`, out of a member's key.
+fn nth_value(key: &[u8], nth: usize) -> Option<&[u8]> {
+    // Each value ends with a byte that no text has.
+    key.split(|&byte| byte == SEPARATOR).nth(nth)
 }
 
 /// Slots of a member: a gauge has a second one, which counts how often it was touched.
@@ -386,6 +448,13 @@ pub(crate) fn touched_slot(kind: Kind, slot: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_label_is_found_in_a_members_key() {
+        let key = key_of(&["a", "", "bc"]);
+        let values: Vec<_> = (0..3).map(|nth| nth_value(&key, nth).unwrap()).collect();
+        assert_eq!(values, [&b"a"[..], b"", b"bc"]);
+    }
 
     #[test]
     fn only_gauges_need_a_second_slot() {

@@ -108,30 +108,44 @@ impl HotStuffMetrics {
         ]
     }
 
-    /// The handles that belong to the peer `peer`.
+    /// The handles that belong to the peer `peer`. Its series live as long as they do: keep them where the member is kept, and
+    /// drop them with it. Within two generations of the last drop the series are gone, and push targets are told so; with
+    /// new handles they come back from zero.
     pub fn peer(&self, peer: &str) -> PeerMetrics {
         let network = &self.network;
         let messages = |family: &crate::Family<Counter, 2>| {
-            Message::VALUES.iter().map(|kind| family.handle([kind, peer])).collect()
+            Message::VALUES.iter().map(|kind| family.member([kind, peer])).collect()
         };
         PeerMetrics {
             messages_sent: messages(&network.messages_sent),
             messages_received: messages(&network.messages_received),
-            bytes_sent: network.bytes_sent.handle([peer]),
-            bytes_received: network.bytes_received.handle([peer]),
-            latency: network.peer_latency.handle([peer]),
+            bytes_sent: network.bytes_sent.member([peer]),
+            bytes_received: network.bytes_received.member([peer]),
+            latency: network.peer_latency.member([peer]),
         }
     }
 
-    /// The handles that belong to the validator `validator`.
+    /// Lets all series go that tell of the peer `peer`, also those recorded by their names; those of which somebody has a handle
+    /// when that is dropped.
+    pub fn forget_peer(&self, peer: &str) {
+        self.network.forget("peer", peer);
+    }
+
+    /// As [`forget_peer`](HotStuffMetrics::forget_peer), those of the validator `validator`.
+    pub fn forget_validator(&self, validator: &str) {
+        self.consensus.forget("validator", validator);
+    }
+
+    /// The handles that belong to the validator `validator`; its series come and go as those of a
+    /// [`peer`](HotStuffMetrics::peer).
     pub fn validator(&self, validator: &str) -> ValidatorMetrics {
         let (votes, behaviors) =
             (&self.consensus.votes_received, &self.consensus.byzantine_behaviors);
         ValidatorMetrics {
-            votes: VotePhase::VALUES.iter().map(|phase| votes.handle([phase, validator])).collect(),
+            votes: VotePhase::VALUES.iter().map(|phase| votes.member([phase, validator])).collect(),
             behaviors: ByzantineBehavior::VALUES
                 .iter()
-                .map(|kind| behaviors.handle([kind, validator]))
+                .map(|kind| behaviors.member([kind, validator]))
                 .collect(),
         }
     }

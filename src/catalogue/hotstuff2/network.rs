@@ -31,11 +31,11 @@ bundle! {
 
         "Bytes":
         /// Bytes sent, by peer.
-        pub bytes_sent: Family<Counter, 1> = "bytes_sent_total", unit(Unit::Bytes), keys(["peer"])
-            => asks("How much data is each peer sent?"), titled("Bytes sent");
+        pub bytes_sent: Family<Counter, 1> = "bytes_sent_total", keys(["peer"])
+            => asks("How much data is each peer sent?"), titled("Bytes sent"), shown_in(PanelUnit::BytesPerSecond);
         /// Bytes received, by peer.
-        pub bytes_received: Family<Counter, 1> = "bytes_received_total", unit(Unit::Bytes), keys(["peer"])
-            => asks("How much data does each peer send?"), titled("Bytes received");
+        pub bytes_received: Family<Counter, 1> = "bytes_received_total", keys(["peer"])
+            => asks("How much data does each peer send?"), titled("Bytes received"), shown_in(PanelUnit::BytesPerSecond);
         /// What the network can carry for this replica, in bytes a second, both directions together; 0 if nobody knows. The
         /// engine adds it to the original list, to derive the use of bandwidth from it.
         pub bandwidth_limit: Gauge = "bandwidth_limit_bytes", unit(Unit::Bytes)

@@ -8,8 +8,8 @@ use crate::{Counter, Histogram, Unit, bundle};
 use std::time::Duration;
 
 bundle! {
-    /// How well a HotStuff-2 replica performs. What its process uses of CPU, memory, disk and network are the series of
-    /// [`process`](crate::catalogue::process), which `facade::process` records.
+    /// How well a HotStuff-2 replica performs. What its process uses of CPU, memory, disk and network are the
+    /// series `process_*`, which `facade::process` records.
     pub struct PerformanceMetrics(
         "hotstuff_", "HotStuff-2 performance"; beside ConsensusMetrics, NetworkMetrics, StorageMetrics
     ) {

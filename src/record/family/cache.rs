@@ -154,7 +154,8 @@ pub(crate) fn hash_of<const N: usize>(values: &[&str; N]) -> u64 {
     hasher.finish()
 }
 
-const SEPARATOR: u8 = 0xFF;
+/// Ends each value of a key.
+pub(crate) const SEPARATOR: u8 = 0xFF;
 
 /// The key of `values`.
 pub(crate) fn key_of<S: AsRef<str>>(values: &[S]) -> Box<[u8]> {

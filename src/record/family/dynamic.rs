@@ -27,7 +27,8 @@ use std::time::Duration;
 /// A family has a limit of series ([`DEFAULT_FAMILY_LIMIT`](crate::limits::DEFAULT_FAMILY_LIMIT) unless set). Values past
 /// it, and values longer than [`MAX_LABEL_VALUE_BYTES`](crate::limits::MAX_LABEL_VALUE_BYTES), go to one series labelled
 /// `overflow="true"`, whose records `tachometer_overflow_series_records_total` counts. With [`Family::expire_after`], series
-/// that nobody records in and nobody holds a handle of disappear; they start from zero when they come back.
+/// that nobody records in and nobody holds a handle of disappear; they start from zero when they come back. Series of what
+/// has a membership, as peers do, go with it: see [`Family::member`] and [`Family::forget`].
 ///
 /// ```
 /// use tachometer::{Counter, Family};
@@ -170,6 +171,41 @@ impl<M: Metric, const N: usize> Family<M, N> {
     pub fn handle(&self, values: [&str; N]) -> M {
         let members = self.members();
         M::handle(At(members.handle(&values)), members.precision())
+    }
+
+    /// A handle that the series of `values` belongs to: when the last one is dropped, the series goes, whatever
+    /// [`Family::expire_after`] says. For what has a membership: keep the handle where the member is kept.
+    ///
+    /// What was recorded last is in at least one complete snapshot; two generations later the series is in none, and push
+    /// targets are told its end. With a new handle it comes back: from zero, or from where it was if it had not gone yet.
+    /// A record by [`Family::at`] keeps it, too, but only to the next generation without one.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tachometer::{Counter, Engine, Family, ManualClock, Registry};
+    /// let registry = Registry::new();
+    /// let sent: Family<Counter, 1> = registry.metric("sent_total", "Messages by peer.").family(["peer"])?;
+    /// let engine = Engine::builder().registry(&registry).manual(&ManualClock::at(Duration::ZERO)).start()?;
+    /// let peer = sent.member(["node-2"]);
+    /// peer.add(5);
+    /// assert_eq!(engine.refresh().counter_with("sent_total", &[("peer", "node-2")])?, 5);
+    /// drop(peer);
+    /// (0..3).for_each(|_| drop(engine.refresh()));
+    /// assert!(engine.refresh().is_empty());
+    /// # Ok::<(), tachometer::Error>(())
+    /// ```
+    pub fn member(&self, values: [&str; N]) -> M {
+        let members = self.members();
+        M::handle(At(members.own(&values)), members.precision())
+    }
+
+    /// Lets all series go whose label `label` is `value`: of a member that has gone. A series of which somebody has a
+    /// handle goes once that is dropped, one that is recorded in when a generation has no record of it.
+    ///
+    /// Whoever asks for such a series later brings it back, as told at [`Family::member`]. A label that the family does not
+    /// have is none of its series'.
+    pub fn forget(&self, label: &str, value: &str) {
+        self.members().forget(label, value);
     }
 }
 
