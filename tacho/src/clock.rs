@@ -26,6 +26,16 @@ impl Stamp {
         let [now, then] = [self, earlier].map(|stamp| tachometer::Stamp::from_bits(stamp.0));
         now.ns_since(then)
     }
+
+    /// The stamp as a number.
+    pub fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    /// The inverse of [`Stamp::to_bits`].
+    pub fn from_bits(bits: u64) -> Stamp {
+        Stamp(bits)
+    }
 }
 
 /// The engine's own; of a stamp that is none, a moment long ago.

@@ -11,13 +11,14 @@ use anyhow::bail;
 use rustix::time::ClockId;
 use serde::Serialize;
 
-use crate::cli::RaftArgs;
+use tachometer::limits::DEFAULT_SAMPLE_EVERY;
+
 use crate::listen::Listen;
+use crate::load::Load;
 use crate::monitor::Monitor;
-use crate::raft::cluster::Cluster;
-use crate::raft::config::LogKind;
-use crate::raft::load::Load;
 use crate::run::{End, ended};
+use crate::summary::Setup;
+use crate::system::{Flags, System};
 use crate::text::{grouped, rate};
 use crate::timeline::Timeline;
 
@@ -30,7 +31,7 @@ const LEG: Duration = Duration::from_secs(5);
 /// How long each leg runs before it is measured.
 const WARM_UP: Duration = Duration::from_millis(500);
 
-/// The throughput of one round, in writes per second, and what a write cost.
+/// The throughput of one round, in operations per second, and what one cost.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Round {
     pub with_metrics: f64,
@@ -48,8 +49,8 @@ impl Round {
             chosen.map(|(_, leg)| of(leg)).sum::<f64>() / (ORDER.len() / 2) as f64
         };
         Self {
-            with_metrics: mean(true, |leg| leg.writes_per_second),
-            without_metrics: mean(false, |leg| leg.writes_per_second),
+            with_metrics: mean(true, |leg| leg.per_second),
+            without_metrics: mean(false, |leg| leg.per_second),
             with_metrics_ns: mean(true, |leg| leg.processor_ns),
             without_metrics_ns: mean(false, |leg| leg.processor_ns),
         }
@@ -60,7 +61,7 @@ impl Round {
         self.with_metrics / self.without_metrics
     }
 
-    /// Processor time that metrics take, per write.
+    /// Processor time that metrics take, per operation.
     pub fn extra_ns(&self) -> f64 {
         self.with_metrics_ns - self.without_metrics_ns
     }
@@ -69,34 +70,33 @@ impl Round {
 /// What one leg came to.
 #[derive(Clone, Copy, Debug, Default)]
 struct Leg {
-    writes_per_second: f64,
-    /// Per write.
+    per_second: f64,
+    /// Per operation.
     processor_ns: f64,
 }
 
 /// All rounds.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Comparison {
-    pub log: LogKind,
-    pub clients: usize,
+    #[serde(flatten)]
+    pub setup: Setup,
     pub rounds: Vec<Round>,
     pub median_ratio: f64,
     pub least_ratio: f64,
     pub greatest_ratio: f64,
-    /// Processor time that metrics take, per write.
+    /// Processor time that metrics take, per operation.
     pub median_extra_ns: f64,
 }
 
 impl Comparison {
-    fn new(args: &RaftArgs, rounds: Vec<Round>) -> anyhow::Result<Self> {
+    fn new(setup: Setup, rounds: Vec<Round>) -> anyhow::Result<Self> {
         if rounds.is_empty() {
             bail!("ended before the first round was complete; nothing to compare");
         }
         let ratios = sorted(rounds.iter().map(Round::ratio));
         let extra = sorted(rounds.iter().map(Round::extra_ns));
         Ok(Self {
-            log: args.log,
-            clients: args.clients,
+            setup,
             median_ratio: median(&ratios),
             least_ratio: ratios[0],
             greatest_ratio: ratios[ratios.len() - 1],
@@ -119,8 +119,11 @@ fn median(sorted: &[f64]) -> f64 {
 
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} clients, log {}", grouped(self.clients as u64), self.log)?;
-        writeln!(f, "{:8}{:>40}{:>32}", "", "writes/s", "processor ns a write")?;
+        let operation = self.setup.words.operation;
+        let per_second = format!("{}/s", self.setup.words.operations);
+        writeln!(f, "{}", self.setup)?;
+        let each = format!("processor ns a {operation}");
+        writeln!(f, "{:8}{per_second:>40}{each:>32}", "")?;
         let (with, without) = ("with metrics", "without");
         writeln!(f, "{:>8}{with:>16}{without:>14}{:>10}{with:>18}{without:>14}", "round", "ratio")?;
         for (number, round) in self.rounds.iter().enumerate() {
@@ -133,51 +136,56 @@ impl fmt::Display for Comparison {
         let Self { median_ratio, least_ratio, greatest_ratio, median_extra_ns, .. } = self;
         writeln!(
             f,
-            "writes/s with metrics ÷ without: median {median_ratio:.4}, \
+            "{per_second} with metrics ÷ without: median {median_ratio:.4}, \
              from {least_ratio:.4} to {greatest_ratio:.4}"
         )?;
-        writeln!(f, "processor time with metrics: median {median_extra_ns:+.1} ns a write")
+        writeln!(f, "processor time with metrics: median {median_extra_ns:+.1} ns a {operation}")
     }
 }
 
 /// Runs all rounds, or as many as are complete when the process is asked to end.
-pub async fn compare(args: &RaftArgs) -> anyhow::Result<Comparison> {
-    let leg = args.duration.unwrap_or(LEG);
+pub async fn compare<S: System>(args: &S::Args) -> anyhow::Result<Comparison> {
+    let leg = args.run().duration.unwrap_or(LEG);
     let mut rounds = Vec::new();
-    while rounds.len() < args.rounds as usize {
+    while rounds.len() < args.run().rounds as usize {
         let mut legs = [Leg::default(); ORDER.len()];
         for (metrics, result) in ORDER.into_iter().zip(&mut legs) {
-            let Some(measured) = measure(args, metrics, leg).await? else {
-                return Comparison::new(args, rounds);
+            let Some(measured) = measure::<S>(args, metrics, leg).await? else {
+                return Comparison::new(args.setup(), rounds);
             };
             let name = if metrics { "with" } else { "without" };
-            let writes = grouped(measured.writes_per_second as u64);
-            eprintln!("{name:>8} metrics: {writes:>9} writes/s");
+            let rate = grouped(measured.per_second as u64);
+            eprintln!("{name:>8} metrics: {rate:>9} {}/s", S::WORDS.operations);
             *result = measured;
         }
         rounds.push(Round::new(legs));
     }
-    Comparison::new(args, rounds)
+    Comparison::new(args.setup(), rounds)
 }
 
 /// Runs one leg on a cluster of its own; `None` if it was cut short.
-async fn measure(args: &RaftArgs, metrics: bool, leg: Duration) -> anyhow::Result<Option<Leg>> {
-    let monitor = if metrics { Some(Monitor::start(Listen::Off)?) } else { None };
+async fn measure<S: System>(
+    args: &S::Args,
+    metrics: bool,
+    leg: Duration,
+) -> anyhow::Result<Option<Leg>> {
+    let start = || Monitor::start(Listen::Off, S::WORDS.rules);
+    let monitor = metrics.then(start).transpose()?;
     let registry = monitor.as_ref().map(Monitor::registry);
-    let cluster = Cluster::start(args.cluster(registry)).await?;
-    let load = Load::start(&cluster, args.clients);
+    let system = S::start(args, registry, DEFAULT_SAMPLE_EVERY).await?;
+    let load = Load::start(&system, args.run().clients);
     tokio::time::sleep(WARM_UP).await;
     let (before, timeline, busy_before) = (load.totals(), Timeline::begin(), processor_time());
     let over = ended(Some(leg)).await;
     let (after, took) = (load.totals(), timeline.elapsed());
     let busy = processor_time().saturating_sub(busy_before);
     load.stop().await;
-    let healthy = cluster.check().await;
-    healthy.and(cluster.shutdown().await)?;
-    let writes = after.acknowledged - before.acknowledged;
+    let healthy = system.check().await;
+    healthy.and(system.shutdown().await)?;
+    let done = after.acknowledged - before.acknowledged;
     let measured = Leg {
-        writes_per_second: rate(writes, took),
-        processor_ns: busy.as_nanos() as f64 / writes.max(1) as f64,
+        per_second: rate(done, took),
+        processor_ns: busy.as_nanos() as f64 / done.max(1) as f64,
     };
     Ok((over? == End::Over).then_some(measured))
 }
@@ -202,7 +210,7 @@ mod tests {
             with_metrics_ns: 907.5,
             without_metrics_ns: 900.0,
         };
-        Comparison::new(&Cli::parse_from(["tacho"]).raft, ratios.iter().map(round).collect())
+        Comparison::new(Cli::parse_from(["tacho"]).raft.setup(), ratios.iter().map(round).collect())
     }
 
     #[test]

@@ -1,7 +1,9 @@
-//! `tacho` runs a real Raft cluster under load and shows what the `tachometer` engine sees of it.
+//! `tacho` runs a real Raft or HotStuff cluster under load and shows what the `tachometer` engine sees of it.
 //!
-//! `run` and `compare` are the two things the `raft` command does; `raft` is the cluster itself; `bench` measures the
-//! engine alone; `query` asks a process that runs, and `top` looks at one. `monitor` is the engine that measures a run; `report` turns its last snapshot into figures.
+//! `run` and `compare` are the two things that the commands `raft` and `hotstuff` do, with any `system`; `raft` and `hotstuff`
+//! are the clusters themselves, `load` their clients; `bench` measures the engine alone; `query` asks a process that runs, and `top`
+//! looks at one; `generate` writes files for Grafana and Prometheus. `monitor` is the engine that measures a run; `report` turns its
+//! last snapshot into figures.
 
 pub mod access;
 pub mod alerts;
@@ -10,8 +12,10 @@ pub mod cli;
 pub mod clock;
 pub mod compare;
 pub mod generate;
+pub mod hotstuff;
 pub mod listen;
 pub mod live;
+pub mod load;
 pub mod monitor;
 pub mod oversight;
 pub mod query;
@@ -19,6 +23,7 @@ pub mod raft;
 pub mod report;
 pub mod run;
 pub mod summary;
+pub mod system;
 pub mod text;
 pub mod timeline;
 pub mod top;

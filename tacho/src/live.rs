@@ -5,7 +5,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
-use crate::raft::cluster::ClusterView;
+use crate::system::Words;
 use crate::text::{grouped, short};
 use crate::timeline::Moment;
 
@@ -13,28 +13,22 @@ use crate::timeline::Moment;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reading {
     pub elapsed: Duration,
-    pub writes_per_second: f64,
-    /// From proposal to commit, during the last second; `None` without metrics.
-    pub commit_p99: Option<Duration>,
-    pub cluster: ClusterView,
+    pub per_second: f64,
+    /// The latency that [`Words`] name, during the last second; `None` without metrics.
+    pub p99: Option<Duration>,
+    /// How the system stands.
+    pub standing: String,
     pub retried: u64,
     pub failed: u64,
 }
 
 /// The line as text.
-pub fn line(reading: &Reading) -> String {
+pub fn line(words: &Words, reading: &Reading) -> String {
     let seconds = reading.elapsed.as_secs();
-    let rate = grouped(reading.writes_per_second as u64);
-    let leader = reading.cluster.leader.map_or("none".to_owned(), |leader| leader.to_string());
-    let mut line = format!("{seconds:>5}s {rate:>9} writes/s  leader {leader:<4}");
-    line += &format!("  term {:<3}", reading.cluster.term);
-    if let Some(p99) = reading.commit_p99 {
-        line += &format!("  commit p99 {:>7}", short(p99));
-    }
-    line += "  lag";
-    for (node, lag) in &reading.cluster.followers {
-        let lag = lag.map_or("-".to_owned(), grouped);
-        line += &format!(" {node}:{lag}");
+    let rate = grouped(reading.per_second as u64);
+    let mut line = format!("{seconds:>5}s {rate:>9} {}/s  {}", words.operations, reading.standing);
+    if let Some(p99) = reading.p99 {
+        line += &format!("  {} p99 {:>7}", words.latency.0, short(p99));
     }
     for (count, name) in [(reading.retried, "retried"), (reading.failed, "failed")] {
         if count > 0 {
@@ -56,12 +50,12 @@ impl Display {
     }
 
     /// Shows moments above the line, and the line.
-    pub fn show(&self, moments: &[Moment], reading: &Reading) {
+    pub fn show(&self, words: &Words, moments: &[Moment], reading: &Reading) {
         let mut text = String::new();
         for moment in moments {
             text += &self.finished(&moment.to_string());
         }
-        let line = line(reading);
+        let line = line(words, reading);
         text += &if self.is_terminal { format!("\r{line}\x1b[K") } else { format!("{line}\n") };
         print(&text);
     }
@@ -88,26 +82,25 @@ fn print(text: &str) {
 mod tests {
     use super::*;
 
+    const WORDS: Words = <crate::raft::cluster::Cluster as crate::system::System>::WORDS;
+
     #[test]
-    fn a_line_says_who_leads_and_who_lags() {
-        let cluster =
-            ClusterView { leader: Some(2), term: 4, followers: vec![(1, Some(1_250)), (3, None)] };
+    fn a_line_says_how_fast_it_goes_and_how_it_stands() {
         let reading = Reading {
             elapsed: Duration::from_secs(12),
-            writes_per_second: 412_345.6,
-            commit_p99: Some(Duration::from_micros(412)),
-            cluster,
+            per_second: 412_345.6,
+            p99: Some(Duration::from_micros(412)),
+            standing: "leader 2     term 4    lag 1:1,250 3:-".to_owned(),
             retried: 64,
             failed: 0,
         };
-        let expected = "   12s   412,345 writes/s  leader 2     term 4    commit p99  412 µs  \
-                        lag 1:1,250 3:-  64 retried";
-        assert_eq!(line(&reading), expected);
+        let expected = "   12s   412,345 writes/s  leader 2     term 4    lag 1:1,250 3:-  \
+                        commit p99  412 µs  64 retried";
+        assert_eq!(line(&WORDS, &reading), expected);
     }
 
     #[test]
-    fn a_line_without_leader_and_metrics_leaves_them_out() {
-        let line = line(&Reading::default());
-        assert_eq!(line, "    0s         0 writes/s  leader none  term 0    lag");
+    fn a_line_without_metrics_leaves_the_latency_out() {
+        assert_eq!(line(&WORDS, &Reading::default()), "    0s         0 writes/s  ");
     }
 }

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use serde::Serialize;
-use tacho::cli::{Cli, Command, ConfigCommand, RaftArgs};
-use tacho::{bench, compare, generate, query, run, top};
+use tacho::cli::{Cli, Command, ConfigCommand};
+use tacho::system::{Flags as _, System};
+use tacho::{bench, compare, generate, hotstuff, query, raft, run, top};
 use tachometer::config::{Config, EXAMPLE};
 
 /// Counts allocations, for `tacho bench`; about a nanosecond each.
@@ -17,7 +18,8 @@ static ALLOCATOR: bench::CountingAllocator = bench::CountingAllocator;
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command() {
-        Command::Raft(args) => raft(&args),
+        Command::Raft(args) => drive::<raft::cluster::Cluster>(&args),
+        Command::HotStuff(args) => drive::<hotstuff::cluster::Cluster>(&args),
         Command::Bench(args) => bench::run(&args).and_then(|report| print(&report, args.json)),
         Command::Query(args) => query::ask(&args).and_then(|text| write(&text)),
         Command::Generate(command) => generate::run(&command).and_then(|text| write(&text)),
@@ -37,17 +39,19 @@ fn main() -> ExitCode {
     }
 }
 
-fn raft(args: &RaftArgs) -> anyhow::Result<()> {
+/// Runs a system, or compares it with and without metrics.
+fn drive<S: System>(args: &S::Args) -> anyhow::Result<()> {
+    let flags = args.run();
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(usize::from(args.workers))
+        .worker_threads(usize::from(flags.workers))
         .thread_name("tacho-worker")
         .enable_all()
         .build()
         .context("the threads that run the cluster cannot be started")?;
-    if args.compare {
-        print(&runtime.block_on(compare::compare(args))?, args.json)
+    if flags.compare {
+        print(&runtime.block_on(compare::compare::<S>(args))?, flags.json)
     } else {
-        print(&runtime.block_on(run::run(args))?, args.json)
+        print(&runtime.block_on(run::run::<S>(args))?, flags.json)
     }
 }
 

@@ -8,14 +8,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use tachometer::config::Config;
+use tachometer::facade::process;
 use tachometer::push::PusherBuilder;
 use tachometer::rules::RuleFile;
 use tachometer::{Engine, Listener, Pusher, Registry, Snapshot};
 
 use crate::alerts::Alerts;
 use crate::listen::{self, Listen};
-use crate::oversight::Oversight;
-use crate::report;
+use crate::oversight::{Oversight, Shipped};
+use crate::report::{self, Row};
 use crate::summary::{Distribution, Fact};
 
 /// The name of the engine's thread.
@@ -42,27 +43,29 @@ pub struct Measured {
 }
 
 impl Monitor {
-    /// Starts the engine, and serves it where `listen` says.
-    pub fn start(listen: Listen) -> anyhow::Result<Self> {
-        Self::configured(&Config::default(), Some(listen), None)
+    /// Starts the engine with the `shipped` rules, and serves it where `listen` says.
+    pub fn start(listen: Listen, shipped: Shipped) -> anyhow::Result<Self> {
+        Self::configured(&Config::default(), Some(listen), None, shipped)
     }
 
     /// Starts the engine and what looks at it as `config` says, and serves it where `listen` says, or
-    /// else `config`. `rules` are evaluated in the place of those of `config`.
+    /// else `config`. `rules` are evaluated in the place of those of `config`, and `shipped` ones if neither has any.
     pub fn configured(
         config: &Config,
         listen: Option<Listen>,
         rules: Option<Vec<RuleFile>>,
+        shipped: Shipped,
     ) -> anyhow::Result<Self> {
         config.process.apply().context("[process] cannot be applied")?;
         let registry = Registry::new();
         config.recording.apply(&registry).context("[recording] cannot be applied")?;
+        process::register(&registry).context("the process's metrics cannot be registered")?;
         let mut builder = config.engine.builder().registry(&registry);
         if !config.engine.labels.contains_key("cluster") {
             builder = builder.label("cluster", "tacho");
         }
         let engine = builder.start().context("the engine cannot be started")?;
-        let oversight = Oversight::start(config, rules, &engine)?;
+        let oversight = Oversight::start(config, rules, shipped, &engine)?;
         let settings = listen.map(|listen| listen.instead_of(&config.listener));
         let settings = settings.as_ref().unwrap_or(&config.listener);
         let listener =
@@ -99,8 +102,8 @@ impl Monitor {
         self.engine.snapshot()
     }
 
-    /// Stops the engine, once nobody records any more, and sums the run up.
-    pub fn finish(self) -> Measured {
+    /// Stops the engine, once nobody records any more, and sums the run up in `rows`.
+    pub fn finish(self, rows: &[Row]) -> Measured {
         let cost = Cost { processor: aggregator_time(), wall: self.started.elapsed() };
         drop(self.listener);
         self.oversight.stop();
@@ -111,7 +114,7 @@ impl Monitor {
             // After the engine, so that the last snapshot goes out too.
             engine.extend(report::pushed(&pusher.stop()));
         }
-        Measured { distributions: report::distributions(&last), engine }
+        Measured { distributions: report::distributions(&last, rows), engine }
     }
 }
 

@@ -13,12 +13,15 @@ use tachometer::rules::{RuleFile, RuleManager};
 use tachometer::source::{Sources, SourcesBuilder};
 use tachometer::{Engine, History, ListenerBuilder};
 
-use crate::alerts::{self, Alerts};
+use crate::alerts::Alerts;
 use crate::report;
 use crate::summary::Fact;
 
 /// How long handlers may take for what is left when a run ends.
 const FLUSH: Duration = Duration::from_secs(5);
+
+/// The rules of a system that come with tachometer.
+pub type Shipped = fn() -> anyhow::Result<Vec<RuleFile>>;
 
 /// All that looks at an engine.
 #[derive(Debug)]
@@ -40,10 +43,11 @@ struct Past {
 
 impl Oversight {
     /// Starts what `config` says. `rules` are those of the command line; without them those of `config` are evaluated, and
-    /// without these the ones for Raft that come with tachometer.
+    /// without these the `shipped` ones.
     pub fn start(
         config: &Config,
         rules: Option<Vec<RuleFile>>,
+        shipped: Shipped,
         engine: &Engine,
     ) -> anyhow::Result<Self> {
         let health = config.health.builder().start(engine).context("[health] cannot be applied")?;
@@ -57,7 +61,7 @@ impl Oversight {
         let rules = match (rules, config.rule_manager()?) {
             (Some(files), _) => RuleManager::builder().files(files),
             (None, Some(builder)) => builder,
-            (None, None) => RuleManager::builder().files(alerts::shipped()?),
+            (None, None) => RuleManager::builder().files(shipped()?),
         };
         let notifier = config.notifier(engine)?.map(NotifierBuilder::start).transpose();
         let notifier = notifier.context("nobody can be told of alerts")?.map(Arc::new);

@@ -13,26 +13,10 @@ use crate::summary::{Distribution, Fact};
 use crate::text::{grouped, mebibytes, short};
 
 /// Name in the summary, name of the histogram, labels that choose among its series.
-type Row = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
-
-/// The rows of the summary, in its order.
-const ROWS: &[Row] = &[
-    ("client write, sampled", "tacho_write_duration_seconds", &[]),
-    ("proposal to commit, sampled", "raft_commit_latency_seconds", &[]),
-    ("apply, sampled", "raft_apply_duration_seconds", &[]),
-    ("log append, sampled", "raft_log_append_duration_seconds", &[]),
-    ("append_entries call, sampled", "raft_rpc_duration_seconds", &[("rpc", "append_entries")]),
-    ("vote call", "raft_rpc_duration_seconds", &[("rpc", "vote")]),
-    ("install_snapshot call", "raft_rpc_duration_seconds", &[("rpc", "install_snapshot")]),
-    ("election", "raft_election_duration_seconds", &[]),
-    ("snapshot taken", "raft_snapshot_create_duration_seconds", &[]),
-    ("snapshot installed", "raft_snapshot_apply_duration_seconds", &[]),
-    ("snapshot size", "raft_snapshot_size_bytes", &[]),
-    ("commands a commit", "raft_commit_batch_entries", &[]),
-];
+pub type Row = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
 /// The distributions of a run, all replicas merged; those without a value are left out.
-pub fn distributions(last: &Snapshot) -> Vec<Distribution> {
+pub fn distributions(last: &Snapshot, rows: &[Row]) -> Vec<Distribution> {
     let row = |(title, name, labels): &Row| {
         let found = last.histogram_with(name, labels).ok()?;
         let quantile = |q| found.quantile(q);
@@ -47,14 +31,12 @@ pub fn distributions(last: &Snapshot) -> Vec<Distribution> {
             max: found.max()?,
         })
     };
-    ROWS.iter().filter_map(row).collect()
+    rows.iter().filter_map(row).collect()
 }
 
-/// The 99th percentile from proposal to commit between two snapshots, of all replicas: only the
-/// leader records it.
-pub fn commit_p99(earlier: &Snapshot, later: &Snapshot) -> Option<Duration> {
-    let name = "raft_commit_latency_seconds";
-    later.since(earlier).histogram(name).ok()?.quantile_duration(0.99)
+/// The 99th percentile between two snapshots, of all replicas.
+pub fn p99(earlier: &Snapshot, later: &Snapshot, histogram: &str) -> Option<Duration> {
+    later.since(earlier).histogram(histogram).ok()?.quantile_duration(0.99)
 }
 
 /// What the engine says of itself.

@@ -1,4 +1,4 @@
-//! One run: a cluster, its load, what is done to it, and what is shown of it.
+//! One run: a system, its load, what is done to it, and what is shown of it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,20 +8,14 @@ use tachometer::Snapshot;
 use tachometer::config::Config;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio::time::MissedTickBehavior;
 
 use crate::alerts;
-use crate::cli::RaftArgs;
 use crate::live::{Display, Reading};
+use crate::load::{Load, Totals};
 use crate::monitor::Monitor;
-use crate::raft::cluster::Cluster;
-use crate::raft::config::{ClusterConfig, NODES};
-use crate::raft::load::{Load, Totals};
-use crate::raft::probe::SnapshotTrigger;
-use crate::raft::{isolation, kills};
 use crate::report;
 use crate::summary::Summary;
+use crate::system::{Course, Flags, System, Tasks};
 use crate::text::rate;
 use crate::timeline::{Happening, Timeline};
 
@@ -29,44 +23,47 @@ use crate::timeline::{Happening, Timeline};
 const REFRESH: Duration = Duration::from_secs(1);
 
 /// Runs until `--for` is over or the process is asked to end, and returns what it came to.
-pub async fn run(args: &RaftArgs) -> anyhow::Result<Summary> {
-    let metrics = !args.no_metrics;
+pub async fn run<S: System>(args: &S::Args) -> anyhow::Result<Summary> {
+    let flags = args.run();
+    let metrics = !flags.no_metrics;
     // First, so that a busy port is told before a cluster is started. Nothing is measured without
     // metrics, so there is nothing to serve either.
-    let config = match &args.config {
+    let config = match &flags.config {
         Some(file) => Config::load(file)?,
         None => Config::parse_with("", std::env::vars_os())?.0,
     };
-    let rules = alerts::rule_files(&args.rules)?;
-    let monitor = metrics.then(|| Monitor::configured(&config, args.listen, rules)).transpose()?;
+    let rules = alerts::rule_files(&flags.rules)?;
+    let start = || Monitor::configured(&config, flags.listen, rules, S::WORDS.rules);
+    let monitor = metrics.then(start).transpose()?;
     if let Some(page) = monitor.as_ref().and_then(Monitor::page) {
         eprintln!("metrics at {page}");
     }
     let registry = monitor.as_ref().map(Monitor::registry);
-    let cluster =
-        ClusterConfig { sample_every: config.recording.sample_every, ..args.cluster(registry) };
-    let cluster = Arc::new(Cluster::start(cluster).await?);
+    let system = Arc::new(S::start(args, registry, config.recording.sample_every).await?);
     let timeline = Arc::new(Timeline::begin());
     let (stop, stopped) = watch::channel(false);
-    let mut tasks = disturb(args, &cluster, &timeline, &stopped);
-    let load = Load::start(&cluster, args.clients);
+    let mut tasks = system.disturb(args, &Course { timeline: timeline.clone(), stopped });
+    let load = Load::start(&*system, flags.clients);
 
     let line = Line::new(monitor.as_ref());
-    let watched = watch_run(args, line, &cluster, &load, &timeline, &mut tasks).await;
+    let watched = watch_run(flags.duration, line, &*system, &load, &timeline, &mut tasks).await;
 
     let (totals, duration) = (load.totals(), timeline.elapsed());
     load.stop().await;
     // An error means that no task is left to hear of it.
     let _ = stop.send(true);
     let disturbed = join(tasks).await;
-    let cluster = Arc::into_inner(cluster).context("the cluster is still in use")?;
-    let shut_down = cluster.shutdown().await;
+    let system = Arc::into_inner(system).context("the cluster is still in use")?;
+    let shut_down = system.shutdown().await;
     watched.and(disturbed).and(shut_down)?;
     if totals.acknowledged == 0 {
-        bail!("no write was acknowledged in {duration:.1?}; give the run more time with --for");
+        let operation = S::WORDS.operation;
+        bail!(
+            "no {operation} was acknowledged in {duration:.1?}; give the run more time with --for"
+        );
     }
     tell_alerts(monitor.as_ref(), &timeline);
-    let measured = monitor.map(Monitor::finish).unwrap_or_default();
+    let measured = monitor.map(|monitor| monitor.finish(S::WORDS.rows)).unwrap_or_default();
     let (events, events_not_kept) = (timeline.since(0), timeline.not_kept());
     Ok(Summary {
         metrics,
@@ -74,66 +71,21 @@ pub async fn run(args: &RaftArgs) -> anyhow::Result<Summary> {
         engine: measured.engine,
         events,
         events_not_kept,
-        ..Summary::new(args.log, args.clients, duration, totals)
+        ..Summary::new(args.setup(), duration, totals)
     })
 }
 
-type Tasks = JoinSet<anyhow::Result<()>>;
-
-/// Starts what the flags ask to be done to the cluster while it runs.
-fn disturb(
-    args: &RaftArgs,
-    cluster: &Arc<Cluster>,
-    timeline: &Arc<Timeline>,
-    stopped: &watch::Receiver<bool>,
-) -> Tasks {
-    let mut tasks = JoinSet::new();
-    if let Some(interval) = args.kill_leader_every {
-        let (cluster, timeline) = (cluster.clone(), timeline.clone());
-        tasks.spawn(kills::kill_leaders(cluster, interval, timeline, stopped.clone()));
-    }
-    if let Some(span) = args.isolate_follower {
-        let (cluster, timeline) = (cluster.clone(), timeline.clone());
-        tasks.spawn(isolation::isolate_followers(cluster, span, timeline, stopped.clone()));
-    }
-    if let Some(interval) = args.snapshot_every {
-        tasks.spawn(take_snapshots(cluster.clone(), interval, stopped.clone()));
-    }
-    tasks
-}
-
-async fn take_snapshots(
-    cluster: Arc<Cluster>,
-    interval: Duration,
-    mut stop: watch::Receiver<bool>,
-) -> anyhow::Result<()> {
-    let mut ticks = tokio::time::interval(interval);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            // An error means that the run is over just as well.
-            _ = stop.changed() => return Ok(()),
-            _ = ticks.tick() => {
-                for id in 1..=NODES {
-                    // A node that is down takes its next snapshot when it is back.
-                    let _ = cluster.take_snapshot(id, SnapshotTrigger::Time).await;
-                }
-            }
-        }
-    }
-}
-
 /// Shows the run until it is to end, or ends it early with the error that broke it.
-async fn watch_run(
-    args: &RaftArgs,
+async fn watch_run<S: System>(
+    duration: Option<Duration>,
     mut line: Line<'_>,
-    cluster: &Cluster,
+    system: &S,
     load: &Load,
     timeline: &Timeline,
     tasks: &mut Tasks,
 ) -> anyhow::Result<()> {
     let display = Display::on_standard_error();
-    let end = ended(args.duration);
+    let end = ended(duration);
     tokio::pin!(end);
     let mut ticks = tokio::time::interval(REFRESH);
     ticks.tick().await;
@@ -142,10 +94,10 @@ async fn watch_run(
             ended = &mut end => break ended.map(drop),
             Some(task) = tasks.join_next() => break flatten(task),
             _ = ticks.tick() => {
-                if let Err(error) = cluster.check().await {
+                if let Err(error) = system.check().await {
                     break Err(error);
                 }
-                line.refresh(&display, cluster, load, timeline).await;
+                line.refresh(&display, system, load, timeline).await;
             }
         }
     };
@@ -163,7 +115,7 @@ fn tell_alerts(monitor: Option<&Monitor>, timeline: &Timeline) {
 struct Line<'a> {
     monitor: Option<&'a Monitor>,
     snapshot: Option<Arc<Snapshot>>,
-    commit_p99: Option<Duration>,
+    p99: Option<Duration>,
     moments: usize,
     totals: Totals,
     elapsed: Duration,
@@ -173,40 +125,40 @@ impl<'a> Line<'a> {
     fn new(monitor: Option<&'a Monitor>) -> Self {
         let snapshot = monitor.map(Monitor::snapshot);
         let (totals, elapsed) = (Totals::default(), Duration::ZERO);
-        Self { monitor, snapshot, commit_p99: None, moments: 0, totals, elapsed }
+        Self { monitor, snapshot, p99: None, moments: 0, totals, elapsed }
     }
 
-    /// The 99th percentile of what was committed between the last two snapshots.
-    fn commit_p99(&mut self) -> Option<Duration> {
+    /// The 99th percentile of what `histogram` got between the last two snapshots.
+    fn p99(&mut self, histogram: &str) -> Option<Duration> {
         let latest = self.monitor?.snapshot();
         let shown = self.snapshot.replace(latest.clone())?;
         // The engine's seconds are not the line's: at times there is no new snapshot yet.
         if shown.generation() < latest.generation() {
-            self.commit_p99 = report::commit_p99(&shown, &latest);
+            self.p99 = report::p99(&shown, &latest, histogram);
         }
-        self.commit_p99
+        self.p99
     }
 
-    async fn refresh(
+    async fn refresh<S: System>(
         &mut self,
         display: &Display,
-        cluster: &Cluster,
+        system: &S,
         load: &Load,
         timeline: &Timeline,
     ) {
         let (totals, elapsed) = (load.totals(), timeline.elapsed());
         tell_alerts(self.monitor, timeline);
         let moments = timeline.since(self.moments);
-        let written = totals.acknowledged - self.totals.acknowledged;
+        let done = totals.acknowledged - self.totals.acknowledged;
         let reading = Reading {
             elapsed,
-            writes_per_second: rate(written, elapsed - self.elapsed),
-            commit_p99: self.commit_p99(),
-            cluster: cluster.view().await,
+            per_second: rate(done, elapsed - self.elapsed),
+            p99: self.p99(S::WORDS.latency.1),
+            standing: system.standing().await,
             retried: totals.retried - self.totals.retried,
             failed: totals.failed - self.totals.failed,
         };
-        display.show(&moments, &reading);
+        display.show(&S::WORDS, &moments, &reading);
         self.moments += moments.len();
         (self.totals, self.elapsed) = (totals, elapsed);
     }

@@ -7,9 +7,10 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use tachometer::Unit;
 
+use crate::load::Totals;
 use crate::raft::config::LogKind;
-use crate::raft::load::Totals;
 use crate::report::shown;
+use crate::system::Words;
 use crate::text::{as_seconds, grouped, rate, short};
 use crate::timeline::Moment;
 
@@ -49,18 +50,39 @@ pub struct Fact {
     pub value: String,
 }
 
-/// A run's result.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Summary {
-    pub log: LogKind,
+/// What was run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Setup {
+    /// What it is made of, in words.
+    #[serde(rename = "setup")]
+    pub text: String,
+    /// Where Raft keeps its log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<LogKind>,
     pub clients: usize,
+    #[serde(skip)]
+    pub words: Words,
+}
+
+impl fmt::Display for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} clients, {}", grouped(self.clients as u64), self.text)
+    }
+}
+
+/// A run's result.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    #[serde(flatten)]
+    pub setup: Setup,
     pub metrics: bool,
     #[serde(serialize_with = "as_seconds", rename = "seconds")]
     pub duration: Duration,
     pub acknowledged: u64,
     pub failed: u64,
     pub retried: u64,
-    pub writes_per_second: f64,
+    /// Operations acknowledged.
+    pub per_second: f64,
     pub distributions: Vec<Distribution>,
     /// What measuring cost; empty without metrics.
     pub engine: Vec<Fact>,
@@ -71,16 +93,15 @@ pub struct Summary {
 
 impl Summary {
     /// The result without anything that an engine measured.
-    pub fn new(log: LogKind, clients: usize, duration: Duration, totals: Totals) -> Self {
+    pub fn new(setup: Setup, duration: Duration, totals: Totals) -> Self {
         Self {
-            log,
-            clients,
+            setup,
             metrics: false,
             duration,
             acknowledged: totals.acknowledged,
             failed: totals.failed,
             retried: totals.retried,
-            writes_per_second: rate(totals.acknowledged, duration),
+            per_second: rate(totals.acknowledged, duration),
             distributions: Vec::new(),
             engine: Vec::new(),
             events: Vec::new(),
@@ -92,13 +113,14 @@ impl Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let metrics = if self.metrics { "with metrics" } else { "without metrics" };
-        writeln!(f, "{} clients, log {}, {metrics}", grouped(self.clients as u64), self.log)?;
+        writeln!(f, "{}, {metrics}", self.setup)?;
+        let operations = self.setup.words.operations;
         let rows = [
-            ("duration", short(self.duration)),
-            ("writes acknowledged", grouped(self.acknowledged)),
-            ("writes per second", grouped(self.writes_per_second as u64)),
-            ("writes failed", grouped(self.failed)),
-            ("retries", grouped(self.retried)),
+            ("duration".to_owned(), short(self.duration)),
+            (format!("{operations} acknowledged"), grouped(self.acknowledged)),
+            (format!("{operations} per second"), grouped(self.per_second as u64)),
+            (format!("{operations} failed"), grouped(self.failed)),
+            ("retries".to_owned(), grouped(self.retried)),
         ];
         for (name, value) in rows {
             writeln!(f, "  {name:<28}{value:>14}")?;
@@ -142,7 +164,11 @@ fn write_distributions(f: &mut fmt::Formatter<'_>, rows: &[Distribution]) -> fmt
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+    use crate::cli::Cli;
+    use crate::system::Flags;
     use crate::timeline::Happening;
 
     fn summary() -> Summary {
@@ -161,12 +187,13 @@ mod tests {
             at: Duration::from_millis(1_500),
             happening: Happening::LeaderKilled { node: 2 },
         };
+        let setup = Flags::setup(&Cli::parse_from(["tacho"]).raft);
         Summary {
             metrics: true,
             distributions: vec![row],
             engine: vec![Fact { name: "processor".to_owned(), value: "0.1 %".to_owned() }],
             events: vec![killed],
-            ..Summary::new(LogKind::Disk, 64, Duration::from_secs(10), totals)
+            ..Summary::new(setup, Duration::from_secs(10), totals)
         }
     }
 
@@ -196,7 +223,8 @@ events
     fn json_has_seconds_and_plain_numbers() {
         let json = serde_json::to_value(summary()).unwrap();
         assert_eq!(json["seconds"], 10.0);
-        assert_eq!(json["acknowledged"], 1_234_567);
+        assert_eq!((&json["acknowledged"], &json["clients"]), (&1_234_567.into(), &64.into()));
+        assert_eq!((&json["log"], &json["setup"]), (&"disk".into(), &"log on disk".into()));
         assert_eq!(json["distributions"][0]["p99"], 303e-6);
         assert_eq!(json["distributions"][0]["unit"], "seconds");
         assert_eq!(json["events"][0]["event"], "leader_killed");

@@ -33,6 +33,26 @@ pub enum Happening {
     FollowerBack {
         node: u64,
     },
+    ReplicaStopped {
+        replica: u64,
+    },
+    ReplicaRestarted {
+        replica: u64,
+    },
+    /// Its peers cannot be reached from there, nor it from them.
+    ReplicaIsolated {
+        replica: u64,
+    },
+    ReplicaBack {
+        replica: u64,
+    },
+    /// It votes for blocks that nobody proposed.
+    ReplicaLies {
+        replica: u64,
+    },
+    ReplicaHonest {
+        replica: u64,
+    },
     Alert(Notice),
 }
 
@@ -72,6 +92,16 @@ impl fmt::Display for Happening {
                 write!(f, "node {node}, a follower, was cut off from its peers")
             }
             Self::FollowerBack { node } => write!(f, "node {node} has its peers back"),
+            Self::ReplicaStopped { replica } => write!(f, "replica {replica} was stopped"),
+            Self::ReplicaRestarted { replica } => write!(f, "replica {replica} runs again"),
+            Self::ReplicaIsolated { replica } => {
+                write!(f, "replica {replica} was cut off from its peers")
+            }
+            Self::ReplicaBack { replica } => write!(f, "replica {replica} has its peers back"),
+            Self::ReplicaLies { replica } => {
+                write!(f, "replica {replica} votes for what nobody proposed")
+            }
+            Self::ReplicaHonest { replica } => write!(f, "replica {replica} votes honestly again"),
             Self::Alert(notice) => notice.fmt(f),
         }
     }

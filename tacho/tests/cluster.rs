@@ -151,7 +151,7 @@ fn tear_tail(cluster: &Cluster, id: NodeId) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_isolated_follower_catches_up_by_snapshot() {
-    let monitor = Monitor::start(Listen::Off).expect("the engine starts");
+    let monitor = Monitor::start(Listen::Off, tacho::alerts::shipped).expect("the engine starts");
     let config = ClusterConfig {
         snapshot_after_entries: 300,
         metrics: Some(monitor.registry().clone()),
@@ -172,7 +172,7 @@ async fn an_isolated_follower_catches_up_by_snapshot() {
     cluster.set_isolated(isolated, false);
     assert_eq!(agreed_state(&cluster).await.values.len(), 2_000);
     cluster.shutdown().await.expect("the cluster stops");
-    let measured = monitor.finish();
+    let measured = monitor.finish(Cluster::WORDS.rows);
     let rows = |name| measured.distributions.iter().filter(move |row| row.name == name);
     assert!(rows("snapshot installed").next().is_some_and(|row| row.count >= 1));
     assert!(rows("proposal to commit, sampled").next().is_some_and(|row| row.count >= 1_000));
@@ -182,7 +182,8 @@ async fn an_isolated_follower_catches_up_by_snapshot() {
 /// through, and no page contradicts itself meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_metric_of_the_catalogue_is_filled() {
-    let monitor = Monitor::start(Listen::At(([127, 0, 0, 1], 0).into())).expect("it is served");
+    let monitor = Monitor::start(Listen::At(([127, 0, 0, 1], 0).into()), tacho::alerts::shipped)
+        .expect("it is served");
     let address = monitor.address().expect("there is a page");
     let config = ClusterConfig {
         snapshot_after_entries: 200,

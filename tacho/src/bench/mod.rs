@@ -18,6 +18,7 @@ use serde::Serialize;
 
 use crate::cli::RaftArgs;
 use crate::compare::{self, Comparison};
+use crate::raft::cluster::Cluster;
 pub use machine::Machine;
 pub use measure::{CountingAllocator, Row};
 
@@ -63,11 +64,12 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<Report> {
 fn raft(rounds: u32) -> anyhow::Result<Row> {
     let args = RaftArgs::comparison(256, rounds, Duration::from_secs(1));
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(usize::from(args.workers))
+        .worker_threads(usize::from(args.run.workers))
         .enable_all()
         .build()
         .context("the threads that run the cluster cannot be started")?;
-    let Comparison { rounds, median_ratio, .. } = runtime.block_on(compare::compare(&args))?;
+    let Comparison { rounds, median_ratio, .. } =
+        runtime.block_on(compare::compare::<Cluster>(&args))?;
     let ns = |rate: fn(&compare::Round) -> f64| {
         measure::median(rounds.iter().map(|round| 1e9 / rate(round)).collect())
     };

@@ -28,4 +28,5 @@ pub mod proposals;
 pub mod router;
 pub mod snapshots;
 pub mod state_machine;
+pub mod system;
 pub mod types;
