@@ -201,7 +201,7 @@ fn the_command_stops_a_replica_and_tells_of_alerts() {
                  {alert: PeerGone, expr: hotstuff_active_peers < 3, labels: {severity: page}}, \
                  {alert: ViewsFail, expr: 'increase(hotstuff_view_changes_total{reason=\"timeout\"}[1m]) > 0'}]}]";
     std::fs::write(&file, rules).expect("the file is written");
-    let line = "hotstuff --clients 8 --for 9500ms --stop-replica 3s --listen off --json --rules";
+    let line = "hotstuff --clients 8 --for 12s --stop-replica 3s --listen off --json --rules";
     let mut command = Command::new(env!("CARGO_BIN_EXE_tacho"));
     command.args(line.split_whitespace()).arg(&file);
     let output = command.output().expect("the command runs");
