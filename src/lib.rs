@@ -144,6 +144,8 @@ pub mod serve;
 mod snapshot;
 #[cfg(all(any(feature = "config", feature = "rules"), not(tachometer_loom)))]
 mod span;
+#[cfg(all(feature = "testing", not(tachometer_loom)))]
+pub mod testing;
 #[cfg(all(
     feature = "tls",
     any(feature = "http", feature = "notify", feature = "push"),
