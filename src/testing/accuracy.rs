@@ -74,7 +74,9 @@ impl Workload {
             outside: Vec::new(),
         };
         for q in QUANTILES {
-            let (Some(exact), Some(is)) = (self.quantile(q), measured.quantile(q)) else { continue };
+            let (Some(exact), Some(is)) = (self.quantile(q), measured.quantile(q)) else {
+                continue;
+            };
             let (low, high) = bucket_of(measured, exact);
             let error = (is as f64 - exact as f64).abs() / (exact as f64).max(1.0);
             if accuracy.worst.is_none_or(|worst| worst.error < error) {
@@ -130,7 +132,8 @@ impl fmt::Display for QuantileError {
 
 impl fmt::Display for Accuracy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verdict = if self.holds() { "as precise as it should be" } else { "not what was recorded" };
+        let verdict =
+            if self.holds() { "as precise as it should be" } else { "not what was recorded" };
         write!(f, "{verdict}: {} of {} values", self.counts.1, self.counts.0)?;
         write!(f, ", sum {} of {}", self.sums.1, self.sums.0)?;
         if let Some(worst) = self.worst {

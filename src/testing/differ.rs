@@ -47,7 +47,8 @@ impl Changed {
                 }
             }
             (Value::UpDownCounter(now), then) => {
-                let then = if let Some(Value::UpDownCounter(then)) = then { Some(then) } else { None };
+                let then =
+                    if let Some(Value::UpDownCounter(then)) = then { Some(then) } else { None };
                 went(then.unwrap_or(0) == now, then.map(|then| then.to_string()), now.to_string())
             }
             (Value::Gauge(now), then) => {
@@ -107,7 +108,8 @@ pub(super) fn series_text<'a>(
 /// Each on a line of its own, as many as are read.
 pub(super) fn list(lines: impl Iterator<Item = String>) -> String {
     let mut lines = lines.fuse();
-    let mut text: String = lines.by_ref().take(MAX_TEST_LINES).map(|line| format!("\n  {line}")).collect();
+    let mut text: String =
+        lines.by_ref().take(MAX_TEST_LINES).map(|line| format!("\n  {line}")).collect();
     match lines.count() {
         0 => {}
         more => text += &format!("\n  and {more} more"),
@@ -129,14 +131,21 @@ pub(super) fn missing(
             let there = &series.definition.name;
             let alike = strsim::normalized_damerau_levenshtein(name, there);
             let text = Changed::of(earlier, &series).to_string();
-            (there == name, alike, there.clone(), format!("{text} ({})", series.definition.kind.name()))
+            (
+                there == name,
+                alike,
+                there.clone(),
+                format!("{text} ({})", series.definition.kind.name()),
+            )
         })
         .collect();
     // Stable: series of one name stay in the order of their labels.
     all.sort_by(|a, b| b.0.cmp(&a.0).then(b.1.total_cmp(&a.1)));
     let advice = match all.first() {
         None => return format!("there is no {what}: nothing is registered here"),
-        Some((true, ..)) => "the metric is there, but no series of it carries these labels.".to_owned(),
+        Some((true, ..)) => {
+            "the metric is there, but no series of it carries these labels.".to_owned()
+        }
         // Less than half alike is another metric, and no slip.
         Some((false, alike, nearest, _)) if *alike >= 0.5 => format!("did you mean {nearest}?"),
         Some(_) => "no name is like it.".to_owned(),

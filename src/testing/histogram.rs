@@ -130,7 +130,9 @@ impl RecordedHistogram {
             found.quantile(q).map_or(String::new(), |value| format!(", {name} {value}"))
         });
         let all = quantiles.concat();
-        format!("{what} recorded {count} values, sum {sum}{all}: the {part} is {is}, not {expected:?}")
+        format!(
+            "{what} recorded {count} values, sum {sum}{all}: the {part} is {is}, not {expected:?}"
+        )
     }
 }
 

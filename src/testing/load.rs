@@ -247,7 +247,8 @@ pub struct OpenLoop {
 impl OpenLoop {
     /// The load of `seed`. Times and values are drawn apart: other arrivals carry the same values.
     pub fn new(seed: u64, arrivals: Arrivals, values: Values) -> OpenLoop {
-        let (times, contents) = (Random::stream(seed, "arrivals", 0), Random::stream(seed, "values", 0));
+        let (times, contents) =
+            (Random::stream(seed, "arrivals", 0), Random::stream(seed, "values", 0));
         OpenLoop { arrivals, values, times, contents, number: 0, last_ns: 0.0, next: None }
     }
 

@@ -156,7 +156,8 @@ impl Link {
     /// Messages arrive in the order in which they are sent, however their latencies are drawn, as on a TCP connection; but for
     /// those that [`NetworkBuilder::reordering`] lets go astray. A message that is under way when a partition begins arrives.
     pub fn send(&mut self, at: Duration) -> Fate {
-        let Conditions { latency_ns, jitter_ns, loss, duplication, reordering, .. } = &*self.network.0;
+        let Conditions { latency_ns, jitter_ns, loss, duplication, reordering, .. } =
+            &*self.network.0;
         // All are drawn for each message, in this order, needed or not: a setting that changes leaves the rest as it was.
         let mut random = Random::new(self.random.next_u64());
         let draw = |random: &mut Random| {
@@ -254,7 +255,8 @@ impl NetworkBuilder {
             partition.side.dedup();
             let (side, nodes) = (&partition.side, conditions.nodes);
             if side.is_empty() || side.len() == nodes || side.iter().any(|node| *node >= nodes) {
-                let reason = format!("{side:?} is not some, and not all, of nodes 0 to {}", nodes - 1);
+                let reason =
+                    format!("{side:?} is not some, and not all, of nodes 0 to {}", nodes - 1);
                 return invalid("partition", reason);
             }
         }
@@ -269,7 +271,11 @@ fn check_count(partitions: usize) -> Result<(), Error> {
         return Ok(());
     }
     let advice = "draw them for a shorter time, or less often";
-    Err(Error::TooMany { what: "partitions of a network".to_owned(), limit: MAX_NETWORK_PARTITIONS, advice })
+    Err(Error::TooMany {
+        what: "partitions of a network".to_owned(),
+        limit: MAX_NETWORK_PARTITIONS,
+        advice,
+    })
 }
 
 impl RandomPartitions {

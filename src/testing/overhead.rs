@@ -22,7 +22,11 @@ use std::time::{Duration, Instant};
 pub fn overhead(pairs: u32, mut with: impl FnMut(), mut without: impl FnMut()) -> Overhead {
     let mut run = |is_with: bool| {
         let began = Instant::now();
-        if is_with { with() } else { without() }
+        if is_with {
+            with()
+        } else {
+            without()
+        }
         began.elapsed()
     };
     run(true);
@@ -81,6 +85,9 @@ impl fmt::Display for Overhead {
         let ratios = self.ratios();
         let (least, most) = (ratios[0], ratios[ratios.len() - 1]);
         let (median, pairs) = (self.median_ratio(), ratios.len());
-        write!(f, "time with ÷ without: median {median:.4} of {pairs} pairs, from {least:.4} to {most:.4}")
+        write!(
+            f,
+            "time with ÷ without: median {median:.4} of {pairs} pairs, from {least:.4} to {most:.4}"
+        )
     }
 }

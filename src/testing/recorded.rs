@@ -218,7 +218,9 @@ impl Recorded {
         let (some, all) = (self.rise(part.0, part.1)?, self.rise(whole.0, whole.1)?);
         let [part, whole] = [part, whole].map(|one| series_text(one.0, one.1.iter().copied()));
         if all == 0 {
-            return Err(format!("{whole} did not rise, so {part} (which rose by {some}) is no share of it"));
+            return Err(format!(
+                "{whole} did not rise, so {part} (which rose by {some}) is no share of it"
+            ));
         }
         let is = some as f64 / all as f64;
         if share.contains(&is) {
@@ -230,7 +232,8 @@ impl Recorded {
     pub(super) fn check_only_changed(&self, expected: &[(&str, Labels<'_>)]) -> Checked {
         let changed = differ::changed(&self.earlier, &self.later);
         let is = |one: &Changed, (name, labels): &(&str, Labels<'_>)| {
-            let carries = |label: &(&str, &str)| one.labels.iter().any(|(k, v)| (&**k, &**v) == *label);
+            let carries =
+                |label: &(&str, &str)| one.labels.iter().any(|(k, v)| (&**k, &**v) == *label);
             one.name == *name && labels.iter().all(carries)
         };
         for wanted @ (name, labels) in expected {
@@ -256,7 +259,10 @@ impl Recorded {
         }
         if !unchanged.is_empty() {
             let between = if text.is_empty() { "" } else { "\n" };
-            text += &format!("{between}what should have changed did not:{}", list(unchanged.into_iter()));
+            text += &format!(
+                "{between}what should have changed did not:{}",
+                list(unchanged.into_iter())
+            );
         }
         Err(text)
     }

@@ -6,11 +6,13 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use tachometer::Registry;
 
+use crate::artifact::ArtifactCommand;
 use crate::bench::BenchArgs;
 use crate::listen::Listen;
 use crate::query::QueryArgs;
 use crate::raft::config::{ClusterConfig, LogKind};
 use crate::raft::{isolation, kills};
+use crate::soak::SoakArgs;
 
 /// A real Raft cluster under load, and what metrics show of it.
 #[derive(Debug, Parser)]
@@ -31,6 +33,11 @@ pub enum Command {
     Bench(BenchArgs),
     /// Ask a running process in PromQL, of the history that it keeps.
     Query(QueryArgs),
+    /// Run a workload for long, with a seed and limits that fail it.
+    Soak(SoakArgs),
+    /// Show or compare what runs left in their artifacts.
+    #[command(subcommand)]
+    Artifact(ArtifactCommand),
     /// Check a file of settings, or print one to begin with.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -163,7 +170,7 @@ fn clients(text: &str) -> Result<usize, String> {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let hint = "write it as 500ms, 30s or 2m";
     match humantime::parse_duration(text) {
         Ok(duration) if duration.is_zero() => Err(format!("it must not be zero; {hint}")),

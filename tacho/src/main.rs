@@ -4,12 +4,15 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Parser;
 use serde::Serialize;
 use tacho::cli::{Cli, Command, ConfigCommand, RaftArgs};
-use tacho::{bench, compare, query, run};
+use tacho::soak::report::Verdict;
+use tacho::soak::{self, SoakArgs};
+use tacho::{artifact, bench, compare, query, run};
 use tachometer::config::{Config, EXAMPLE};
+use tokio::runtime::Runtime;
 
 /// Counts allocations, for `tacho bench`; about a nanosecond each.
 #[global_allocator]
@@ -20,6 +23,8 @@ fn main() -> ExitCode {
         Command::Raft(args) => raft(&args),
         Command::Bench(args) => bench::run(&args).and_then(|report| print(&report, args.json)),
         Command::Query(args) => query::ask(&args).and_then(|text| write(&text)),
+        Command::Soak(args) => soak(&args),
+        Command::Artifact(command) => artifact::run(&command).and_then(|text| write(&text)),
         Command::Config(ConfigCommand::Example) => write(EXAMPLE),
         Command::Config(ConfigCommand::Check { file }) => match Config::check_file(&file) {
             Ok((_, description)) => write(&format!("{} is valid\n{description}", file.display())),
@@ -35,13 +40,24 @@ fn main() -> ExitCode {
     }
 }
 
+fn runtime(workers: u16) -> anyhow::Result<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let builder = builder.worker_threads(usize::from(workers)).thread_name("tacho-worker");
+    builder.enable_all().build().context("the threads that run the cluster cannot be started")
+}
+
+/// Prints the report, and fails if the run did.
+fn soak(args: &SoakArgs) -> anyhow::Result<()> {
+    let report = runtime(args.workers)?.block_on(soak::run(args))?;
+    print(&report, args.json)?;
+    match &report.status {
+        Verdict::Failed(_) => bail!("the soak failed: {}", report.error().unwrap_or_default()),
+        Verdict::Passed | Verdict::Stopped => Ok(()),
+    }
+}
+
 fn raft(args: &RaftArgs) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(usize::from(args.workers))
-        .thread_name("tacho-worker")
-        .enable_all()
-        .build()
-        .context("the threads that run the cluster cannot be started")?;
+    let runtime = runtime(args.workers)?;
     if args.compare {
         print(&runtime.block_on(compare::compare(args))?, args.json)
     } else {

@@ -79,9 +79,17 @@ impl Node<'_> {
         self.field(name).ok().filter(|node| !node.value.is_null())
     }
 
-    pub(crate) fn each<T>(&self, read: impl Fn(Node<'_>) -> Result<T, Error>) -> Result<Vec<T>, Error> {
+    pub(crate) fn each<T>(
+        &self,
+        read: impl Fn(Node<'_>) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
         let items = self.value.as_array().ok_or_else(|| self.expected("a list"))?;
-        let node = |(index, value)| Node { value, parent: Some(self), step: Step::Item(index), what: self.what };
+        let node = |(index, value)| Node {
+            value,
+            parent: Some(self),
+            step: Step::Item(index),
+            what: self.what,
+        };
         items.iter().enumerate().map(|item| read(node(item))).collect()
     }
 
@@ -94,7 +102,11 @@ impl Node<'_> {
     }
 
     /// A number, or a string of its digits.
-    pub(crate) fn digits<T: std::str::FromStr>(&self, number: Option<T>, what: &str) -> Result<T, Error> {
+    pub(crate) fn digits<T: std::str::FromStr>(
+        &self,
+        number: Option<T>,
+        what: &str,
+    ) -> Result<T, Error> {
         let text = || self.value.as_str().and_then(|text| text.parse().ok());
         number.or_else(text).ok_or_else(|| self.expected(what))
     }

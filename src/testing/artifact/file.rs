@@ -45,7 +45,11 @@ pub(super) fn check(path: &Path) -> Result<(), Error> {
             read.map_err(|error| failed("read", path, &error))?;
         }
     }
-    if head.is_empty() || head == HEAD { Ok(()) } else { invalid("has something that no run wrote") }
+    if head.is_empty() || head == HEAD {
+        Ok(())
+    } else {
+        invalid("has something that no run wrote")
+    }
 }
 
 /// The file beside `path` that is written before it takes its place.
@@ -78,7 +82,8 @@ fn open(beside: &Path) -> io::Result<File> {
         }
         // Another run may have renamed it between the two.
         let opened = file.metadata()?;
-        let same = fs::metadata(beside).is_ok_and(|now| (now.dev(), now.ino()) == (opened.dev(), opened.ino()));
+        let same = fs::metadata(beside)
+            .is_ok_and(|now| (now.dev(), now.ino()) == (opened.dev(), opened.ino()));
         if same {
             return Ok(file);
         }

@@ -109,7 +109,9 @@ impl Run {
         }
         let version = root.field("version")?;
         if version.unsigned()? != VERSION {
-            return Err(version.error(format!("version {VERSION} was expected; a later program reads it")));
+            return Err(
+                version.error(format!("version {VERSION} was expected; a later program reads it"))
+            );
         }
         let count = |name: &str| root.field(name)?.unsigned();
         Ok(Run {

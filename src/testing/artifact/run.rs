@@ -23,8 +23,8 @@ use std::time::{Duration, Instant};
 /// [`Artifact::flush`]. A write that fails is counted, and made again; [`Artifact::last_error`] has what the system said.
 ///
 /// Without a verdict ([`pass`](Artifact::pass), [`fail`](Artifact::fail), [`stop`](Artifact::stop)) the run fails when this is
-/// dropped. A panic of the thread that made it fails it at once, with the panic's message; panics of other threads are events,
-/// and counted.
+/// dropped. A panic of the thread that made it, caught or not, fails it at once, with the panic's message; see
+/// [`ArtifactBuilder::watch_process`] for those of others.
 #[derive(Debug)]
 pub struct Artifact {
     shared: Arc<Shared>,
@@ -40,6 +40,7 @@ pub struct ArtifactBuilder {
     seed: Option<u64>,
     facts: Vec<(String, Fact)>,
     clock: Option<Arc<dyn Clock>>,
+    whole_process: bool,
 }
 
 #[derive(Debug)]
@@ -48,6 +49,8 @@ pub(super) struct Shared {
     clock: Arc<dyn Clock>,
     /// Whose panic is the run's own.
     owner: ThreadId,
+    /// Whether panics of other threads are told too.
+    whole_process: bool,
     state: Mutex<State>,
     /// Whether the file is behind the state, and whether the writer is to end.
     work: Mutex<Work>,
@@ -91,6 +94,13 @@ impl ArtifactBuilder {
         self
     }
 
+    /// Tells of panics of all threads of the process: they are counted, and events. For a program that is one run; among tests it
+    /// would be told of those of others.
+    pub fn watch_process(mut self) -> Self {
+        self.whole_process = true;
+        self
+    }
+
     /// Begins the run, and writes its file: it is there when this returns. The artifact of an earlier run makes way.
     ///
     /// # Errors
@@ -106,6 +116,7 @@ impl ArtifactBuilder {
             path,
             clock,
             owner: std::thread::current().id(),
+            whole_process: self.whole_process,
             state: Mutex::new(state),
             work: Mutex::default(),
             bell: Condvar::new(),
@@ -135,7 +146,14 @@ fn random_id() -> String {
 impl Artifact {
     /// A run of this name.
     pub fn builder(name: impl Into<String>) -> ArtifactBuilder {
-        ArtifactBuilder { name: name.into(), run_id: None, seed: None, facts: Vec::new(), clock: None }
+        ArtifactBuilder {
+            name: name.into(),
+            run_id: None,
+            seed: None,
+            facts: Vec::new(),
+            clock: None,
+            whole_process: false,
+        }
     }
 
     /// Where the file is.
@@ -163,7 +181,7 @@ impl Artifact {
         self.shared.change(|state, _| state.metrics(snapshot.clone()));
     }
 
-    /// How often a thread of the process has panicked since the run began, caught or not.
+    /// How often its thread has panicked since the run began, caught or not; with [`ArtifactBuilder::watch_process`], any thread.
     pub fn panics(&self) -> u64 {
         lock(&self.shared.state).panics
     }
@@ -302,7 +320,8 @@ impl Shared {
 
     fn put(&self, page: &[u8], _place: MutexGuard<'_, ()>) -> Result<(), Error> {
         let written = file::replace(&self.path, page);
-        let written = written.map_err(|error| file::failed("write the artifact", &self.path, &error));
+        let written =
+            written.map_err(|error| file::failed("write the artifact", &self.path, &error));
         *lock(&self.last_error) = written.clone().err();
         if written.is_err() {
             lock(&self.state).failed_writes += 1;
@@ -312,7 +331,12 @@ impl Shared {
 
     /// A thread of the process panicked. Waits for nothing.
     pub(super) fn panicked(&self, thread: ThreadId, text: &str) {
-        let (Ok(place), Ok(mut state)) = (self.place.try_lock(), self.state.try_lock()) else { return };
+        if thread != self.owner && !self.whole_process {
+            return;
+        }
+        let (Ok(place), Ok(mut state)) = (self.place.try_lock(), self.state.try_lock()) else {
+            return;
+        };
         let now = self.clock.now();
         let at = now.elapsed.saturating_sub(state.started.elapsed);
         state.panics += 1;

@@ -204,9 +204,7 @@ impl State {
         let mut page = HEAD.to_vec();
         page.extend_from_slice(VERSION.to_string().as_bytes());
         let span = now.elapsed.saturating_sub(self.started.elapsed);
-        let event = |(at, name, text): &(Duration, String, String)| {
-            json!({"at_ns": ns(*at), "name": name, "text": text})
-        };
+        let event = |(at, name, text): &(Duration, String, String)| json!({"at_ns": ns(*at), "name": name, "text": text});
         let reading = |(at, memory): &(Duration, ProcessMemory)| {
             json!({
                 "at_ns": ns(*at),
@@ -241,7 +239,8 @@ impl State {
             ("failed_writes", integer(self.failed_writes)),
         ];
         let rest = metrics.as_ref().map_or(0, Vec::len);
-        let size: usize = fields.iter().map(|(name, value)| name.len() + value.to_string().len() + 5).sum();
+        let size: usize =
+            fields.iter().map(|(name, value)| name.len() + value.to_string().len() + 5).sum();
         let left_out = page.len() + size + rest + 64 > MAX_JSON_BYTES;
         fields.push(("metrics_left_out", json!(left_out)));
         for (name, value) in fields {
