@@ -65,7 +65,8 @@ impl Workload {
         self.sorted.get(rank.saturating_sub(1)).copied()
     }
 
-    /// How near `measured` comes: count, sum, extremes, and quantiles from the smallest to the largest.
+    /// How near `measured` comes: count, sum (exact within the bounds of [`HistogramSnapshot::sum`]), and quantiles from the
+    /// smallest value to the largest.
     pub fn accuracy(&self, measured: &HistogramSnapshot) -> Accuracy {
         let mut accuracy = Accuracy {
             counts: (self.count(), measured.count()),

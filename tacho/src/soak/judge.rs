@@ -3,7 +3,6 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::args::share;
 use crate::text::{grouped, mebibytes, short};
 
 /// How much memory may grow.
@@ -97,6 +96,7 @@ impl Limits {
 
 #[cfg(test)]
 mod tests {
+    use super::super::args::share;
     use super::*;
 
     const MIB: u64 = 1 << 20;
