@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 /// let requests = Registry::new().counter("requests_total", "Requests.")?;
 /// let work = |from: u64| (from..from + 100_000).fold(0, |sum: u64, n| sum.wrapping_mul(31) ^ n);
 /// let cost = overhead(5, || { requests.inc(); std::hint::black_box(work(1)); }, || { std::hint::black_box(work(1)); });
-/// println!("{cost}"); // time with ÷ without: median 1.0004 of 5 pairs, from 0.9987 to 1.0021
+/// println!("{cost}"); // the median of the pairs, the least and the greatest
 /// # Ok::<(), tachometer::Error>(())
 /// ```
 pub fn overhead(pairs: u32, mut with: impl FnMut(), mut without: impl FnMut()) -> Overhead {
@@ -66,7 +66,7 @@ impl Overhead {
     /// The time with as a part of the time without, by pair, ascending.
     pub fn ratios(&self) -> Vec<f64> {
         let ratio = |(with, without): &(Duration, Duration)| {
-            with.as_secs_f64() / without.as_secs_f64().max(1e-9)
+            with.as_nanos() as f64 / without.as_nanos().max(1) as f64
         };
         let mut ratios: Vec<f64> = self.pairs.iter().map(ratio).collect();
         ratios.sort_unstable_by(f64::total_cmp);
@@ -89,5 +89,29 @@ impl fmt::Display for Overhead {
             f,
             "time with ÷ without: median {median:.4} of {pairs} pairs, from {least:.4} to {most:.4}"
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_alternate_and_their_median_does_not_mind_one_that_was_disturbed() {
+        let mut order = Vec::new();
+        let mut times = [110, 100, 100, 105, 900, 100].into_iter();
+        let overhead = Overhead::measure(3, |is_with| {
+            order.push(is_with);
+            Duration::from_millis(times.next().unwrap())
+        });
+        assert_eq!(order, [true, false, false, true, true, false]);
+        assert_eq!(overhead.ratios(), [1.05, 1.1, 9.0]);
+        assert_eq!(overhead.median_ratio(), 1.1);
+        let expected = "time with ÷ without: median 1.1000 of 3 pairs, from 1.0500 to 9.0000";
+        assert_eq!(overhead.to_string(), expected);
+        assert_eq!(Overhead::measure(0, |_| Duration::ZERO).pairs().len(), 1, "at least one");
+        let (mut with, mut without) = (0, 0);
+        assert_eq!(super::overhead(4, || with += 1, || without += 1).pairs().len(), 4);
+        assert_eq!((with, without), (5, 5), "each once before, untimed");
     }
 }

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 /// A run that goes on, and its file. See [the module](super) for an example.
 ///
-/// Adding something takes a microsecond and never fails; it is in the file within [`ARTIFACT_PERIOD`], or at once with
+/// Adding something waits for no disk and never fails; it is in the file within [`ARTIFACT_PERIOD`], or at once with
 /// [`Artifact::flush`]. A write that fails is counted, and made again; [`Artifact::last_error`] has what the system said.
 ///
 /// Without a verdict ([`pass`](Artifact::pass), [`fail`](Artifact::fail), [`stop`](Artifact::stop)) the run fails when this is
@@ -329,14 +329,13 @@ impl Shared {
         written
     }
 
-    /// A thread of the process panicked. Waits for nothing.
+    /// A thread of the process panicked. It may be one that holds a lock here, so none is waited for without end.
     pub(super) fn panicked(&self, thread: ThreadId, text: &str) {
         if thread != self.owner && !self.whole_process {
             return;
         }
-        let (Ok(place), Ok(mut state)) = (self.place.try_lock(), self.state.try_lock()) else {
-            return;
-        };
+        let place = panics::patiently(&self.place);
+        let Some(mut state) = panics::patiently(&self.state) else { return };
         let now = self.clock.now();
         let at = now.elapsed.saturating_sub(state.started.elapsed);
         state.panics += 1;
@@ -344,9 +343,10 @@ impl Shared {
         if thread == self.owner && state.status == Status::Running {
             state.fail(text.to_owned());
         }
+        // Without its place the writer's next write, or `Drop`, has it.
+        let Some(place) = place else { return };
         let page = state.render(now);
         drop(state);
-        // A write that fails leaves the rest to `Drop`.
         let _ = self.put(&page, place);
     }
 }

@@ -201,6 +201,10 @@ impl State {
 
     /// The file, as it is at `now`.
     pub(super) fn render(&mut self, now: Moment) -> Vec<u8> {
+        self.render_within(now, MAX_JSON_BYTES)
+    }
+
+    fn render_within(&mut self, now: Moment, limit: usize) -> Vec<u8> {
         let mut page = HEAD.to_vec();
         page.extend_from_slice(VERSION.to_string().as_bytes());
         let span = now.elapsed.saturating_sub(self.started.elapsed);
@@ -241,7 +245,7 @@ impl State {
         let rest = metrics.as_ref().map_or(0, Vec::len);
         let size: usize =
             fields.iter().map(|(name, value)| name.len() + value.to_string().len() + 5).sum();
-        let left_out = page.len() + size + rest + 64 > MAX_JSON_BYTES;
+        let left_out = page.len() + size + rest + 64 > limit;
         fields.push(("metrics_left_out", json!(left_out)));
         for (name, value) in fields {
             page.extend_from_slice(format!(",\n\"{name}\":{value}").as_bytes());
@@ -311,6 +315,17 @@ mod tests {
         assert_eq!((threads[0], threads[1]), (0, 2));
         assert_eq!(threads.last(), Some(&(MAX_ARTIFACT_READINGS as u64)));
         assert_eq!(run.seed, Some(u64::MAX));
+    }
+
+    #[test]
+    fn metrics_without_room_are_left_out_and_it_is_said() {
+        let mut state = state();
+        state.metrics(Arc::new(Snapshot::none(Moment::default())));
+        let whole = state.render(Moment::default());
+        let run = Run::parse(&whole).unwrap();
+        assert!(run.metrics.is_some() && !run.metrics_left_out);
+        let run = Run::parse(&state.render_within(Moment::default(), whole.len() - 1)).unwrap();
+        assert!(run.metrics.is_none() && run.metrics_left_out);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use tachometer::testing::artifact::Run;
 use tachometer::{HistogramSnapshot, Unit};
 
 use super::flat::{Row, rows};
-use super::show::verdict;
+use super::show::{levels, told, verdict};
 use crate::report::shown;
 use crate::text::{grouped, mebibytes, short};
 
@@ -46,7 +46,7 @@ fn write_facts(out: &mut String, before: &Run, after: &Run, all: bool) -> fmt::R
     ];
     let names: BTreeSet<&String> = before.facts.keys().chain(after.facts.keys()).collect();
     for name in names {
-        let fact = |run: &Run| run.facts.get(name).map(ToString::to_string);
+        let fact = |run: &Run| run.facts.get(name).map(told);
         rows.push((name.clone(), fact(before), fact(after)));
     }
     rows.retain(|(_, before, after)| all || before != after);
@@ -107,7 +107,7 @@ fn row(
 fn write_metrics(out: &mut String, before: &Run, after: &Run, all: bool) -> fmt::Result {
     let (rows_before, rows_after) = (rows(before, all), rows(after, all));
     let names: BTreeSet<&String> = rows_before.keys().chain(rows_after.keys()).collect();
-    let (mut rates, mut levels, mut distributions) = (String::new(), String::new(), String::new());
+    let (mut rates, mut stands, mut distributions) = (String::new(), String::new(), String::new());
     for name in names {
         let found = [rows_before.get(name), rows_after.get(name)];
         let unit = found.into_iter().flatten().next().map_or(Unit::None, |(unit, _)| *unit);
@@ -119,28 +119,27 @@ fn write_metrics(out: &mut String, before: &Run, after: &Run, all: bool) -> fmt:
             _ => None,
         });
         let level = found.map(|found| match found {
-            Some((_, Row::Level(level))) => Some(*level),
+            Some((_, Row::Level(least, most))) => Some((*least, *most)),
             _ => None,
         });
         let histogram = found.map(|found| match found {
             Some((_, Row::Histogram(histogram))) => Some(histogram),
             _ => None,
         });
-        let is_some = |pair: [Option<f64>; 2]| {
-            pair != [None; 2] && (all || pair.iter().flatten().any(|value| *value != 0.0))
-        };
-        if is_some(counter) {
+        if counter.iter().flatten().any(|rate| all || *rate != 0.0) {
             row(&mut rates, name, counter, |rate| format!("{rate:.1}"))?;
         }
-        if is_some(level) && (all || level[0] != level[1]) {
-            row(&mut levels, name, level, |level| format!("{level}"))?;
+        if level != [None; 2] && (all || level[0] != level[1]) {
+            let level = level
+                .map(|level| level.map_or("-".to_owned(), |(least, most)| levels(least, most)));
+            writeln!(stands, "  {name:<46}{:>18}{:>18}", level[0], level[1])?;
         }
         if histogram.iter().flatten().any(|histogram| all || !histogram.is_empty()) {
             write_distribution(&mut distributions, name, histogram, unit)?;
         }
     }
     let parts =
-        [("counters, a second", rates), ("levels", levels), ("distributions", distributions)];
+        [("counters, a second", rates), ("levels", stands), ("distributions", distributions)];
     for (title, part) in parts.into_iter().filter(|(_, part)| !part.is_empty()) {
         header(out, title)?;
         out.push_str(&part);

@@ -10,13 +10,13 @@ use tachometer::{HistogramSnapshot, JsonValue, Kind, Unit};
 pub enum Row {
     /// A count that rises, in the recorded unit.
     Counter(u64),
-    /// A value that stands.
-    Level(f64),
+    /// A value that stands: the least and the greatest of all series.
+    Level(f64, f64),
     Histogram(HistogramSnapshot),
 }
 
-/// The rows of a run by name, with their units. Histograms are merged without loss; levels of several series are added up, but for
-/// those whose sum says nothing (infos, states).
+/// The rows of a run by name, with their units. Counters are added up, histograms merged without loss; a sum of levels (terms, times,
+/// indices) would say nothing. Infos, and which state of a set holds, are not shown but by series.
 pub fn rows(run: &Run, by_series: bool) -> BTreeMap<String, (Unit, Row)> {
     let mut rows: BTreeMap<String, (Unit, Row)> = BTreeMap::new();
     let families = run.metrics.iter().flat_map(|metrics| &metrics.families);
@@ -33,8 +33,8 @@ pub fn rows(run: &Run, by_series: bool) -> BTreeMap<String, (Unit, Row)> {
             };
             let row = match &series.value {
                 JsonValue::Counter(count) => Row::Counter(*count),
-                JsonValue::UpDownCounter(count) => Row::Level(*count as f64),
-                JsonValue::Gauge(value) => Row::Level(*value),
+                JsonValue::UpDownCounter(count) => Row::Level(*count as f64, *count as f64),
+                JsonValue::Gauge(value) => Row::Level(*value, *value),
                 JsonValue::Histogram(histogram) => Row::Histogram(histogram.clone()),
                 // A value of a later version.
                 _ => continue,
@@ -51,7 +51,9 @@ pub fn rows(run: &Run, by_series: bool) -> BTreeMap<String, (Unit, Row)> {
 fn add(there: &mut Row, row: Row) {
     match (there, row) {
         (Row::Counter(all), Row::Counter(one)) => *all = all.saturating_add(one),
-        (Row::Level(all), Row::Level(one)) => *all += one,
+        (Row::Level(least, most), Row::Level(low, high)) => {
+            (*least, *most) = (least.min(low), most.max(high));
+        }
         (Row::Histogram(all), Row::Histogram(one)) => {
             // Series of one metric have one precision; a file in which they have not was tampered with, and the first counts.
             let _ = all.merge(&one);

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use tachometer::Unit;
-use tachometer::testing::artifact::{Run, Status};
+use tachometer::testing::artifact::{Fact, Run, Status};
 
 use super::flat::{Row, rows};
 use crate::report::shown;
@@ -46,7 +46,7 @@ fn write_head(out: &mut String, run: &Run) -> std::fmt::Result {
     row("started", &started.to_string())?;
     row("duration", &short(run.duration))?;
     for (name, fact) in &run.facts {
-        row(name, &fact.to_string())?;
+        row(name, &told(fact))?;
     }
     let counts = [
         (run.panics, "panics"),
@@ -87,7 +87,7 @@ fn write_metrics(out: &mut String, run: &Run, all: bool) -> std::fmt::Result {
                     *count as f64 / unit.divisor() as f64 / run.duration.as_secs_f64().max(1e-9);
                 writeln!(out, "  {name:<46}{:>16}{rate:>14.1}", counted(*count, *unit))?;
             }
-            Row::Level(level) => writeln!(out, "  {name:<46}{level:>16}")?,
+            Row::Level(least, most) => writeln!(out, "  {name:<46}{:>16}", levels(*least, *most))?,
             Row::Histogram(_) => {}
         }
     }
@@ -109,6 +109,31 @@ fn write_metrics(out: &mut String, run: &Run, all: bool) -> std::fmt::Result {
         writeln!(out)?;
     }
     Ok(())
+}
+
+/// What a fact says.
+pub fn told(fact: &Fact) -> String {
+    match fact {
+        Fact::Number(number) => figure(*number),
+        other => other.to_string(),
+    }
+}
+
+/// A number without digits that nobody reads.
+pub fn figure(number: f64) -> String {
+    match number {
+        _ if number.is_finite() && number.fract() != 0.0 => format!("{number:.3}"),
+        _ if (0.0..1e15).contains(&number) => grouped(number as u64),
+        _ => number.to_string(),
+    }
+}
+
+/// The levels of several series.
+pub fn levels(least: f64, most: f64) -> String {
+    match least == most {
+        true => figure(least),
+        false => format!("{} to {}", figure(least), figure(most)),
+    }
 }
 
 /// A count, in seconds where it counts nanoseconds.
@@ -136,4 +161,18 @@ fn write_events(out: &mut String, run: &Run, all: bool) -> std::fmt::Result {
         writeln!(out, "{:>9.1}s  {:<20} {}", event.at.as_secs_f64(), event.name, event.text)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_have_the_digits_that_one_reads() {
+        let shown = [0.0, 46_228.0, 1_977.660_89, -3.0, f64::NAN, 1e300].map(figure);
+        assert_eq!(shown[..4], ["0", "46,228", "1977.661", "-3"]);
+        assert_eq!((&*shown[4], shown[5].len()), ("NaN", 301));
+        assert_eq!((levels(2.0, 2.0), levels(-1.0, 1.5)), ("2".into(), "-1 to 1.500".into()));
+        assert_eq!(told(&Fact::Text("12s".into())), "12s");
+    }
 }

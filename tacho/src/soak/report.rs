@@ -27,6 +27,9 @@ impl Reading {
     }
 }
 
+/// Rows of memory that are printed.
+const ROWS: usize = 24;
+
 /// What became of a soak.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -96,7 +99,10 @@ impl fmt::Display for Report {
         }
         crate::summary::write_distributions(f, self.latency.as_slice())?;
         writeln!(f, "\n{:<12}{:>14}{:>14}{:>10}", "memory", "resident", "virtual", "threads")?;
-        for Reading { at, resident_bytes, virtual_bytes, threads } in &self.memory {
+        let (count, step) = (self.memory.len(), self.memory.len().div_ceil(ROWS));
+        let is_shown = |index: &usize| index.is_multiple_of(step) || index + 1 == count;
+        for index in (0..count).filter(is_shown) {
+            let Reading { at, resident_bytes, virtual_bytes, threads } = &self.memory[index];
             let (resident, address) = (mebibytes(*resident_bytes), mebibytes(*virtual_bytes));
             writeln!(f, "{:>10.1}s{resident:>15}{address:>14}{threads:>10}", at.as_secs_f64())?;
         }
@@ -152,6 +158,13 @@ memory            resident       virtual   threads
       60.0s       12.0 MiB     192.0 MiB         9
 ";
         assert_eq!(report.to_string(), expected);
+        let long = Report {
+            memory: (0..=1_440).map(|at| reading(60 * at, at)).collect(),
+            ..report.clone()
+        };
+        let text = long.to_string();
+        assert!((ROWS..=ROWS + 1).contains(&text.matches("MiB").count().div_euclid(2)), "{text}");
+        assert!(text.contains("1440.0 MiB"), "the last is there: {text}");
         assert_eq!(report.error().as_deref(), Some("too slow; too large"));
         let json = serde_json::to_value(&report).unwrap();
         assert_eq!((&json["status"], &json["seconds"]), (&"failed".into(), &60.0.into()));

@@ -29,6 +29,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How often memory is read and limits are judged, and how often a line is printed where none overwrites itself.
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// Readings of memory that are kept for the report.
+const MEMORY_KEPT: usize = 2_000;
+
 /// Runs a soak. A limit that is broken is no error of this: the report says it.
 pub async fn run(args: &SoakArgs) -> anyhow::Result<Report> {
     match args.workload {
@@ -229,6 +232,14 @@ impl Soak<'_> {
     /// Reads the process's memory; what is resident.
     fn read_memory(&mut self) -> Option<u64> {
         let memory = ProcessMemory::read()?;
+        if self.memory.len() == MEMORY_KEPT {
+            // Every second one goes: they lie further apart.
+            let mut number = 0;
+            self.memory.retain(|_| {
+                number += 1;
+                number % 2 == 1
+            });
+        }
         self.memory.push(Reading::new(self.timeline.elapsed(), memory));
         if let Some(artifact) = &self.artifact {
             artifact.memory(memory);
