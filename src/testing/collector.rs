@@ -83,8 +83,9 @@ impl Collector {
 
     /// What was recorded since the last cut, or since the collector was made: everything that happened-before this call.
     pub fn cut(&self) -> Recorded {
-        let now = self.engine.refresh();
+        // Before the snapshot, so that of two threads that cut at once the later has the later one.
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.engine.refresh();
         let earlier = std::mem::replace(&mut *last, now.clone());
         Recorded::between(earlier, now)
     }
