@@ -6,7 +6,7 @@
 //!   are. [`wait_until`] and [`Collector::wait_until`] wait for something, and say what it was all along if it does not come.
 //! - [`OpenLoop`], [`ClosedLoop`], [`Network`]: load and network conditions with a seed, from [`Random`].
 //! - [`Workload`]: a workload whose every quantile is known, to check what measures it; [`overhead`]: what measuring costs.
-//! - [`artifact`](self::artifact) (with feature `json`): what a run came to, in a file that is there and parses whatever becomes of
+//! - [`artifact`] (with feature `json`): what a run came to, in a file that is there and parses whatever becomes of
 //!   the process.
 //!
 //! ```

@@ -61,6 +61,7 @@ fn a_soak_counts_measures_and_leaves_an_artifact() {
     let run = Run::read(&file).expect("an artifact");
     assert_eq!((run.status, run.seed, &*run.name), (Status::Passed, Some(7), "soak record"));
     assert_eq!(run.facts["succeeded"], Fact::Number(succeeded));
+    assert_eq!((&run.facts["clients"], run.facts.get("log")), (&Fact::Number(2.0), None));
     assert_eq!((run.memory.len(), run.panics, run.failed_writes), (memory.len(), 0, 0));
     let metrics = run.metrics.as_ref().expect("metrics");
     let family =
@@ -236,6 +237,7 @@ fn a_raft_cluster_is_soaked_with_the_faults_of_a_seed() {
     let is_fault = |name: &&str| ["leader_killed", "follower_isolated"].contains(name);
     assert!(names.iter().any(is_fault), "{out}");
     let run = Run::read(&file).expect("an artifact");
+    assert_eq!(run.facts["faults"], Fact::Text("2s".to_owned()));
     let told: Vec<&str> = run.events.iter().map(|event| &*event.name).collect();
     assert_eq!(told, names, "the artifact has the same events");
     assert!(show("show", &[&file]).contains("raft_commit_latency_seconds"));

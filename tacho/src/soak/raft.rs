@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use tachometer::testing::Values;
+use tachometer::testing::artifact::Fact;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::args::SoakArgs;
 use super::faults;
 use super::operations::Operations;
 use super::pace::Pace;
@@ -35,6 +37,19 @@ pub struct Raft {
 
 impl Workload for Raft {
     const NAME: &'static str = "raft";
+
+    fn facts(args: &SoakArgs) -> Vec<(&'static str, Fact)> {
+        let mean = args
+            .faults
+            .0
+            .map_or("off".to_owned(), |mean| humantime::format_duration(mean).to_string());
+        let clients = args.clients.unwrap_or(CLIENTS);
+        vec![
+            ("clients", clients.into()),
+            ("log", args.log.to_string().into()),
+            ("faults", mean.into()),
+        ]
+    }
 
     async fn start(setting: &Setting) -> anyhow::Result<Self> {
         let parent_folder = setting.folder.clone();

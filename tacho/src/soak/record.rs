@@ -9,11 +9,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
+use tachometer::testing::artifact::Fact;
 use tachometer::testing::{Random, Values};
 use tachometer::{
     Counter, Engine, Error, Family, Histogram, Registry, Snapshot, UpDownCounter, group,
 };
 
+use super::args::SoakArgs;
 use super::operations::Operations;
 use super::pace::Pace;
 use super::workload::{Setting, Workload};
@@ -121,6 +123,10 @@ pub struct Record {
 
 impl Workload for Record {
     const NAME: &'static str = "record";
+
+    fn facts(args: &SoakArgs) -> Vec<(&'static str, Fact)> {
+        vec![("clients", args.clients.unwrap_or(THREADS).into())]
+    }
 
     async fn start(setting: &Setting) -> anyhow::Result<Self> {
         let handles =

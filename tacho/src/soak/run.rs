@@ -90,13 +90,11 @@ fn artifact<W: Workload>(
     args: &SoakArgs,
     seed: u64,
 ) -> tachometer::testing::artifact::ArtifactBuilder {
-    let shown = |span: Duration| humantime::format_duration(span).to_string();
     let mut builder = Artifact::builder(format!("soak {}", W::NAME)).seed(seed).watch_process();
-    builder = builder.fact("for", shown(args.duration)).fact("log", args.log.to_string());
-    builder = builder.fact("faults", args.faults.0.map_or("off".to_owned(), shown));
+    builder = builder.fact("for", humantime::format_duration(args.duration).to_string());
     builder = builder.fact("workers", u32::from(args.workers));
-    if let Some(clients) = args.clients {
-        builder = builder.fact("clients", clients);
+    for (name, fact) in W::facts(args) {
+        builder = builder.fact(name, fact);
     }
     if let Some(rate) = args.rate {
         builder = builder.fact("rate", rate);

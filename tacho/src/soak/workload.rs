@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tachometer::testing::artifact::Fact;
 use tachometer::{Engine, Registry};
 
+use super::args::SoakArgs;
 use super::operations::Operations;
 use crate::raft::config::LogKind;
 use crate::timeline::Timeline;
@@ -44,6 +46,9 @@ impl Setting {
 pub trait Workload: Sized {
     /// As `--workload` and the artifact name it.
     const NAME: &'static str;
+
+    /// The settings that matter to it, for the artifact.
+    fn facts(args: &SoakArgs) -> Vec<(&'static str, Fact)>;
 
     /// Begins to work.
     async fn start(setting: &Setting) -> anyhow::Result<Self>;
