@@ -64,7 +64,7 @@ beside() {
 }
 
 targets=("$@")
-((${#targets[@]})) || targets=(alert_config api_parameters backend_answer operations histogram exposition family_key facade_names config history_log history_pack http json lines openmetrics otlp protobuf push_answer push_grpc push_response push_spool push_url query rule_file source_page traceparent)
+((${#targets[@]})) || targets=(alert_config api_parameters artifact backend_answer operations histogram exposition family_key facade_names config history_log history_pack http json lines openmetrics otlp protobuf push_answer push_grpc push_response push_spool push_url query rule_file source_page traceparent)
 for target in "${targets[@]}"; do
     beside "$target" "$target"
     if [[ $target == operations ]]; then

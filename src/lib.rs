@@ -158,6 +158,8 @@ mod snapshot;
 pub mod source;
 #[cfg(all(any(feature = "config", feature = "rules"), not(tachometer_loom)))]
 mod span;
+#[cfg(all(feature = "testing", not(tachometer_loom)))]
+pub mod testing;
 #[cfg(all(
     feature = "tls",
     any(feature = "http", feature = "notify", feature = "push", feature = "source"),

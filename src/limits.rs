@@ -95,6 +95,16 @@
 //! | [`MAX_NOTIFY_MESSAGE_BYTES`] of what a server says when it fails | the rest is not read | nowhere: the status stands |
 //! | [`MAX_NOTIFY_LINE_BYTES`] of a line in the log | values of labels and annotations after that are left out, and the line ends in `cut=true` | the line itself |
 //! | [`DEFAULT_NOTIFY_FLUSH_LIMIT`] for the last flush | what waits is dropped | `tachometer_notify_dropped_total{reason="shutdown"}`, and `notify::Flush` |
+//! | [`MIN_LOAD_RATE`], [`MAX_LOAD_RATE`] of a load (feature `testing`, as all of the following) | it is refused | the error |
+//! | [`MAX_NETWORK_NODES`], [`MAX_NETWORK_PARTITIONS`] of a test's network | it is refused | the error |
+//! | [`MAX_TEST_LINES`] of what an assertion lists | the rest is counted | the message |
+//! | [`MAX_WAITED_VALUES`] that a wait in vain tells | those in the middle are left out | the message, `testing::Waited::left_out` |
+//! | [`MAX_ARTIFACT_EVENTS`] of a run (features `testing` and `json`, as all of the following) | the first half stays, of the others the latest | `dropped_events` of the artifact |
+//! | [`MAX_ARTIFACT_READINGS`] of its memory | every second one goes, but for the first and the latest | nowhere: they lie further apart |
+//! | [`MAX_ARTIFACT_FACTS`] | further ones are left out | `dropped_facts` of the artifact |
+//! | [`MAX_ARTIFACT_TEXT_BYTES`] of a text in it | it is cut, and ends with `…` | the text itself |
+//! | [`MAX_JSON_BYTES`] of an artifact | its metrics are left out | `metrics_left_out` of the artifact |
+//! | [`ARTIFACT_PERIOD`] between two writes | what came meanwhile goes out with the next | nowhere: nothing is lost, but to a SIGKILL |
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -230,6 +240,31 @@ pub const MAX_STATSD_LINES: usize = 128;
 pub const MAX_JSON_BYTES: usize = 64 << 20;
 /// Values that one histogram of a page that is read can have: 256 such histograms add up without overflow.
 pub const MAX_JSON_COUNT: u64 = 1 << 55;
+/// Operations a second of a load: one in 11 days.
+pub const MIN_LOAD_RATE: f64 = 1e-6;
+/// Operations a second of a load: one a nanosecond.
+pub const MAX_LOAD_RATE: f64 = 1e9;
+/// Nodes of a test's network.
+pub const MAX_NETWORK_NODES: usize = 1_024;
+/// Partitions of a test's network.
+pub const MAX_NETWORK_PARTITIONS: usize = 65_536;
+/// Lines of a list in a message of an assertion: what one reads.
+pub const MAX_TEST_LINES: usize = 24;
+/// Values that a wait in vain tells.
+pub const MAX_WAITED_VALUES: usize = 24;
+/// How long the cuts of a test's collector wait: as long as a busy machine may leave another test's thread without a processor in
+/// the middle of a record.
+pub const TEST_CUT_TIMEOUT: Duration = Duration::from_secs(60);
+/// The time between two writes of a run's artifact. What it says at its end, and of a panic, is written at once.
+pub const ARTIFACT_PERIOD: Duration = Duration::from_secs(1);
+/// Events of a run's artifact.
+pub const MAX_ARTIFACT_EVENTS: usize = 4_096;
+/// Readings of the process's memory in a run's artifact: one a minute for almost three days.
+pub const MAX_ARTIFACT_READINGS: usize = 4_096;
+/// Facts of a run's artifact.
+pub const MAX_ARTIFACT_FACTS: usize = 256;
+/// Bytes of one text of a run's artifact.
+pub const MAX_ARTIFACT_TEXT_BYTES: usize = 1_024;
 /// Targets of one pusher. Each may need a descriptor, and a thread while its host's name is looked up.
 pub const MAX_PUSH_TARGETS: usize = 32;
 /// How often a target is pushed to unless it is told otherwise.
@@ -522,3 +557,8 @@ const _: () = assert!(
 );
 const _: () =
     assert!(HISTORY_PACKING_GENERATIONS.0 < HISTORY_BLOCK_ROWS as u64, "packing keeps up");
+const _: () = assert!(
+    // An escaped byte is up to six; each event has two texts, each fact too.
+    12 * MAX_ARTIFACT_TEXT_BYTES * (MAX_ARTIFACT_EVENTS + MAX_ARTIFACT_FACTS) < MAX_JSON_BYTES,
+    "an artifact without its metrics can be read"
+);

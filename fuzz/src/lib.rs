@@ -14,6 +14,7 @@
 //! | [`json`] | any bytes as a JSON page or a compressed histogram | an error, or what the `hdrhistogram` crate reads too |
 //! | [`alert_config`] | any thresholds and recipes of alerts | an error that says what was expected, or rules whose YAML and TOML are read back the same |
 //! | [`api_parameters`] | any parameters of the query API | JSON that says whether it worked, the same by form and by query; a calendar that counts days |
+//! | [`artifact`] | any bytes as the artifact of a run, and a sound one with bytes changed | an error that says where, or what a second reader finds |
 //! | [`history_log`] | any bytes as segments of a history on disk, any rows in them, a sound log that was harmed | no panic, within the bound; of the last what was recorded, and that something is amiss |
 //! | [`backend_answer`] | any text as the answer of a query backend | a second reader, over a tree of JSON |
 //! | [`history_pack`] | any histograms and numbers as the history packs them; any bytes, and packed ones with a byte changed | what was put in; rows in order |
@@ -35,6 +36,7 @@
 
 pub mod alert_config;
 pub mod api_parameters;
+pub mod artifact;
 pub mod backend_answer;
 pub mod config;
 pub mod exposition;

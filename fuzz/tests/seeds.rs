@@ -3,9 +3,9 @@
 use arbitrary::{Arbitrary, Unstructured};
 use std::path::Path;
 use tachometer_fuzz::{
-    alert_config, api_parameters, backend_answer, config, exposition, facade_names, family_key,
-    histogram, history_log, history_pack, http, json, lines, openmetrics, operations, otlp,
-    protobuf, push, push_answer, push_grpc, query, rule_file, source_page, traceparent,
+    alert_config, api_parameters, artifact, backend_answer, config, exposition, facade_names,
+    family_key, histogram, history_log, history_pack, http, json, lines, openmetrics, operations,
+    otlp, protobuf, push, push_answer, push_grpc, query, rule_file, source_page, traceparent,
 };
 
 /// Runs each input of a target.
@@ -31,6 +31,7 @@ fn every_input_that_was_kept_agrees_with_its_oracle() {
     replay("histogram", histogram::run);
     replay("alert_config", alert_config::run);
     replay("api_parameters", api_parameters::run);
+    replay("artifact", artifact::run);
     replay("backend_answer", |text: &String| backend_answer::run(text));
     replay("config", config::run);
     replay("exposition", exposition::run);

@@ -97,12 +97,6 @@ impl<'a> Delta<'a> {
 
     /// The same series in the earlier snapshot; not one of the same labels that was another.
     fn before(&self, series: &super::SeriesView<'_>) -> Option<Value<'a>> {
-        let families = &self.earlier.layout.families;
-        let name = series.definition.name.as_str();
-        let at = families.binary_search_by(|f| f.definition.name.as_str().cmp(name)).ok()?;
-        let family = &families[at];
-        let found = family.series.binary_search_by(|s| s.labels[..].cmp(series.labels)).ok()?;
-        let then = self.earlier.view(&family.definition, &family.series[found]);
-        (then.identity == series.identity).then_some(then.value)
+        self.earlier.same(series)
     }
 }

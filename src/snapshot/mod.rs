@@ -153,6 +153,18 @@ impl Snapshot {
         })
     }
 
+    /// The value that a series of another snapshot of the same engine has here; not that of one of the same labels that was
+    /// another.
+    pub(crate) fn same(&self, series: &SeriesView<'_>) -> Option<Value<'_>> {
+        let families = &self.layout.families;
+        let name = series.definition.name.as_str();
+        let at = families.binary_search_by(|f| f.definition.name.as_str().cmp(name)).ok()?;
+        let family = &families[at];
+        let found = family.series.binary_search_by(|s| s.labels[..].cmp(series.labels)).ok()?;
+        let same = self.view(&family.definition, &family.series[found]);
+        (same.identity == series.identity).then_some(same.value)
+    }
+
     /// The value of a counter, summed over its series.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::artifact::ArtifactCommand;
 use crate::bench::BenchArgs;
 use crate::generate::GenerateCommand;
 use crate::hotstuff::trouble;
@@ -12,6 +13,7 @@ use crate::listen::Listen;
 use crate::query::QueryArgs;
 use crate::raft::config::LogKind;
 use crate::raft::{isolation, kills};
+use crate::soak::SoakArgs;
 use crate::top::TopArgs;
 
 /// A real Raft cluster under load, and what metrics show of it.
@@ -36,11 +38,16 @@ pub enum Command {
     Bench(BenchArgs),
     /// Ask a running process in PromQL, of the history that it keeps.
     Query(QueryArgs),
+    /// Look at a running process in the terminal: health, alerts, panels.
+    Top(TopArgs),
+    /// Run a workload for long, with a seed and limits that fail it.
+    Soak(SoakArgs),
+    /// Show or compare what runs left in their artifacts.
+    #[command(subcommand)]
+    Artifact(ArtifactCommand),
     /// Write files for Grafana and Prometheus, of what the bundles declare.
     #[command(subcommand)]
     Generate(GenerateCommand),
-    /// Look at a running process in the terminal: health, alerts, panels.
-    Top(TopArgs),
     /// Check a file of settings, or print one to begin with.
     #[command(subcommand)]
     Config(ConfigCommand),

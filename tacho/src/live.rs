@@ -51,11 +51,20 @@ impl Display {
 
     /// Shows moments above the line, and the line.
     pub fn show(&self, words: &Words, moments: &[Moment], reading: &Reading) {
+        self.show_line(moments, &line(words, reading));
+    }
+
+    /// Whether each line takes the place of the one before.
+    pub fn overwrites(&self) -> bool {
+        self.is_terminal
+    }
+
+    /// As [`Display::show`], with a line of another sort.
+    pub fn show_line(&self, moments: &[Moment], line: &str) {
         let mut text = String::new();
         for moment in moments {
             text += &self.finished(&moment.to_string());
         }
-        let line = line(words, reading);
         text += &if self.is_terminal { format!("\r{line}\x1b[K") } else { format!("{line}\n") };
         print(&text);
     }

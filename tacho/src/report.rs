@@ -1,11 +1,11 @@
 //! From a run's last snapshot to the figures of its summary.
 
-use std::fs;
 use std::time::Duration;
 
 use tachometer::notify::HandlerStatus;
 use tachometer::push::Flush;
 use tachometer::rules::RuleManager;
+use tachometer::testing::ProcessMemory;
 use tachometer::{History, Snapshot, Unit, Value};
 
 use crate::monitor::Cost;
@@ -17,21 +17,30 @@ pub type Row = (&'static str, &'static str, &'static [(&'static str, &'static st
 
 /// The distributions of a run, all replicas merged; those without a value are left out.
 pub fn distributions(last: &Snapshot, rows: &[Row]) -> Vec<Distribution> {
-    let row = |(title, name, labels): &Row| {
-        let found = last.histogram_with(name, labels).ok()?;
-        let quantile = |q| found.quantile(q);
-        Some(Distribution {
-            name: (*title).to_owned(),
-            unit: found.unit(),
-            count: found.count(),
-            p50: quantile(0.5)?,
-            p90: quantile(0.9)?,
-            p99: quantile(0.99)?,
-            p999: quantile(0.999)?,
-            max: found.max()?,
-        })
-    };
-    rows.iter().filter_map(row).collect()
+    rows.iter()
+        .filter_map(|(title, name, labels)| distribution(last, title, name, labels))
+        .collect()
+}
+
+/// One distribution under its title; `None` without a value.
+pub fn distribution(
+    last: &Snapshot,
+    title: &str,
+    name: &str,
+    labels: &[(&str, &str)],
+) -> Option<Distribution> {
+    let found = last.histogram_with(name, labels).ok()?;
+    let quantile = |q| found.quantile(q);
+    Some(Distribution {
+        name: title.to_owned(),
+        unit: found.unit(),
+        count: found.count(),
+        p50: quantile(0.5)?,
+        p90: quantile(0.9)?,
+        p99: quantile(0.99)?,
+        p999: quantile(0.999)?,
+        max: found.max()?,
+    })
 }
 
 /// The 99th percentile between two snapshots, of all replicas.
@@ -59,8 +68,8 @@ pub fn facts(last: &Snapshot, cost: Cost) -> Vec<Fact> {
         ("address space reserved", mebibytes(gauge("tachometer_arena_bytes"))),
         ("overflow records", counter("tachometer_overflow_records_total")),
     ];
-    if let Some(resident) = resident_bytes() {
-        facts.push(("process memory", mebibytes(resident)));
+    if let Some(memory) = ProcessMemory::read() {
+        facts.push(("process memory", mebibytes(memory.resident_bytes)));
     }
     facts.into_iter().map(|(name, value)| Fact { name: name.to_owned(), value }).collect()
 }
@@ -122,14 +131,6 @@ fn processor(last: &Snapshot, cost: Cost) -> String {
     };
     let seconds = cost.processor.map_or_else(generations, |time| time.as_secs_f64());
     format!("{:.3} % of one", 100.0 * seconds / cost.wall.as_secs_f64())
-}
-
-/// The memory of this process that is in RAM; `None` where the system does not say.
-fn resident_bytes() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kibibytes: u64 = line.split_whitespace().next()?.parse().ok()?;
-    Some(kibibytes * 1024)
 }
 
 /// A value of `unit`, as people read it.

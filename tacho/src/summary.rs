@@ -143,7 +143,8 @@ impl fmt::Display for Summary {
     }
 }
 
-fn write_distributions(f: &mut fmt::Formatter<'_>, rows: &[Distribution]) -> fmt::Result {
+/// The table of distributions; nothing without one.
+pub fn write_distributions(f: &mut fmt::Formatter<'_>, rows: &[Distribution]) -> fmt::Result {
     if rows.is_empty() {
         return Ok(());
     }

@@ -107,6 +107,26 @@ impl fmt::Display for Happening {
     }
 }
 
+impl Happening {
+    /// What it is, for programs: as JSON has it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::LeaderKilled { .. } => "leader_killed",
+            Self::LeaderElected { .. } => "leader_elected",
+            Self::NodeRestarted { .. } => "node_restarted",
+            Self::FollowerIsolated { .. } => "follower_isolated",
+            Self::FollowerBack { .. } => "follower_back",
+            Self::ReplicaStopped { .. } => "replica_stopped",
+            Self::ReplicaRestarted { .. } => "replica_restarted",
+            Self::ReplicaIsolated { .. } => "replica_isolated",
+            Self::ReplicaBack { .. } => "replica_back",
+            Self::ReplicaLies { .. } => "replica_lies",
+            Self::ReplicaHonest { .. } => "replica_honest",
+            Self::Alert(_) => "alert",
+        }
+    }
+}
+
 /// A happening and its time since the run began.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Moment {
@@ -169,6 +189,21 @@ impl Timeline {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_that_of_json() {
+        let took = Duration::ZERO;
+        let all = [
+            Happening::LeaderKilled { node: 1 },
+            Happening::LeaderElected { node: 1, took },
+            Happening::NodeRestarted { node: 1 },
+            Happening::FollowerIsolated { node: 1 },
+            Happening::FollowerBack { node: 1 },
+        ];
+        for one in all {
+            assert_eq!(serde_json::to_value(&one).unwrap()["event"], one.name());
+        }
+    }
 
     #[test]
     fn moments_beyond_the_limit_are_counted() {

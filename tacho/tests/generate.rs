@@ -17,10 +17,12 @@ use std::time::Duration;
 use common::{cluster_with, until};
 use serde_json::Value;
 use tacho::listen::Listen;
+use tacho::load::Load;
 use tacho::monitor::Monitor;
+use tacho::raft::cluster::Cluster;
 use tacho::raft::config::{ClusterConfig, LogKind, NODES};
 use tacho::raft::kills;
-use tacho::raft::load::Load;
+use tacho::system::System as _;
 use tacho::timeline::Timeline;
 use tachometer::catalogue::raft::{RaftMetrics, SnapshotTrigger};
 
@@ -125,7 +127,8 @@ async fn every_query_of_every_raft_panel_returns_data() {
     if !debian::is_here("prometheus", "prometheus") {
         return;
     }
-    let monitor = Monitor::start(Listen::At(([127, 0, 0, 1], 0).into())).expect("it is served");
+    let monitor = Monitor::start(Listen::At(([127, 0, 0, 1], 0).into()), Cluster::WORDS.rules)
+        .expect("it is served");
     let address = monitor.address().expect("there is a page");
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path();

@@ -1,5 +1,6 @@
 //! Snapshots as JSON, whole and without loss, and back.
 
+pub(crate) mod node;
 mod read;
 
 pub use read::{JsonFamily, JsonSeries, JsonSnapshot, JsonValue};

@@ -1,14 +1,12 @@
 //! The reader of what [`JsonEncoder`](super::JsonEncoder) writes. What it is given may be anything: it never panics, reads no
-//! more than [`MAX_JSON_BYTES`], and says where it stopped.
+//! more than [`MAX_JSON_BYTES`](crate::limits::MAX_JSON_BYTES), and says where it stopped.
 
+use super::node::{self, Node};
 use crate::Error;
 use crate::export::hdr_v2;
-use crate::limits::{MAX_JSON_BYTES, MAX_JSON_COUNT};
 use crate::registry::{Kind, Unit};
 use crate::snapshot::HistogramSnapshot;
 use crate::snapshot::histogram::parts::{Parts, Sums};
-use serde_json::Value;
-use std::fmt;
 use std::time::Duration;
 
 /// A snapshot that was read from JSON. See [`JsonEncoder`](super::JsonEncoder) for an example.
@@ -73,23 +71,14 @@ impl JsonSnapshot {
     ///
     /// # Errors
     /// `Unreadable`, with line and column or with the path to the value, if this is not JSON, not such a page, or of a later
-    /// version; if it is longer than [`MAX_JSON_BYTES`], or a histogram has more than [`MAX_JSON_COUNT`] values.
+    /// version; if it is longer than [`MAX_JSON_BYTES`](crate::limits::MAX_JSON_BYTES), or a histogram has more than [`MAX_JSON_COUNT`](crate::limits::MAX_JSON_COUNT) values.
     pub fn parse(page: &[u8]) -> Result<JsonSnapshot, Error> {
-        let unreadable = |at: String, reason| Error::Unreadable { what: WHAT, at, reason };
-        if page.len() > MAX_JSON_BYTES {
-            let reason =
-                format!("the page has {} bytes, the limit is {MAX_JSON_BYTES}", page.len());
-            return Err(unreadable("its end".to_owned(), reason));
-        }
-        let value: Value = serde_json::from_slice(page).map_err(|error| {
-            let said = error.to_string();
-            let reason = said.rsplit_once(" at line ").map_or(&*said, |(reason, _)| reason);
-            unreadable(
-                format!("line {} column {}", error.line(), error.column()),
-                reason.to_owned(),
-            )
-        })?;
-        let root = Node { value: &value, parent: None, step: Step::Root };
+        let value = node::parse(page, WHAT)?;
+        JsonSnapshot::of(&Node::root(&value, WHAT))
+    }
+
+    /// Reads a page that is part of another.
+    pub(crate) fn of(root: &Node<'_>) -> Result<JsonSnapshot, Error> {
         if root.field("format")?.text()? != "tachometer" || root.field("version")?.unsigned()? != 1
         {
             return Err(root.error("it does not say format \"tachometer\", version 1"));
@@ -196,118 +185,4 @@ fn histogram(node: &Node<'_>, unit: Unit) -> Result<HistogramSnapshot, Error> {
         return Err(sum.error("nothing was recorded"));
     }
     Ok(HistogramSnapshot::from_parts(Parts { precision, unit, buckets: &buckets, sums, extremes }))
-}
-
-/// A value of the page, and the way to it.
-struct Node<'a> {
-    value: &'a Value,
-    parent: Option<&'a Node<'a>>,
-    step: Step<'a>,
-}
-
-enum Step<'a> {
-    Root,
-    Field(&'a str),
-    Item(usize),
-}
-
-impl fmt::Display for Node<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(parent) = self.parent {
-            write!(f, "{parent}")?;
-        }
-        match self.step {
-            Step::Root => f.write_str("$"),
-            Step::Field(name) => write!(f, ".{name}"),
-            Step::Item(index) => write!(f, "[{index}]"),
-        }
-    }
-}
-
-impl Node<'_> {
-    fn error(&self, reason: impl Into<String>) -> Error {
-        Error::Unreadable { what: WHAT, at: self.to_string(), reason: reason.into() }
-    }
-
-    fn expected(&self, what: &str) -> Error {
-        let mut found = self.value.to_string();
-        if let Some((end, _)) = found.char_indices().nth(40) {
-            found.truncate(end);
-            found.push('…');
-        }
-        self.error(format!("{what} was expected, not {found}"))
-    }
-
-    fn field<'b>(&'b self, name: &'b str) -> Result<Node<'b>, Error> {
-        let object = self.value.as_object().ok_or_else(|| self.expected("an object"))?;
-        let value = object.get(name).ok_or_else(|| self.error(format!("it has no {name:?}")))?;
-        Ok(Node { value, parent: Some(self), step: Step::Field(name) })
-    }
-
-    /// A field that may be absent or `null`.
-    fn optional<'b>(&'b self, name: &'b str) -> Option<Node<'b>> {
-        self.field(name).ok().filter(|node| !node.value.is_null())
-    }
-
-    fn each<T>(&self, read: impl Fn(Node<'_>) -> Result<T, Error>) -> Result<Vec<T>, Error> {
-        let items = self.value.as_array().ok_or_else(|| self.expected("a list"))?;
-        let node = |(index, value)| Node { value, parent: Some(self), step: Step::Item(index) };
-        items.iter().enumerate().map(|item| read(node(item))).collect()
-    }
-
-    fn text(&self) -> Result<&str, Error> {
-        self.value.as_str().ok_or_else(|| self.expected("a string"))
-    }
-
-    fn truth(&self) -> Result<bool, Error> {
-        self.value.as_bool().ok_or_else(|| self.expected("true or false"))
-    }
-
-    /// A number, or a string of its digits.
-    fn digits<T: std::str::FromStr>(&self, number: Option<T>, what: &str) -> Result<T, Error> {
-        let text = || self.value.as_str().and_then(|text| text.parse().ok());
-        number.or_else(text).ok_or_else(|| self.expected(what))
-    }
-
-    fn unsigned(&self) -> Result<u64, Error> {
-        self.digits(self.value.as_u64(), "an integer from 0 to 2^64-1, as a number or a string,")
-    }
-
-    fn signed(&self) -> Result<i64, Error> {
-        self.digits(
-            self.value.as_i64(),
-            "an integer from -2^63 to 2^63-1, as a number or a string,",
-        )
-    }
-
-    fn float(&self) -> Result<f64, Error> {
-        match self.value.as_str() {
-            Some("NaN") => Ok(f64::NAN),
-            Some("+Inf") => Ok(f64::INFINITY),
-            Some("-Inf") => Ok(f64::NEG_INFINITY),
-            Some(_) => Err(self.expected("a number, \"NaN\", \"+Inf\" or \"-Inf\"")),
-            None => self.value.as_f64().ok_or_else(|| self.expected("a number")),
-        }
-    }
-
-    /// A sum of as many values as a histogram can have.
-    fn sum(&self) -> Result<u128, Error> {
-        let sum = self.digits(self.value.as_u64().map(u128::from), "an integer, as a string,")?;
-        let most = u128::from(MAX_JSON_COUNT) << 64;
-        if sum > most { Err(self.error(format!("it is above {most}"))) } else { Ok(sum) }
-    }
-
-    fn time(&self) -> Result<Duration, Error> {
-        const SECOND: u128 = 1_000_000_000;
-        let all = self.digits(self.value.as_u64().map(u128::from), "nanoseconds, as a string,")?;
-        let seconds = u64::try_from(all / SECOND).map_err(|_| self.expected("a time"))?;
-        Ok(Duration::new(seconds, (all % SECOND) as u32))
-    }
-
-    fn texts(&self) -> Result<Vec<(String, String)>, Error> {
-        let object = self.value.as_object().ok_or_else(|| self.expected("an object"))?;
-        let text =
-            |(name, _): (&String, &Value)| Ok((name.clone(), self.field(name)?.text()?.to_owned()));
-        object.iter().map(text).collect()
-    }
 }

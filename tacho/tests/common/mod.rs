@@ -1,5 +1,7 @@
 //! What the tests of a cluster share.
 
+#![allow(dead_code, reason = "each test uses what it needs of this")]
+
 pub mod page;
 
 use std::time::Duration;
