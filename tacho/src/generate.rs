@@ -51,7 +51,7 @@ pub fn run(command: &GenerateCommand) -> anyhow::Result<String> {
     match command {
         GenerateCommand::Grafana(files) => {
             let dashboards = generate::grafana(&files.chosen()?);
-            let texts = dashboards.iter().map(|dashboard| {
+            let texts = dashboards.iter().map(|dashboard| -> anyhow::Result<(String, String)> {
                 Ok((
                     dashboard.file_name(),
                     serde_json::to_string_pretty(&dashboard.to_json())? + "\n",

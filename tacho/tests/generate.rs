@@ -9,7 +9,8 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -22,9 +23,10 @@ use tacho::monitor::Monitor;
 use tacho::raft::cluster::Cluster;
 use tacho::raft::config::{ClusterConfig, LogKind, NODES};
 use tacho::raft::kills;
+use tacho::raft::probe::SnapshotTrigger;
 use tacho::system::System as _;
 use tacho::timeline::Timeline;
-use tachometer::catalogue::raft::{RaftMetrics, SnapshotTrigger};
+use tachometer::catalogue::raft::RaftMetrics;
 
 fn generate(line: &str, out: &Path) -> (bool, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tacho"));
@@ -90,21 +92,18 @@ impl Drop for Running {
 }
 
 /// The JSON that a server answers with.
-async fn ask(address: SocketAddr, path: &str) -> Option<Value> {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    let mut stream = tokio::net::TcpStream::connect(address).await.ok()?;
-    let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.ok()?;
+fn ask(address: SocketAddr, path: &str) -> Option<Value> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").ok()?;
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.ok()?;
+    stream.read_to_string(&mut answer).ok()?;
     serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
 }
 
 /// How many series a query results in.
-async fn results(address: SocketAddr, query: &str) -> Result<usize, String> {
+fn results(address: SocketAddr, query: &str) -> Result<usize, String> {
     let encoded: String = query.bytes().map(|byte| format!("%{byte:02x}")).collect();
-    let answer =
-        ask(address, &format!("/api/v1/query?query={encoded}")).await.ok_or("no answer")?;
+    let answer = ask(address, &format!("/api/v1/query?query={encoded}")).ok_or("no answer")?;
     let result = answer["data"]["result"].as_array().ok_or_else(|| answer.to_string())?;
     Ok(result.len())
 }
@@ -178,7 +177,7 @@ async fn every_query_of_every_raft_panel_returns_data() {
         let mut left = BTreeSet::new();
         wrong.clear();
         for query in open {
-            match results(port, &query).await {
+            match results(port, &query) {
                 Ok(1..) => {}
                 found => {
                     wrong.push(format!("{query}: {found:?}"));
