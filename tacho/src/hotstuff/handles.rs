@@ -63,3 +63,35 @@ pub fn shipped_rules() -> anyhow::Result<Vec<tachometer::rules::RuleFile>> {
     let bundles = catalogue::hotstuff2::HotStuffMetrics::declarations();
     Ok(vec![tachometer::rules::RuleFile::of_bundles("hotstuff.yml", &bundles)?])
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tachometer::{Engine, ManualClock};
+
+    use super::*;
+
+    #[test]
+    fn series_of_a_member_come_and_go_with_it() {
+        let registry = Registry::new();
+        let clock = ManualClock::at(Duration::ZERO);
+        let engine =
+            Engine::builder().registry(&registry).manual(&clock).start().expect("it starts");
+        let handles = Handles::register(&registry, 1).expect("it is registered");
+        (1..=REPLICAS).for_each(|id| handles.add(id));
+        // Seen, told to leave, gone.
+        let generations = || (0..4).map(|_| engine.refresh()).last().expect("there are some");
+        let has = |label: &str, value: &str| {
+            generations().series().any(|series| series.label(label) == Some(value))
+        };
+        assert!(has("peer", "2") && has("validator", "2"));
+        // It is no peer of itself, but it votes.
+        assert!(!has("peer", "1") && has("validator", "1"));
+        handles.remove(2);
+        assert!(handles.member(2).is_none() && handles.member(9).is_none());
+        assert!(!has("peer", "2") && !has("validator", "2") && has("peer", "3"));
+        handles.add(2);
+        assert!(has("peer", "2") && has("validator", "2"));
+    }
+}
