@@ -365,7 +365,9 @@ async fn a_member_comes_and_goes() {
     cluster.shows(4, "config_changes_total", &[("change", "add_node")], is(4)).await;
 
     let members = |of: &[u64]| -> BTreeSet<u64> { of.iter().copied().collect() };
-    let to = |of| async move |node: &Node| node.change_membership(members(of), false).await.is_ok();
+    let to = |of: &'static [u64]| {
+        async move |node: &Node| node.change_membership(members(of), false).await.is_ok()
+    };
     cluster.has_done("a voter", to(&[1, 2, 3, 4])).await;
     cluster.write(0..10).await;
     let leader = cluster.leader().await;

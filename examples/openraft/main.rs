@@ -15,7 +15,7 @@ use std::time::Duration;
 use store::{Log, Machine, Types};
 use tachometer::catalogue::raft::SnapshotTrigger;
 use tachometer::facade::openraft::Probe;
-use tachometer::{Encoder as _, Engine, Registry, TextEncoder};
+use tachometer::{Engine, Registry, TextEncoder};
 
 async fn start_node(
     id: u64,
