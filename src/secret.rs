@@ -13,7 +13,13 @@ impl Secret {
     }
 
     /// The text itself: for the wire alone.
-    #[cfg(any(feature = "backend", feature = "config", feature = "notify", feature = "push"))]
+    #[cfg(any(
+        feature = "backend",
+        feature = "config",
+        feature = "notify",
+        feature = "push",
+        feature = "source"
+    ))]
     pub(crate) fn reveal(&self) -> &str {
         &self.0
     }

@@ -170,6 +170,7 @@ impl fmt::Display for Authority {
 }
 
 /// Appends `text`, percent-encoded where a segment of a path cannot have it as it stands.
+#[cfg(any(feature = "notify", feature = "push", test))]
 pub(crate) fn percent_encode(text: &str, out: &mut String) {
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

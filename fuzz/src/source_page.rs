@@ -49,10 +49,15 @@ pub fn run(plan: &Plan) {
     }
 }
 
+/// Those that a page of text can have: with names.
 fn numbers(samples: &Samples) -> impl Iterator<Item = (&str, &[(String, String)], f64)> {
-    samples.families.iter().flat_map(|family| {
+    let named = |labels: &[(String, String)]| labels.iter().all(|label| !label.0.is_empty());
+    let families = samples.families.iter().filter(|family| !family.name.is_empty());
+    families.flat_map(move |family| {
         family.series.iter().filter_map(|one| match one.value {
-            SampleValue::Number(value) => Some((&*family.name, &one.labels[..], value)),
+            SampleValue::Number(value) if named(&one.labels) => {
+                Some((&*family.name, &one.labels[..], value))
+            }
             _ => None,
         })
     })

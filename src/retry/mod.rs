@@ -1,14 +1,17 @@
-//! When to try again: pauses that grow, and what a server asks for. Of all that sends: pushing, notifying.
+//! When to try again: pauses that grow, and what a server asks for. Of all that sends, pushing and notifying, and of sources.
 
 mod backoff;
+#[cfg(any(feature = "notify", feature = "push", test))]
 mod date;
 
 pub(crate) use backoff::Backoff;
 
+#[cfg(any(feature = "notify", feature = "push", test))]
 use std::time::Duration;
 
 /// How long a server asks to be left alone, by its `Retry-After`: seconds, or a date. `None` if it is neither. `now` is
 /// the time since 1970.
+#[cfg(any(feature = "notify", feature = "push", test))]
 pub(crate) fn retry_after(value: &str, now: Duration) -> Option<Duration> {
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         // More seconds than fit are as good as for ever.
