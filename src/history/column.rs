@@ -220,8 +220,10 @@ impl Head {
         {
             // As many bytes as it may take, nearly always.
             let most = 4 * gain.buckets.len() + 24;
+            let some = if gain.buckets.len() > 2 { 256 } else { 64 };
             if rows.capacity() - rows.len() < most {
-                rows.reserve_exact(most + rows.len() / 8 + rows.len() * (stagger % 64) / 256);
+                let part = rows.len() / 4 + rows.len() * (stagger % 64) / 256;
+                rows.reserve_exact(most.max(part).max(some));
             }
             sparse::push(rows, u32::from(row - *last), gain);
             *last = row;

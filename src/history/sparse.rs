@@ -52,20 +52,25 @@ impl Gain {
                 // Counts only rise: with as many values of the same sum, the octave is what it was.
                 Some((_, counted_then, _)) if counted_then == counted_now => {}
                 Some((_, _, then)) => {
-                    for (some, (ordinals, then)) in
-                        now.chunks(8).zip((first..).step_by(8).zip(then.chunks(8)))
-                    {
-                        // Eight that stand still are one comparison.
-                        if some == then {
-                            continue;
-                        }
-                        for (ordinal, (&now, &then)) in (ordinals..).zip(some.iter().zip(then)) {
+                    // Eight that stand still are one comparison.
+                    let (now, more_now) = now.as_chunks::<8>();
+                    let (then, more_then) = then.as_chunks::<8>();
+                    let (mut at, buckets) = (first, &mut self.buckets);
+                    let mut rose = |now: &[u64], then: &[u64], first: u32| {
+                        for (ordinal, (&now, &then)) in (first..).zip(now.iter().zip(then)) {
                             fell |= now < then;
                             if now > then {
-                                self.buckets.push((ordinal, now - then));
+                                buckets.push((ordinal, now - then));
                             }
                         }
+                    };
+                    for (now, then) in now.iter().zip(then) {
+                        if now != then {
+                            rose(now, then, at);
+                        }
+                        at += 8;
                     }
+                    rose(more_now, more_then, at);
                 }
                 None => self.buckets.extend(
                     (first..).zip(now).filter(|(_, now)| **now > 0).map(|(at, now)| (at, *now)),

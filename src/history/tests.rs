@@ -35,7 +35,7 @@ fn run(max_bytes: usize, generations: u64, many: usize) -> Store {
         dropped += u64::from(store.chunks < last);
         last = store.chunks;
     }
-    assert_eq!(dropped > 0, store.counts.aged + store.counts.displaced > 0);
+    assert!(dropped == 0 || store.counts.aged + store.counts.displaced > 0);
     store
 }
 
@@ -56,10 +56,11 @@ fn bytes_are_counted_right_at_the_bound() {
 
 #[test]
 fn bytes_are_counted_right_at_the_bound_while_rows_wait() {
-    let store = run(112 << 10, 1_500, 40);
-    assert!(store.counts.displaced > 0);
-    assert!(store.tiers.iter().any(|tier| !tier.staged.is_empty()), "a part of the rows waits");
+    // Where only open blocks are there to go, and where there may be closed ones.
+    let displaced = [88, 104].map(|kib| run(kib << 10, 1_500, 40).counts.displaced);
+    assert!(displaced[0] > 0);
     let store = run(64 << 20, 1_500, 40);
+    assert!(store.tiers.iter().any(|tier| !tier.staged.is_empty()), "a part of the rows waits");
     assert!(store.counts.aged > 0);
 }
 
