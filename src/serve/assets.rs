@@ -169,7 +169,13 @@ mod tests {
         let all = all.chain([Asset::Index { root: "./".to_owned() }]);
         let size = |coding| -> usize {
             let replies = all.clone().map(|asset| reply(&wanted(asset, coding)));
-            let head = |reply: &Reply| reply.headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum::<usize>();
+            let head = |reply: &Reply| {
+                reply
+                    .headers
+                    .iter()
+                    .map(|(name, value)| name.len() + value.len() + 4)
+                    .sum::<usize>()
+            };
             replies.map(|reply| reply.body.bytes().len() + head(&reply) + 100).sum()
         };
         let (plain, gzip) = (size(Coding::Identity), size(Coding::Gzip));
@@ -179,8 +185,12 @@ mod tests {
     #[test]
     fn files_are_where_the_page_looks_for_them_and_nothing_is_elsewhere() {
         let names = |text: &str| {
-            let ways = text.split(['"', '\'']).filter_map(|part| part.strip_prefix(ROOT).or(part.strip_prefix("./")));
-            let names = ways.filter(|way| way.contains('.')).map(|way| way.trim_start_matches("page/").to_owned());
+            let ways = text
+                .split(['"', '\''])
+                .filter_map(|part| part.strip_prefix(ROOT).or(part.strip_prefix("./")));
+            let names = ways
+                .filter(|way| way.contains('.'))
+                .map(|way| way.trim_start_matches("page/").to_owned());
             names.collect::<Vec<String>>()
         };
         let mut wanted = names(INDEX);
@@ -188,10 +198,14 @@ mod tests {
         for (_, kind, content) in FILES {
             let text = std::str::from_utf8(content).unwrap();
             if *kind == SCRIPT && !text.contains("uPlot (v") {
-                wanted.extend(text.lines().filter(|line| line.contains(" from \"./")).flat_map(names));
+                wanted.extend(
+                    text.lines().filter(|line| line.contains(" from \"./")).flat_map(names),
+                );
             }
             // A namespace is an address that nobody asks for; licences and their comments say where things come from.
-            let outside = |line: &&str| line.contains("://") && !line.contains("www.w3.org") && !line.contains("uPlot");
+            let outside = |line: &&str| {
+                line.contains("://") && !line.contains("www.w3.org") && !line.contains("uPlot")
+            };
             let found = text.lines().find(outside).filter(|_| *kind != TEXT);
             assert_eq!(found, None, "an address of somebody else");
         }
@@ -207,9 +221,14 @@ mod tests {
             Some(Asset::Index { root }) => root,
             other => panic!("{other:?}"),
         };
-        assert_eq!((root("/", ""), root("/", "/a/b"), root("", "/a/b")), ("./".into(), "./".into(), "b/".to_owned()));
+        assert_eq!(
+            (root("/", ""), root("/", "/a/b"), root("", "/a/b")),
+            ("./".into(), "./".into(), "b/".to_owned())
+        );
         assert!(matches!(Asset::at("/page/app.js", "/a"), Some(Asset::File(_))));
-        for other in ["/page/", "/page/none.js", "/page/../app.js", "/page", "/app.js", "/page/index.html"] {
+        for other in
+            ["/page/", "/page/none.js", "/page/../app.js", "/page", "/app.js", "/page/index.html"]
+        {
             assert_eq!(Asset::at(other, ""), None, "{other}");
         }
     }
@@ -220,11 +239,65 @@ mod tests {
         let first = reply(&wanted(asset.clone(), Coding::Gzip));
         let tag = first.headers.iter().find(|(name, _)| *name == "ETag").unwrap().1.clone();
         for known in [tag.clone(), format!("\"other\", W/{tag}"), "*".to_owned()] {
-            let again = reply(&Wanted { known: Some(known), ..wanted(asset.clone(), Coding::Gzip) });
+            let again =
+                reply(&Wanted { known: Some(known), ..wanted(asset.clone(), Coding::Gzip) });
             assert_eq!((again.code, again.body.bytes().len()), (Code::NotModified, 0));
         }
         // Packed otherwise it is another file.
         let other = reply(&Wanted { known: Some(tag), ..wanted(asset, Coding::Identity) });
         assert_eq!(other.code, Code::Ok);
+    }
+
+    /// A colour of a theme, by how light it is (WCAG 2.2, relative luminance).
+    fn luminance(theme: &str, name: &str) -> f64 {
+        let (_, behind) =
+            theme.split_once(&format!("--{name}: #")).unwrap_or_else(|| panic!("{name}"));
+        let part =
+            |at: usize| f64::from(u8::from_str_radix(&behind[at..at + 2], 16).unwrap()) / 255.0;
+        let linear = |part: f64| {
+            if part <= 0.04045 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126 * linear(part(0)) + 0.7152 * linear(part(2)) + 0.0722 * linear(part(4))
+    }
+
+    #[test]
+    fn text_and_lines_have_contrast_in_both_themes() {
+        let css = include_str!("assets/page.css");
+        let block = |head: &str| css.split_once(head).unwrap().1.split_once('}').unwrap().0;
+        let mut pairs = vec![
+            ("ink", "card"),
+            ("ink", "back"),
+            ("quiet", "card"),
+            ("quiet", "back"),
+            ("quiet", "grid"),
+            ("link", "back"),
+            ("card", "link"),
+            ("warn", "warn-back"),
+            ("bad", "bad-back"),
+            ("good", "good-back"),
+            ("good", "card"),
+            ("warn", "card"),
+            ("bad", "card"),
+            ("card", "role-leader"),
+            ("role-ink", "role-follower"),
+            ("role-ink", "role-candidate"),
+            ("role-ink", "role-learner"),
+            ("role-ink", "role-none"),
+            ("ink", "band-odd"),
+            ("ink", "band-even"),
+            ("p50", "card"),
+            ("p99", "card"),
+            ("p999", "card"),
+            ("watched", "card"),
+        ];
+        let series: Vec<String> = (0..8).map(|index| format!("series-{index}")).collect();
+        pairs.extend(series.iter().map(|name| (&**name, "card")));
+        for theme in [block(":root {"), block(":root[data-theme=\"dark\"] {")] {
+            for (front, back) in &pairs {
+                let (a, b) = (luminance(theme, front), luminance(theme, back));
+                let contrast = (a.max(b) + 0.05) / (a.min(b) + 0.05);
+                assert!(contrast >= 4.5, "{front} on {back}: {contrast:.2}");
+            }
+        }
     }
 }

@@ -32,7 +32,7 @@ use super::api::{Call, too_late};
 #[cfg(all(feature = "history", feature = "rules"))]
 use super::events::EventStream;
 #[cfg(feature = "page")]
-use super::live::{LiveStream, Pace};
+use super::live::LiveStream;
 use super::own::{Code, Limit, OwnMetrics};
 use super::page::{Key, Page};
 #[cfg(feature = "promql")]
@@ -50,6 +50,9 @@ use crate::limits::HTTP_EVENT_HEARTBEAT;
 use crate::limits::{HTTP_IDLE_TIMEOUT, HTTP_LINGER, HTTP_WRITE_TIMEOUT, MAX_HTTP_REQUESTS};
 use std::io::{ErrorKind, Read, Write};
 use std::time::Instant;
+
+#[cfg(feature = "page")]
+mod live;
 
 /// A client's end of the line.
 pub(super) trait Stream: Read + Write {
@@ -288,67 +291,10 @@ impl<S: Stream> Connection<S> {
         let request = request.clone();
         site.own.answered(request.path, reply.code);
         #[cfg(feature = "page")]
-        if let Asks::Api(call) = &request.asks
-            && request.asks_live()
-            && reply.code == Code::Ok
-        {
-            let first = (open_head(&super::site::open_events()), &reply);
-            let live = LiveStream::new(call.clone(), first, (now, site.generation()), site.watch());
-            self.state = State::Live(live);
-            self.deadline = now + HTTP_WRITE_TIMEOUT;
-            return self.live_on();
+        if request.asks_live() && reply.code == Code::Ok {
+            return self.open_live(&request, &reply, now, site);
         }
         self.respond(&request, reply, now, now, site)
-    }
-
-    /// Sends what there is of the live page.
-    #[cfg(feature = "page")]
-    fn live_on(&mut self) -> Progress {
-        let State::Live(live) = &mut self.state else { return Progress::Again };
-        match live.send(&mut self.stream) {
-            Went::Gone => Progress::Ended,
-            // Until when it waits, `tick` says.
-            _ => Progress::Waiting,
-        }
-    }
-
-    /// Whether the live page is sent to it, or will be once its first tick is there.
-    #[cfg(feature = "page")]
-    pub(super) fn is_live(&self) -> bool {
-        match &self.state {
-            State::Live(_) => true,
-            State::Evaluating { request } => request.asks_live(),
-            _ => false,
-        }
-    }
-
-    /// Whether it waits to become so.
-    #[cfg(feature = "page")]
-    pub(super) fn asks_live(&self) -> bool {
-        matches!(&self.state, State::Asked { request, .. } if request.asks_live())
-    }
-
-    /// The call of the tick that is due, if one is, for somebody else to answer, who has until `deadline`. Whoever finds nobody
-    /// (`has_room` is false) waits a little.
-    #[cfg(feature = "page")]
-    pub(super) fn tick(
-        &mut self,
-        (now, deadline): (Instant, Instant),
-        generation: Option<u64>,
-        pace: Pace,
-        has_room: bool,
-    ) -> Option<Call> {
-        let State::Live(live) = &mut self.state else { return None };
-        if live.asked || !live.is_idle() {
-            return None;
-        }
-        let due = live.due(generation, pace);
-        if now < due || !has_room {
-            self.deadline = due.max(if has_room { due } else { now + pace.gap });
-            return None;
-        }
-        self.deadline = deadline;
-        Some(live.ask(now, generation))
     }
 
     fn respond(

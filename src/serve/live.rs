@@ -55,7 +55,8 @@ impl LiveStream {
     ) -> LiveStream {
         head.extend_from_slice(OPENING);
         let last = (now, generation);
-        let mut stream = LiveStream { call, taken: head, sent: 0, asked: false, last, _watch: watch };
+        let mut stream =
+            LiveStream { call, taken: head, sent: 0, asked: false, last, _watch: watch };
         stream.push(first);
         stream
     }

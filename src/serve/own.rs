@@ -134,7 +134,9 @@ impl OwnMetrics {
 
     pub(super) fn answered(&self, path: Path, code: Code) {
         self.tally.requests.fetch_add(1, Ordering::Relaxed);
-        self.tally.errors.fetch_add(u64::from(!matches!(code, Code::Ok | Code::NotModified)), Ordering::Relaxed);
+        self.tally
+            .errors
+            .fetch_add(u64::from(!matches!(code, Code::Ok | Code::NotModified)), Ordering::Relaxed);
         if let Some(own) = &self.handles {
             own.requests.at((path, code)).inc();
         }

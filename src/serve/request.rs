@@ -1,10 +1,10 @@
 //! From a request to what it asks for. Pure functions: bytes and the listener's rules in, an answer to decide on out.
 
 use super::accept;
-#[cfg(feature = "page")]
-use super::assets::{Asset, Wanted};
 #[cfg(feature = "promql")]
 use super::api::{Call, Endpoint};
+#[cfg(feature = "page")]
+use super::assets::{Asset, Wanted};
 use super::auth::Auth;
 use super::formats::Formats;
 use super::own::{Code, Path};
@@ -18,7 +18,8 @@ use crate::limits::MAX_HTTP_HEADERS;
 pub(super) const GET_OR_POST: &str = "only GET, HEAD and POST are understood";
 
 /// What is said to who takes nothing.
-const NO_CODING: &str = "Accept-Encoding refuses every coding that there is, and none at all as well";
+const NO_CODING: &str =
+    "Accept-Encoding refuses every coding that there is, and none at all as well";
 
 /// By what a request is read.
 #[derive(Clone, Debug, Default)]

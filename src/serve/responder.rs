@@ -193,7 +193,7 @@ pub(super) fn site(engine: &Engine, builder: ListenerBuilder) -> Result<Site, Er
         use super::api::live::Shown;
         let shown = Shown::new(Arc::downgrade(engine.core()), builder.bundles);
         #[cfg(feature = "health")]
-        let shown = Shown { health: builder.health.clone(), ..shown };
+        let shown = shown.with_health(builder.health.clone());
         site.api = Some(api.showing(shown));
     }
     #[cfg(feature = "health")]

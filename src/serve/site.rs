@@ -181,8 +181,9 @@ impl Site {
     #[cfg(feature = "page")]
     pub(super) fn pace(&self) -> super::live::Pace {
         let interval = self.core.upgrade().map(|core| core.interval());
-        let is_elsewhere = self.api.as_ref().is_some_and(|api| api.is_elsewhere());
-        super::live::Pace::of(interval, self.watch().is_some(), is_elsewhere)
+        let api = self.api.as_deref();
+        let is_woken = api.is_some_and(|api| api.rules.is_some());
+        super::live::Pace::of(interval, is_woken, api.is_some_and(Api::is_elsewhere))
     }
 
     /// Has the listener's thread woken by evaluations, where there are some.

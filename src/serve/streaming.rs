@@ -70,11 +70,7 @@ impl Streaming {
 }
 
 /// Sends what is left of `bytes` behind `sent`.
-pub(super) fn send_all(
-    stream: &mut impl Stream,
-    bytes: &[u8],
-    sent: &mut usize,
-) -> io::Result<()> {
+pub(super) fn send_all(stream: &mut impl Stream, bytes: &[u8], sent: &mut usize) -> io::Result<()> {
     while *sent < bytes.len() {
         match stream.write(&bytes[*sent..]) {
             Ok(0) => return Err(ErrorKind::WriteZero.into()),

@@ -20,10 +20,10 @@ use super::site::Site;
 #[cfg(feature = "tls")]
 use super::tls::Tls;
 use crate::limits::{HTTP_ACCEPT_PAUSE, MAX_HTTP_PAGES, MAX_HTTP_REFUSALS};
-#[cfg(feature = "page")]
-use crate::limits::{HTTP_LIVE_TIME_LIMIT, MAX_HTTP_LIVE_STREAMS};
 #[cfg(feature = "promql")]
 use crate::limits::{HTTP_IDLE_TIMEOUT, HTTP_QUERY_GRACE, MAX_HTTP_QUERIES};
+#[cfg(feature = "page")]
+use crate::limits::{HTTP_LIVE_TIME_LIMIT, MAX_HTTP_LIVE_STREAMS};
 use mio::{Events, Poll, Token, Waker};
 use std::collections::{BTreeSet, HashMap};
 use std::io::{self, ErrorKind};

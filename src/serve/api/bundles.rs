@@ -46,7 +46,8 @@ fn of(bundle: &Bundle) -> Value {
 }
 
 fn panel(series: &Series) -> Value {
-    let Panel { title, question, kind, unit, targets, thresholds, states, histogram } = series.panel();
+    let Panel { title, question, kind, unit, targets, thresholds, states, histogram } =
+        series.panel();
     let labels = series.labels().iter();
     let labels: Vec<Value> =
         labels.map(|label| json!({ "name": label.name, "values": label.values })).collect();
@@ -147,12 +148,19 @@ mod tests {
         let all: Value = serde_json::from_str(&text).unwrap();
         let panel = &all[0]["sections"][0]["panels"][0];
         assert!(!cut);
-        assert_eq!((&all[0]["title"], &all[0]["help"]), (&json!("Odd \"one\"\u{7}"), &json!("A \"quoted\" help.")));
-        assert_eq!((&panel["title"], &panel["question"]), (&json!("</script>"), &json!("How \"slow\"?")));
+        assert_eq!(
+            (&all[0]["title"], &all[0]["help"]),
+            (&json!("Odd \"one\"\u{7}"), &json!("A \"quoted\" help."))
+        );
+        assert_eq!(
+            (&panel["title"], &panel["question"]),
+            (&json!("</script>"), &json!("How \"slow\"?"))
+        );
         assert_eq!((&panel["kind"], &panel["unit"]), (&json!("heatmap"), &json!("seconds")));
         assert_eq!(panel["targets"][0]["expression"], json!("odd_slow_seconds:p99"));
         assert!(panel["targets"][1]["expression"].as_str().unwrap().contains(WINDOW));
-        let threshold = json!({ "operator": ">", "value": 0.5, "severity": "page", "alert": "OddSlow" });
+        let threshold =
+            json!({ "operator": ">", "value": 0.5, "severity": "page", "alert": "OddSlow" });
         assert_eq!(panel["thresholds"], json!([threshold]));
         assert_eq!(all[0]["alerts"][0]["name"], json!("OddSlow"));
     }

@@ -32,7 +32,8 @@ impl Api {
     pub(super) fn heatmap(&self, mut settings: Settings, form: &Form) -> Data {
         let (span, step_ms) = range_of(form)?;
         if (span.1 - span.0) / step_ms >= MAX_HEATMAP_COLUMNS as i64 {
-            let why = format!("a heat map has {MAX_HEATMAP_COLUMNS} columns at most; take a longer step");
+            let why =
+                format!("a heat map has {MAX_HEATMAP_COLUMNS} columns at most; take a longer step");
             return Err(Failure::bad_data(why));
         }
         bounds(&mut settings, form)?;
@@ -45,7 +46,8 @@ impl Api {
 pub(super) fn quantiles(form: &Form) -> Result<Vec<f64>, Failure> {
     let one = |text: &str| text.parse().ok().filter(|quantile| (0.0..=1.0).contains(quantile));
     let all = form.all("quantile").map(|text| {
-        one(text).ok_or_else(|| Failure::parameter("quantile", "a quantile is a number from 0 to 1"))
+        one(text)
+            .ok_or_else(|| Failure::parameter("quantile", "a quantile is a number from 0 to 1"))
     });
     all.collect()
 }
@@ -71,7 +73,9 @@ pub(super) fn columns(answer: &Answer) -> Result<Columns, QueryError> {
             for sample in samples {
                 match &sample.value {
                     Sample::Histogram(histogram) => add(sample.time_ms, histogram),
-                    Sample::Float(value) => note(&mut classic, sample.time_ms, &sample.labels, *value)?,
+                    Sample::Float(value) => {
+                        note(&mut classic, sample.time_ms, &sample.labels, *value)?
+                    }
                 }
             }
         }
@@ -93,7 +97,8 @@ fn no_buckets() -> QueryError {
 type Classic = BTreeMap<(i64, Labels), Vec<(f64, f64)>>;
 
 fn note(classic: &mut Classic, time: i64, labels: &Labels, value: f64) -> Result<(), QueryError> {
-    let bound = labels.get("le").and_then(|bound| bound.parse::<f64>().ok()).ok_or_else(no_buckets)?;
+    let bound =
+        labels.get("le").and_then(|bound| bound.parse::<f64>().ok()).ok_or_else(no_buckets)?;
     let others = labels.iter().filter(|(name, _)| *name != "le");
     classic.entry((time, Labels::new(others))).or_default().push((bound, value));
     Ok(())
@@ -107,7 +112,11 @@ fn of_bounds(mut bounds: Vec<(f64, f64)>) -> Distribution {
     for (bound, count) in bounds {
         // Nobody knows how far the last one reaches.
         let upper = if bound.is_finite() { bound } else { lower };
-        buckets.push(Bucket { lower: f64::min(lower, upper), upper, count: f64::max(count - before, 0.0) });
+        buckets.push(Bucket {
+            lower: f64::min(lower, upper),
+            upper,
+            count: f64::max(count - before, 0.0),
+        });
         (lower, before) = (upper, f64::max(count, before));
     }
     Distribution::new(before, f64::NAN, buckets)
@@ -138,7 +147,8 @@ fn rows(column: &Distribution) -> (f64, i32, Vec<f64>) {
             *rows.entry(row).or_default() += bucket.count * part;
         }
     }
-    let (Some(first), Some(last)) = (rows.keys().next().copied(), rows.keys().next_back().copied()) else {
+    let (Some(first), Some(last)) = (rows.keys().next().copied(), rows.keys().next_back().copied())
+    else {
         return (zero, 0, Vec::new());
     };
     let count = |row| rows.get(&row).copied().unwrap_or_default();
@@ -168,7 +178,8 @@ pub(super) fn written(columns: &Columns, quantiles: &[f64]) -> Result<String, Qu
             Ok(())
         })?;
         // Writing to a string does not fail.
-        let _ = std::fmt::Write::write_fmt(&mut out.0, format_args!(",\"first\":{first},\"counts\":"));
+        let _ =
+            std::fmt::Write::write_fmt(&mut out.0, format_args!(",\"first\":{first},\"counts\":"));
         out.list(counts, |out, count| {
             number(&mut out.0, rounded(count));
             Ok(())
@@ -197,7 +208,12 @@ mod tests {
 
     #[test]
     fn values_are_in_the_row_of_their_logarithm() {
-        let fine = vec![bucket(0.0, 0.0, 2.0), bucket(1.0, 1.01, 3.0), bucket(1.5, 1.51, 4.0), bucket(4.0, 4.04, 5.0)];
+        let fine = vec![
+            bucket(0.0, 0.0, 2.0),
+            bucket(1.0, 1.01, 3.0),
+            bucket(1.5, 1.51, 4.0),
+            bucket(4.0, 4.04, 5.0),
+        ];
         let (zero, first, counts) = rows(&Distribution::new(14.0, 0.0, fine));
         assert_eq!((zero, first), (2.0, 0));
         assert_eq!(counts, [3.0, 0.0, 4.0, 0.0, 0.0, 0.0, 0.0, 0.0, 5.0]);
@@ -205,7 +221,8 @@ mod tests {
 
     #[test]
     fn a_wide_bucket_is_spread_and_nothing_is_lost() {
-        let (zero, first, counts) = rows(&Distribution::new(8.0, 0.0, vec![bucket(0.25, 1.0, 8.0)]));
+        let (zero, first, counts) =
+            rows(&Distribution::new(8.0, 0.0, vec![bucket(0.25, 1.0, 8.0)]));
         assert_eq!((zero, first, &counts[..8]), (0.0, -8, &[1.0; 8][..]));
         assert_eq!(counts.iter().sum::<f64>(), 8.0);
         assert_eq!(rows(&Distribution::default()), (0.0, 0, Vec::new()));

@@ -32,11 +32,11 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 /// What the page shows beside what queries find.
 #[derive(Debug, Default)]
 pub(in crate::serve) struct Shown {
-    pub(in crate::serve) core: Weak<Core>,
+    core: Weak<Core>,
     /// Those of the host, beside those that were registered.
-    pub(in crate::serve) bundles: Vec<Arc<Bundle>>,
+    bundles: Vec<Arc<Bundle>>,
     #[cfg(feature = "health")]
-    pub(in crate::serve) health: Option<Health>,
+    health: Option<Health>,
     /// By which a client sees that this is another process than before.
     run: String,
     evaluated: Mutex<Evaluated>,
@@ -59,9 +59,15 @@ impl Shown {
         Shown { core, bundles, run, ..Shown::default() }
     }
 
+    #[cfg(feature = "health")]
+    pub(in crate::serve) fn with_health(self, health: Option<Health>) -> Shown {
+        Shown { health, ..self }
+    }
+
     /// All bundles, those of the engine's registry first; none twice.
     pub(super) fn bundles(&self) -> Vec<Arc<Bundle>> {
-        let registered = self.core.upgrade().map(|core| core.registry().bundles()).unwrap_or_default();
+        let registered =
+            self.core.upgrade().map(|core| core.registry().bundles()).unwrap_or_default();
         let mut seen = BTreeSet::new();
         let all = registered.into_iter().chain(self.bundles.iter().cloned());
         all.filter(|bundle| seen.insert((bundle.name(), bundle.prefix().to_owned()))).collect()
@@ -116,7 +122,8 @@ impl Api {
         let queries: Vec<&str> = form.all("query").collect();
         let heatmaps: Vec<&str> = form.all("heatmap").collect();
         if queries.len() + heatmaps.len() > MAX_HTTP_LIVE_QUERIES {
-            let why = format!("more than {MAX_HTTP_LIVE_QUERIES} queries and heat maps of one page");
+            let why =
+                format!("more than {MAX_HTTP_LIVE_QUERIES} queries and heat maps of one page");
             return Err(Failure::bad_data(why));
         }
         let quantiles = quantiles(form)?;
@@ -149,11 +156,14 @@ impl Api {
             None => out.0.push_str("\"alerts\":[]"),
         }
         let until = Instant::now() + HTTP_LIVE_TIME_LIMIT;
-        for (name, is_heatmap, all) in [(",\"values\":", false, queries), (",\"heatmaps\":", true, heatmaps)] {
+        for (name, is_heatmap, all) in
+            [(",\"values\":", false, queries), (",\"heatmaps\":", true, heatmaps)]
+        {
             out.0.push_str(name);
             out.list(all, |out, text| {
                 let left = until.saturating_duration_since(Instant::now());
-                let settings = Settings { time_limit: settings.time_limit.min(left), ..settings.clone() };
+                let settings =
+                    Settings { time_limit: settings.time_limit.min(left), ..settings.clone() };
                 let wanted = if is_heatmap { Some(&quantiles[..]) } else { None };
                 out.0.push_str(&self.evaluated(shown, (text, wanted), time_ms, &settings));
                 Ok(())
@@ -177,7 +187,9 @@ impl Api {
         }
         let evaluate = || -> Result<String, QueryError> {
             if settings.time_limit.is_zero() {
-                return Err(QueryError::TimedOut { limit_ms: HTTP_LIVE_TIME_LIMIT.as_millis() as u64 });
+                return Err(QueryError::TimedOut {
+                    limit_ms: HTTP_LIVE_TIME_LIMIT.as_millis() as u64,
+                });
             }
             let answer = Query::parse(text)?.instant(&*self.source, time_ms, settings)?;
             match heatmap {

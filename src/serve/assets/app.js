@@ -19,6 +19,7 @@ const MOST_QUERIES = 180;
 const panels = new Map();
 let last = null;
 let heardAt = performance.now();
+let heardTime = Date.now() / 1000;
 let gone = null;
 let offset = 0;
 let interval = 1;
@@ -95,6 +96,7 @@ function onTick(tick, parameters) {
   const before = last;
   const silence = (performance.now() - heardAt) / 1000;
   heardAt = performance.now();
+  heardTime = Date.now() / 1000;
   gone = null;
   interval = tick.interval ?? interval;
   offset = (tick.now ?? tick.time) - Date.now() / 1000;
@@ -140,16 +142,19 @@ function showState() {
     if (gone) banner = `Nothing can be shown: ${gone.why}. Trying again.`;
   } else if (gone && silence > 1.5) {
     [name, text] = ["gone", "no answer"];
-    banner = `The process does not answer since ${clock(gone.since)}: ${gone.why}. What is shown is ${lasting(age)} old. Trying again.`;
+    banner = `The process has not answered since ${clock(gone.since)}: ${gone.why}. Trying again.`;
   } else if (age > limit) {
-    [name, text] = ["stale", `stale: ${lasting(age)} old`];
+    [name, text] = ["stale", "stale"];
     isGap = true;
+    const since = Date.now() / 1000 - age;
     banner = silence > limit
-      ? `Nothing was heard for ${lasting(silence)}: what is shown is ${lasting(age)} old.`
-      : `The process answers, but its last snapshot is ${lasting(age)} old.`;
+      ? `Nothing was heard since ${clock(heardTime)}: what is shown stands still.`
+      : `The process answers, but its last snapshot is of ${clock(since)}.`;
   }
   document.body.dataset.state = name;
   say(byId("state"), text);
+  // Not part of the status: who has the page read to him does not want each second told.
+  say(byId("age"), name === "stale" || name === "gone" ? `${lasting(age)} old` : "");
   const element = byId("stale");
   element.hidden = banner === "";
   say(element, banner);
@@ -185,7 +190,7 @@ function showFilters() {
 function showRanges() {
   const buttons = RANGES.map(([seconds, name]) => make("button", {
     type: "button", "aria-pressed": String(state.to === null && state.range === seconds), "data-range": String(seconds),
-    onclick: () => change({ range: seconds, from: null, to: null }),
+    "aria-label": `the last ${lasting(seconds)}`, onclick: () => change({ range: seconds, from: null, to: null }),
   }, name));
   if (state.to !== null) {
     buttons.push(make("button", {

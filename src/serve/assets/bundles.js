@@ -1,6 +1,7 @@
 // What panels there are: of the bundles in use, as they declare them, and for every other metric one made of its type.
 
 import { ask } from "./api.js";
+import { unitOfExpression } from "./chart.js";
 import { make } from "./dom.js";
 import { change, state } from "./state.js";
 import { companions } from "./timeline.js";
@@ -29,6 +30,26 @@ function made(metric, { type, help, unit }) {
   return { ...base, kind: "lines", targets: [{ expression, legend: "" }] };
 }
 
+/**
+ * A panel plots what its alerts look at. Where that is of another unit than the rest, it becomes a panel of its own: how old a
+ * sample is does not stand beside how many commits there are.
+ */
+function apart(panel, bundle) {
+  const watched = panel.targets.slice(0, panel.thresholds.length);
+  const others = watched.filter(({ expression }) => unitOfExpression(expression, panel.unit) !== panel.unit);
+  if (others.length === 0 || others.length === panel.targets.length) return [panel];
+  const split = others.map((target) => {
+    const threshold = panel.thresholds[watched.indexOf(target)];
+    const about = bundle.alerts.find(({ name }) => name === threshold.alert);
+    return {
+      ...panel, title: `${panel.title}: ${threshold.alert}`, question: about?.summary ?? "", headline: false, kind: "lines",
+      unit: unitOfExpression(target.expression, panel.unit), targets: [target], thresholds: [threshold], histogram: null,
+    };
+  });
+  const rest = (all) => all.filter((_, index) => !others.includes(watched[index]));
+  return [{ ...panel, targets: rest(panel.targets), thresholds: rest(panel.thresholds) }, ...split];
+}
+
 /** All groups of panels: those of bundles, then the others by the first word of their names. */
 export async function groups() {
   const [bundles, metadata, names] = await Promise.all([
@@ -41,12 +62,12 @@ export async function groups() {
     const sections = bundle.sections.map(({ title, panels }) => ({
       id: `${bundle.id}/${title}`,
       title: title || bundle.title,
-      panels: panels.map((panel) => {
+      panels: panels.flatMap((panel) => apart(panel, bundle)).map((panel) => {
         declared.add(panel.metric);
         return panel.kind === "timeline" && panel.headline ? { ...panel, companions: extra } : panel;
       }),
     }));
-    out.push({ id: bundle.id, title: bundle.title, help: bundle.help, sections });
+    out.push({ id: bundle.id, title: bundle.title, help: bundle.help.replace(/ See the module\.$/, ""), sections });
   }
   const others = new Map();
   const known = new Map(Object.entries(metadata).map(([metric, all]) => [metric, all[0]]));
@@ -59,7 +80,7 @@ export async function groups() {
   }
   for (const [metric, about] of [...known].sort(([a], [b]) => a.localeCompare(b))) {
     const name = about.type === "counter" && names.includes(`${metric}_total`) ? `${metric}_total` : metric;
-    if (declared.has(name) || about.type === "info") continue;
+    if (declared.has(name) || about.type === "info" || /^ALERTS(_FOR_STATE)?$/.test(name)) continue;
     const word = name.split(/[_:]/)[0];
     others.set(word, [...(others.get(word) ?? []), made(name, about)]);
   }

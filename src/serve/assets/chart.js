@@ -75,8 +75,14 @@ export const latest = (row) => row.values[row.values.length - 1] ?? row.values[r
 
 const FONT = "11px system-ui, sans-serif";
 
+/** Minutes need less room than seconds. */
+const timeSpace = (u, axis, from, to, size) => {
+  const minute = size / ((to - from) / 60);
+  return minute >= 44 && minute < 76 ? 44 : 76;
+};
+
 export const timeAxis = () => ({
-  stroke: () => colour("quiet"), font: FONT, size: 26, gap: 4, space: 70,
+  stroke: () => colour("quiet"), font: FONT, size: 26, gap: 4, space: timeSpace,
   grid: { stroke: () => colour("grid"), width: 1 }, ticks: { show: false },
   values: (u, times) => {
     const isFine = times.length > 1 && times[1] - times[0] < 60;
@@ -131,6 +137,9 @@ export function drawThresholds(u, thresholds, unit, place = (value) => value) {
   ctx.restore();
 }
 
+/** The unit of an expression: what was a while ago is seconds, whatever the panel's own is. */
+export const unitOfExpression = (expression, unit) => /^\(?\s*time\(\)\s*-/.test(expression) ? "seconds" : unit;
+
 /** A chart in an element: as wide as it, moved by the keyboard, redrawn when the theme changes. */
 export class Chart {
   constructor(element, panel, options) {
@@ -149,7 +158,7 @@ export class Chart {
       width: Math.max(this.element.clientWidth, 120),
       height,
       legend: { show: false },
-      padding: [10, 10, 0, 0],
+      padding: [10, 22, 0, 0],
       cursor: {
         sync: { key: CURSOR }, y: false, points: { size: 6 },
         drag: { x: true, y: false, setScale: false },
@@ -178,10 +187,8 @@ export class Chart {
     } else {
       this.plot.setData(data, false);
     }
-    this.plot.batch(() => {
-      this.plot.setScale("x", { min: from, max: to });
-      this.plot.redraw(true, true);
-    });
+    // Also gives the other axis its range anew.
+    this.plot.setScale("x", { min: from, max: to });
   }
 
   resize() {
@@ -227,7 +234,7 @@ export function drawLines(chart, frame, span) {
     scales: { x: { time: true }, y: { range: (u, low, high) => bounds(low, high, thresholds) } },
     axes: [timeAxis(), valueAxis(panel.unit)],
     series: [{}, ...rows.map((row, index) => ({
-      stroke: () => seriesColour(index), width: 1.75, spanGaps: false,
+      stroke: () => seriesColour(index), width: 1.75, spanGaps: false, dash: row.isWatched ? [6, 3] : undefined,
       points: { show: false },
     }))],
     hooks: { ...base.hooks, draw: [(u) => drawThresholds(u, thresholds, panel.unit)] },

@@ -71,9 +71,10 @@ export function moment(time) {
 export function lasting(span) {
   const whole = Math.max(0, Math.round(span));
   if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-  if (whole < 86_400) return `${Math.floor(whole / 3600)} h ${Math.floor(whole % 3600 / 60)} min`;
-  return `${Math.floor(whole / 86_400)} d ${Math.floor(whole % 86_400 / 3600)} h`;
+  const both = (large, name, small, other) => small ? `${large} ${name} ${small} ${other}` : `${large} ${name}`;
+  if (whole < 3600) return both(Math.floor(whole / 60), "min", whole % 60, "s");
+  if (whole < 86_400) return both(Math.floor(whole / 3600), "h", Math.floor(whole % 3600 / 60), "min");
+  return both(Math.floor(whole / 86_400), "d", Math.floor(whole % 86_400 / 3600), "h");
 }
 
 /** The labels in which series differ: the others say nothing. */

@@ -146,7 +146,7 @@ export function drawHeatmap(chart, columns, others, span) {
       values: (u, all) => all.map((at) => inUnit(2 ** at, panel.unit)),
     }],
     series: [{}, ...lines.map((line) => ({
-      stroke: () => colour(line.colour), width: line.colour === "p50" ? 2 : 1.5,
+      stroke: () => colour(line.colour), width: { p50: 2, watched: 1 }[line.colour] ?? 1.5,
       dash: { p999: [3, 3], watched: [8, 3] }[line.colour], points: { show: false }, spanGaps: false,
     }))],
     hooks: {

@@ -174,6 +174,11 @@ export class Panel {
     for (const row of this.frame.rows.values()) {
       const { legend, title } = this.asked[row.target] ?? {};
       row.name = named(row.labels, title ? "" : legend, this.names, title ?? this.spec.title);
+      // What an alert looks at, beside what the panel is about.
+      const watching = this.spec.targets.length > this.spec.thresholds.length && !this.isHeatmap && !this.isTimeline;
+      const threshold = watching ? this.spec.thresholds[row.target] : null;
+      row.isWatched = Boolean(threshold);
+      if (threshold) row.name = `alert: ${row.name === this.spec.title ? threshold.alert : row.name}`;
     }
     let rows;
     if (this.isTimeline) rows = this.drawTimeline(window);
@@ -220,7 +225,7 @@ export class Panel {
     const others = this.frame.shown().slice(0, 3).map((row) => {
       const alert = (this.spec.thresholds ?? [])[row.target];
       return {
-        name: `${alert ? `${alert.alert} ` : ""}${row.name === this.spec.title ? "watched" : row.name}`,
+        name: row.name === this.spec.title ? `alert: ${alert?.alert ?? "watched"}` : `alert: ${row.name}`,
         values: this.frame.times.map((time, index) => [time, row.values[index]]),
       };
     });

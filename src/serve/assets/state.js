@@ -3,7 +3,7 @@
 import { forgetColours } from "./dom.js";
 
 /** Ranges that are offered, in seconds. */
-export const RANGES = [[300, "5 min"], [900, "15 min"], [3600, "1 h"], [21_600, "6 h"], [86_400, "24 h"]];
+export const RANGES = [[300, "5m"], [900, "15m"], [3600, "1h"], [21_600, "6h"], [86_400, "24h"]];
 
 const listeners = new Set();
 

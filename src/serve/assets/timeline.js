@@ -5,7 +5,8 @@ import { colour } from "./dom.js";
 import { clock } from "./format.js";
 
 const LANE = 22;
-const GUTTER = 74;
+/** Room for names; less on a phone. */
+const gutter = () => innerWidth < 620 ? 54 : 74;
 /** Lanes of states at most. */
 const MOST = 12;
 
@@ -15,6 +16,9 @@ const KNOWN = {
   learner: "role-learner", none: "role-none", stopped: "role-none", running: "role-follower", healthy: "good",
   warning: "warn", critical: "bad", failing: "bad",
 };
+
+/** States whose colour is dark. */
+const DARK = new Set(["role-leader", "good", "warn", "bad"]);
 
 const NUMBERS = /(^|_)(term|view|epoch|round)$/;
 const CHANGES = /(^|_)(leader_changes|view_changes|view_timeouts|elections)_total$/;
@@ -122,9 +126,11 @@ export function happenings(frame, states, lanes) {
   });
 }
 
-function stateColour(value, states) {
+function paintOf(value, states) {
   const word = states.get(value);
-  return colour(KNOWN[word] ?? `series-${Math.abs(Math.round(value)) % 8}`);
+  const name = KNOWN[word] ?? `series-${Math.abs(Math.round(value)) % 8}`;
+  const isDark = DARK.has(name) || name.startsWith("series-");
+  return { fill: colour(name), text: word ?? String(value), ink: colour(isDark ? "card" : "role-ink") };
 }
 
 function drawLane(u, index, lane, paint) {
@@ -136,7 +142,7 @@ function drawLane(u, index, lane, paint) {
   ctx.font = `${11 * scale}px system-ui, sans-serif`;
   ctx.textAlign = "right";
   ctx.textBaseline = "middle";
-  ctx.fillText(cut(ctx, lane.name, (GUTTER - 12) * scale), bbox.left - 8 * scale, top + height / 2);
+  ctx.fillText(cut(ctx, lane.name, (gutter() - 12) * scale), bbox.left - 8 * scale, top + height / 2);
   ctx.textAlign = "left";
   for (const run of lane.runs) {
     const left = Math.max(u.valToPos(run.from, "x", true), bbox.left);
@@ -169,9 +175,7 @@ export function drawTimeline(chart, frame, groups, span) {
     changes: groups.changes,
   };
   const events = happenings(frame, states, lanes);
-  const paintState = (run) => ({
-    fill: stateColour(run.value, states), text: states.get(run.value) ?? String(run.value), ink: colour("role-ink"),
-  });
+  const paintState = (run) => paintOf(run.value, states);
   const drawn = lanes.states.map((row) => ({ name: row.name, runs: runs(frame.times, row.values, frame.step), paint: paintState }));
   for (const { title, rows } of lanes.numbers) {
     for (const row of rows) {
@@ -187,9 +191,9 @@ export function drawTimeline(chart, frame, groups, span) {
   const build = (base) => ({
     ...base,
     height,
-    padding: [14, 10, 0, 0],
+    padding: [14, 22, 0, 0],
     scales: { x: { time: true }, y: { range: [0, 1] } },
-    axes: [timeAxis(), { show: true, size: GUTTER, splits: () => [], grid: { show: false }, ticks: { show: false } }],
+    axes: [timeAxis(), { show: true, size: gutter(), splits: () => [], grid: { show: false }, ticks: { show: false } }],
     series: [{}, { show: true, stroke: "transparent", points: { show: false } }],
     cursor: { ...base.cursor, points: { show: false } },
     hooks: {

@@ -47,10 +47,8 @@ impl Browser {
             browser.agent.get(format!("{address}/status")).call().is_ok().then_some(())
         });
         let folder = browser._profile.path().display().to_string();
-        let mut arguments = vec![
-            format!("--user-data-dir={folder}"),
-            format!("--window-size={width},{height}"),
-        ];
+        let mut arguments =
+            vec![format!("--user-data-dir={folder}"), format!("--window-size={width},{height}")];
         let flags = "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking \
                      --disable-component-update --disable-sync --disable-dev-shm-usage --hide-scrollbars --lang=en";
         arguments.extend(flags.split_whitespace().map(str::to_owned));
@@ -146,7 +144,8 @@ impl Browser {
     pub fn picture(&self) -> String {
         let address = format!("{}/screenshot", self.session);
         let mut answer = self.agent.get(address).call().expect("chromedriver answers");
-        let text = answer.body_mut().with_config().limit(64 << 20).read_to_string().expect("a text");
+        let text =
+            answer.body_mut().with_config().limit(64 << 20).read_to_string().expect("a text");
         let json: Value = serde_json::from_str(&text).expect("JSON");
         json["value"].as_str().expect("a picture").to_owned()
     }

@@ -80,7 +80,8 @@ fn sees_elections(browser: &Browser) {
     assert!(pixels(browser, "role-leader") > 100 && pixels(browser, "role-follower") > 100);
     let alert = |kind: &str| format!(".alert[data-alert=ElectionHeld][data-kind={kind}]");
     browser.wait("an alert that fires", |browser| browser.text(&alert("firing")));
-    let resolved = browser.wait("an alert that resolves", |browser| browser.text(&alert("resolved")));
+    let resolved =
+        browser.wait("an alert that resolves", |browser| browser.text(&alert("resolved")));
     assert!(resolved.contains("An election was held"), "{resolved}");
 }
 
@@ -111,13 +112,24 @@ fn asks(browser: &Browser) {
         (browser.text("#suggestions [role=option]")? == "replica").then_some(())
     });
     browser.press(&format!("{TAB}=\""));
-    browser.wait("values to complete", |browser| (browser.count("#suggestions [role=option]") == 3).then_some(()));
+    browser.wait("values to complete", |browser| {
+        (browser.count("#suggestions [role=option]") == 3).then_some(())
+    });
     browser.press(&format!("2\"}}{ENTER}"));
     browser.wait("an answer", |browser| (browser.count("#answer tbody tr") == 1).then_some(()));
-    browser.wait("a chart of the answer", |browser| (browser.count("#answer canvas") == 1).then_some(()));
-    assert!(browser.run("return location.hash").as_str().is_some_and(|hash| hash.contains("q=raft_commit_index")));
+    browser.wait("a chart of the answer", |browser| {
+        (browser.count("#answer canvas") == 1).then_some(())
+    });
+    assert!(
+        browser
+            .run("return location.hash")
+            .as_str()
+            .is_some_and(|hash| hash.contains("q=raft_commit_index"))
+    );
     // What is wrong is said.
-    browser.run("document.getElementById('query').value = ''; document.getElementById('query').focus()");
+    browser.run(
+        "document.getElementById('query').value = ''; document.getElementById('query').focus()",
+    );
     browser.press(&format!("rate(x[){ENTER}"));
     let error = browser.wait("an error", |browser| browser.text("#answer .error"));
     assert!(error.contains("parse"), "{error}");
@@ -128,9 +140,18 @@ fn finds_selectors(browser: &Browser) {
     let wanted = r#"node=~"|a\"b\\.1""#;
     for (text, filtered) in [
         ("a", "a{F}"),
-        ("a{} / on (node) group_left b offset 5m > bool 1e-3", "a{F} / on (node) group_left b{F} offset 5m > bool 1e-3"),
-        (r#"sum by (le) (rate(a{b="}{",c=~'x'}[5m:1s]))"#, r#"sum by (le) (rate(a{F,b="}{",c=~'x'}[5m:1s]))"#),
-        ("sum(rate(a[1m])) without (q) and b @ end()", "sum(rate(a{F}[1m])) without (q) and b{F} @ end()"),
+        (
+            "a{} / on (node) group_left b offset 5m > bool 1e-3",
+            "a{F} / on (node) group_left b{F} offset 5m > bool 1e-3",
+        ),
+        (
+            r#"sum by (le) (rate(a{b="}{",c=~'x'}[5m:1s]))"#,
+            r#"sum by (le) (rate(a{F,b="}{",c=~'x'}[5m:1s]))"#,
+        ),
+        (
+            "sum(rate(a[1m])) without (q) and b @ end()",
+            "sum(rate(a{F}[1m])) without (q) and b{F} @ end()",
+        ),
         ("time() - inf + r:x:y", "time() - inf + r:x:y{F}"),
     ] {
         let script = format!(
@@ -148,7 +169,9 @@ fn filters_and_links(browser: &Browser, page: &str) {
     browser.run(&format!("document.querySelectorAll({button:?})[1].click()"));
     browser.wait("a filter", |browser| (browser.count("#filters .chip") == 1).then_some(()));
     browser.wait("only one series", |browser| (browser.count(button) == 0).then_some(()));
-    browser.wait("the others as well", |browser| (browser.count("[aria-busy=true]") == 0).then_some(()));
+    browser.wait("the others as well", |browser| {
+        (browser.count("[aria-busy=true]") == 0).then_some(())
+    });
     assert_eq!(browser.count(".panel .error"), 0, "{:?}", browser.text(".panel .error"));
     browser.run("document.querySelector('[data-range=\"900\"]').focus()");
     browser.press(ENTER);
@@ -181,7 +204,9 @@ fn is_used_by_keyboard(browser: &Browser) {
     assert_ne!(outline, "none");
     browser.press("\u{e012}\u{e012}");
     let at = format!("{TIMELINE} .at");
-    browser.wait("the time at the cursor", |browser| browser.text(&at).filter(|text| text.contains(':')));
+    browser.wait("the time at the cursor", |browser| {
+        browser.text(&at).filter(|text| text.contains(':'))
+    });
     // All that can be pressed has a name, and all pictures a text.
     let nameless = "return [...document.querySelectorAll('button, input, a, [tabindex=\"0\"]')].filter((one) => \
                     !(one.textContent.trim() || one.ariaLabel || one.labels?.length || one.placeholder)).length \
@@ -247,13 +272,15 @@ fn the_page_shows_a_cluster_and_says_when_it_is_gone() {
 
     assert_eq!(browser.complaints(), [""; 0], "on the console");
     let asked = browser.asked_for();
-    let is_own = |one: &&String| one.starts_with(&page) || one.starts_with("about:") || one.starts_with("data:");
+    let is_own = |one: &&String| {
+        one.starts_with(&page) || one.starts_with("about:") || one.starts_with("data:")
+    };
     assert!(asked.len() > 20 && asked.iter().all(|one| is_own(&one)), "{asked:?}");
 
     cluster.signal("STOP");
     wait_for_state(&browser, "stale");
     let banner = browser.text("#stale").expect("a banner");
-    assert!(banner.contains("Nothing was heard for"), "{banner}");
+    assert!(banner.contains("Nothing was heard since"), "{banner}");
     cluster.signal("CONT");
     wait_for_state(&browser, "live");
     drop(cluster);
