@@ -147,7 +147,7 @@ function showState() {
     [name, text] = ["stale", "stale"];
     isGap = true;
     const since = Date.now() / 1000 - age;
-    banner = silence > limit
+    banner = silence > (last.age ?? 0)
       ? `Nothing was heard since ${clock(heardTime)}: what is shown stands still.`
       : `The process answers, but its last snapshot is of ${clock(since)}.`;
   }

@@ -31,13 +31,18 @@ impl Cluster {
         let spawned = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
         let mut child = spawned.expect("the command runs");
         let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+        let mut said = Vec::new();
         let address = lines.find_map(|line| {
             let line = line.expect("text");
+            said.push(line.clone());
             let address = line.strip_prefix("live page at http://")?.strip_suffix('/')?;
             Some(address.parse().expect("an address"))
         });
         std::thread::spawn(move || lines.for_each(drop));
-        Self { child, address: address.expect("it says where its page is") }
+        Self {
+            child,
+            address: address.unwrap_or_else(|| panic!("it says where its page is: {said:?}")),
+        }
     }
 
     pub fn page(&self) -> String {
