@@ -59,7 +59,7 @@ export class Panel {
       onCursor: (index) => this.point(index),
       onSelect: onRange,
     });
-    this.body.append(empty("…"));
+    this.body.append(empty("loading"));
   }
 
   get isHeatmap() { return this.spec.kind === "heatmap" && Boolean(this.spec.histogram); }
