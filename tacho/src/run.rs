@@ -36,7 +36,10 @@ pub async fn run<S: System>(args: &S::Args) -> anyhow::Result<Summary> {
     let start = || Monitor::configured(&config, flags.listen, rules, S::WORDS.rules);
     let monitor = metrics.then(start).transpose()?;
     if let Some(page) = monitor.as_ref().and_then(Monitor::page) {
-        eprintln!("metrics at {page}");
+        eprintln!("live page at {page}");
+    }
+    if let Some(metrics) = monitor.as_ref().and_then(Monitor::metrics) {
+        eprintln!("metrics at {metrics}");
     }
     let registry = monitor.as_ref().map(Monitor::registry);
     let system = Arc::new(S::start(args, registry, config.recording.sample_every).await?);
