@@ -109,7 +109,7 @@ proptest! {
         let (min, max) = (*values.iter().min().unwrap(), *values.iter().max().unwrap());
         prop_assert_eq!((ours.min(), ours.max()), (Some(min), Some(max)));
         prop_assert_eq!(ours.count(), values.len() as u64);
-        let (count, sum) = (values.len() as f64, values.iter().map(|v| u128::from(*v)).sum());
+        let (count, sum) = (values.len() as f64, values.iter().map(|v| u128::from(*v)).sum::<u128>());
         // At most 300 values: one generation of so few is exact but at the top of the range at one figure.
         if figures > 0 || values.iter().filter(|value| **value >= 1 << 60).count() < 16 {
             prop_assert_eq!(ours.sum(), sum);

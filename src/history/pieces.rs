@@ -80,8 +80,8 @@ impl Pieces {
 }
 
 /// A piece of numbers of which nothing can be said takes eight bytes each, and less than that for its head.
-const _: () =
-    assert!(16 * HISTORY_PIECE_ROWS < u16::MAX as usize && HISTORY_BLOCK_ROWS < u16::MAX as usize);
+const _: () = assert!(16 * HISTORY_PIECE_ROWS < u16::MAX as usize);
+const _: () = assert!(HISTORY_BLOCK_ROWS < u16::MAX as usize);
 
 #[cfg(test)]
 mod tests {

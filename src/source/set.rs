@@ -57,10 +57,13 @@ struct Watch {
     again: bool,
 }
 
+/// A thread; of a source, or the one that watches.
+type Running = (Option<Arc<Entry>>, JoinHandle<()>);
+
 /// The threads.
 struct End {
     shared: Arc<Shared>,
-    threads: Mutex<Vec<(Option<Arc<Entry>>, JoinHandle<()>)>>,
+    threads: Mutex<Vec<Running>>,
 }
 
 impl SourcesBuilder {

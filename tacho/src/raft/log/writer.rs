@@ -27,6 +27,10 @@ enum Change {
     Purge(LogId),
 }
 
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly all are appends; a box would be an allocation for each"
+)]
 enum Waiter {
     Append(Appending, LogFlushed<Types>),
     Other(oneshot::Sender<io::Result<()>>),
