@@ -99,7 +99,8 @@ fn a_wrong_dashboard_is_found_out() {
     let Some(place) = place() else { return };
     let panel = Panel::new("Clients", PanelKind::Lines).plots("sum(up)", "");
     let sound = Dashboard::new("By hand").row("A row", [panel]).to_json();
-    let changes: [(&str, fn(&mut Value)); 5] = [
+    type Change = (&'static str, fn(&mut Value));
+    let changes: [Change; 5] = [
         ("titel", |made| made["panels"][1]["titel"] = Value::from("x")),
         ("\"dotted\"", |made| {
             made["panels"][1]["fieldConfig"]["defaults"]["custom"]["thresholdsStyle"]["mode"] =
