@@ -44,6 +44,13 @@ impl Store {
         while self.bytes() > self.max_bytes {
             match self.tiers.iter().rposition(Tier::has_closed) {
                 Some(tier) => {
+                    // A series may have begun anew in what goes, and coarser tiers do not show that before their next row.
+                    for coarser in tier + 1..self.tiers.len() {
+                        if self.tiers[coarser].shown < self.counts.generations {
+                            self.counts.early_rows += 1;
+                            self.push_row(coarser, now);
+                        }
+                    }
                     self.tiers[tier].drop_oldest();
                     self.tiers[tier].aging.1 = self.series.len();
                     self.counts.displaced += self.age(tier, usize::MAX);

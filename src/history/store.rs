@@ -29,7 +29,7 @@ pub(super) const REFUSED: u32 = u32::MAX;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     pub(super) generations: u64,
-    /// Rows of coarser tiers that were made before their step was over.
+    /// Rows of coarser tiers that were made before their step was over: as a series began anew, or at the bound.
     pub(super) early_rows: u64,
     /// Chunks that left because their tier's span was over.
     pub(super) aged: u64,

@@ -15,7 +15,6 @@ mod hostile;
 mod pages;
 mod real;
 #[path = "../prometheus/server.rs"]
-#[allow(dead_code, reason = "each test binary uses some of it")]
 mod server;
 #[path = "../common/servers.rs"]
 mod servers;
