@@ -60,8 +60,11 @@ struct Watch {
 /// The threads.
 struct End {
     shared: Arc<Shared>,
-    threads: Mutex<Vec<(Option<Arc<Entry>>, JoinHandle<()>)>>,
+    threads: Mutex<Vec<Thread>>,
 }
+
+/// A thread, and the source that it polls, if it polls one.
+type Thread = (Option<Arc<Entry>>, JoinHandle<()>);
 
 impl SourcesBuilder {
     /// Polls `source`.
