@@ -57,14 +57,14 @@ struct Watch {
     again: bool,
 }
 
-/// A thread; of a source, or the one that watches.
-type Running = (Option<Arc<Entry>>, JoinHandle<()>);
-
 /// The threads.
 struct End {
     shared: Arc<Shared>,
-    threads: Mutex<Vec<Running>>,
+    threads: Mutex<Vec<Thread>>,
 }
+
+/// A thread, and the source that it polls, if it polls one.
+type Thread = (Option<Arc<Entry>>, JoinHandle<()>);
 
 impl SourcesBuilder {
     /// Polls `source`.

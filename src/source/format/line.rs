@@ -106,8 +106,8 @@ impl<'a> Cursor<'a> {
                 return Err("a text in quotes does not end on its line".to_owned());
             };
             let (before, rest) = self.rest.split_at(at);
-            if let Some(rest) = rest.strip_prefix('"') {
-                self.rest = rest;
+            if let Some(behind) = rest.strip_prefix('"') {
+                self.rest = behind;
                 if text.is_empty() {
                     return Ok(Cow::Borrowed(before));
                 }
