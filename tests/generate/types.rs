@@ -21,6 +21,9 @@ fn place() -> Option<&'static Path> {
     made.as_deref()
 }
 
+/// What makes a dashboard wrong.
+type Change = fn(&mut Value);
+
 /// A program that has the dashboards as constants of their types, each panel, and what depends on its type, by itself:
 /// only so is a key that the type does not know an error.
 fn program(dashboards: &[Value]) -> String {
@@ -99,8 +102,7 @@ fn a_wrong_dashboard_is_found_out() {
     let Some(place) = place() else { return };
     let panel = Panel::new("Clients", PanelKind::Lines).plots("sum(up)", "");
     let sound = Dashboard::new("By hand").row("A row", [panel]).to_json();
-    type Change = (&'static str, fn(&mut Value));
-    let changes: [Change; 5] = [
+    let changes: [(&str, Change); 5] = [
         ("titel", |made| made["panels"][1]["titel"] = Value::from("x")),
         ("\"dotted\"", |made| {
             made["panels"][1]["fieldConfig"]["defaults"]["custom"]["thresholdsStyle"]["mode"] =
