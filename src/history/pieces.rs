@@ -6,7 +6,7 @@
 
 use super::column::ALLOCATION;
 use super::scalars;
-use crate::limits::{HISTORY_BLOCK_ROWS, HISTORY_PIECE_ROWS};
+use crate::limits::HISTORY_PIECE_ROWS;
 
 /// How many numbers a piece has, and how many bytes.
 const HEAD: usize = 4;
@@ -81,11 +81,11 @@ impl Pieces {
 
 /// A piece of numbers of which nothing can be said takes eight bytes each, and less than that for its head.
 const _: () = assert!(16 * HISTORY_PIECE_ROWS < u16::MAX as usize);
-const _: () = assert!(HISTORY_BLOCK_ROWS < u16::MAX as usize);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::HISTORY_BLOCK_ROWS;
     use proptest::prelude::*;
 
     proptest! {
