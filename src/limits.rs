@@ -70,6 +70,12 @@
 //! | [`MAX_HTTP_EVENT_STREAMS`] at once | further ones get 503 | `tachometer_http_requests_total{path="/api/v1/events",code="503"}` |
 //! | [`HTTP_EVENT_BATCH_BYTES`] for a stream of events at a time | the rest comes when those have gone | nowhere: nothing is lost |
 //! | [`HTTP_EVENT_HEARTBEAT`] without an event | the stream has a comment | nowhere |
+//! | [`MAX_HTTP_LIVE_STREAMS`] of the live page at once (feature `page`, as all of the following) | further ones get 503 | `tachometer_http_requests_total{path="/api/v1",code="503"}` |
+//! | [`MAX_HTTP_LIVE_QUERIES`] of one stream | 400 | `tachometer_http_requests_total{path="/api/v1",code="400"}` |
+//! | [`HTTP_LIVE_TIME_LIMIT`] for the queries of a tick | those that are left say so in the tick | the tick |
+//! | [`HTTP_LIVE_GAP`], [`HTTP_LIVE_BACKEND_GAP`] between two ticks | generations in between have none | nowhere: the next has the newest values |
+//! | [`HTTP_LIVE_PATIENCE`] without a generation | there is a tick all the same, which says how old the data are | nowhere |
+//! | [`MAX_HEATMAP_COLUMNS`] of a heat map | 400 | `tachometer_http_requests_total{path="/api/v1",code="400"}` |
 //! | [`MAX_HEALTH_COMPONENTS`] of a health report (feature `health`, as all of the following) | alerts of further ones count for `other`; a builder's setting is refused | `tachometer_health_left_out{what="components"}`, the report, the error |
 //! | [`MAX_HEALTH_ISSUES`] of each list of a component | the worst and oldest are shown; the others count all the same | `tachometer_health_left_out{what="issues"}`, and the report |
 //! | [`MAX_HEALTH_TEXT_BYTES`] of a text in it | it is cut, and ends with `…` | the text itself |
@@ -362,6 +368,20 @@ pub const MAX_HTTP_EVENT_STREAMS: usize = 64;
 pub const HTTP_EVENT_BATCH_BYTES: usize = 64 << 10;
 /// After how long without an event a stream has a comment, so that both ends see that the other is there.
 pub const HTTP_EVENT_HEARTBEAT: Duration = Duration::from_secs(15);
+/// Streams of the live page at once, of one listener.
+pub const MAX_HTTP_LIVE_STREAMS: usize = 16;
+/// Queries and heat maps of one stream of the live page.
+pub const MAX_HTTP_LIVE_QUERIES: usize = 200;
+/// How long the queries of one tick of the live page may take together.
+pub const HTTP_LIVE_TIME_LIMIT: Duration = Duration::from_secs(5);
+/// The shortest time between two ticks of the live page: generations that scrapes ask for in between have none.
+pub const HTTP_LIVE_GAP: Duration = Duration::from_millis(500);
+/// The same, where each query goes to a backend.
+pub const HTTP_LIVE_BACKEND_GAP: Duration = Duration::from_secs(5);
+/// After how long without a generation the live page gets a tick all the same.
+pub const HTTP_LIVE_PATIENCE: Duration = Duration::from_secs(2);
+/// Columns of a heat map.
+pub const MAX_HEATMAP_COLUMNS: usize = 1_000;
 /// Components of a health report, `metrics` and `other` among them.
 pub const MAX_HEALTH_COMPONENTS: usize = 64;
 /// Issues that each list of a component has in a health report.
@@ -413,6 +433,10 @@ pub(crate) const TRUSTED_CUTS: u32 = 64;
 const _: () = assert!(
     MAX_HTTP_EVENT_STREAMS < MAX_HTTP_CONNECTIONS,
     "streams of events leave connections for scrapes"
+);
+const _: () = assert!(
+    MAX_HTTP_LIVE_STREAMS < MAX_HTTP_QUERIES && MAX_HTTP_LIVE_QUERIES < MAX_HTTP_PARAMETERS,
+    "streams of the live page leave queries for others, and their forms can be read"
 );
 const _: () = assert!(ARENA_BYTES < u32::MAX as usize, "block offsets are 32 bits wide");
 const _: () = assert!(SHARED_ARENA_BYTES <= 1 << 32, "block offsets are 32 bits wide");

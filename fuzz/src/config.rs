@@ -97,6 +97,7 @@ const KEYS: &[&str] = &[
     "header_bytes",
     "request_time",
     "concurrent_renders",
+    "page",
     "certificate",
     "key",
     "flush_within",

@@ -379,6 +379,11 @@ impl Core {
         self.pulse.is_none()
     }
 
+    #[cfg(feature = "page")]
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
     #[cfg(any(feature = "http", feature = "push", feature = "health"))]
     pub(crate) fn latest(&self) -> Arc<Snapshot> {
         self.publisher.latest()

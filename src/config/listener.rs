@@ -29,6 +29,8 @@ pub struct ListenerConfig {
     pub socket_mode: u32,
     /// What stands before every path.
     pub prefix: String,
+    /// Whether the live page is at `/`, where a program answers queries; needs feature `page`, and does nothing without it.
+    pub page: bool,
     /// Networks whose clients are let in; all, if there is none.
     pub allow: Vec<String>,
     /// Passwords of users.
@@ -66,6 +68,7 @@ impl Default for ListenerConfig {
             address: "127.0.0.1:9464".to_owned(),
             socket_mode: 0o600,
             prefix: String::new(),
+            page: true,
             allow: Vec::new(),
             users: BTreeMap::new(),
             bearer_tokens: Vec::new(),
@@ -227,6 +230,10 @@ impl ListenerConfig {
             .header_bytes(self.header_bytes)
             .request_time(self.request_time.0)
             .concurrent_renders(self.concurrent_renders);
+        #[cfg(feature = "page")]
+        {
+            builder = builder.page(self.page);
+        }
         for network in &self.allow {
             let network: Network = network.parse().map_err(|error: InvalidNetwork| {
                 Problem::at(&["listener", "allow"], error.to_string())

@@ -48,6 +48,8 @@ impl ListenerBuilder {
         let has_queries = self.api.is_some();
         #[cfg(all(feature = "history", feature = "rules"))]
         let has_rules = self.rules.alerts;
+        #[cfg(feature = "page")]
+        let has_page = self.rules.has_page();
         let responder = self.responder(engine)?;
         let paths = ["/metrics", "/health", "/health/live", "/health/ready", "/stats"];
         let mut router = Router::new();
@@ -64,6 +66,14 @@ impl ListenerBuilder {
         if has_rules {
             let path = format!("{prefix}/api/v1/events");
             router = router.route(&path, axum::routing::any(events::answer));
+        }
+        #[cfg(feature = "page")]
+        if has_page {
+            let path = format!("{prefix}/page/{{file}}");
+            router = router.route(&path, axum::routing::any(answer));
+            if !prefix.is_empty() {
+                router = router.route(&format!("{prefix}/"), axum::routing::any(answer));
+            }
         }
         let index = if prefix.is_empty() { "/" } else { &prefix };
         Ok(router.route(index, axum::routing::any(answer)).with_state(responder))

@@ -54,6 +54,9 @@ pub struct ListenerBuilder {
     pub(super) api: Option<Arc<Api>>,
     #[cfg(feature = "health")]
     pub(super) health: Option<Health>,
+    /// What the live page shows beside the registry's.
+    #[cfg(feature = "page")]
+    pub(super) bundles: Vec<Arc<crate::declare::Bundle>>,
     allowed: Vec<Network>,
     socket_mode: u32,
     #[cfg(feature = "tls")]
@@ -71,6 +74,8 @@ impl Default for ListenerBuilder {
             api: None,
             #[cfg(feature = "health")]
             health: None,
+            #[cfg(feature = "page")]
+            bundles: Vec::new(),
             allowed: Vec::new(),
             socket_mode: 0o600,
             #[cfg(feature = "tls")]
@@ -233,6 +238,64 @@ impl ListenerBuilder {
         let api = Api::of_backend(backend).keeping_rules_of(self.api.as_deref());
         self.api = Some(Arc::new(api));
         self.rules.api = true;
+        self
+    }
+
+    /// Whether the live page is at `/`, for people: it is, where queries are answered or rules are shown
+    /// ([`query`](ListenerBuilder::query), [`query_backend`](ListenerBuilder::query_backend), [`rules`](ListenerBuilder::rules)).
+    /// Without it there is a plain index. Feature `page`.
+    ///
+    /// It shows health, alerts that fire, and the panels that the bundles of the engine's registry declare
+    /// ([`declare`](crate::declare)): latencies as heat maps of their HDR buckets, roles and terms as timelines, the rest as lines with
+    /// the thresholds of their alerts; any other metric by name, and what a PromQL expression finds. A browser needs nothing
+    /// from anywhere else; whoever may read `/metrics` may read it. It works on the HTTP API alone: `/api/v1/bundles`,
+    /// `/api/v1/heatmap` and `/api/v1/live` are there for it beside Prometheus's.
+    ///
+    /// Cost: 75 kB on the wire once; then, for each viewer and generation, the evaluation of the expressions in view, on a thread
+    /// of its own, and their values in one event. Two viewers of the same panels cost one evaluation. There are
+    /// [`MAX_HTTP_LIVE_STREAMS`](crate::limits::MAX_HTTP_LIVE_STREAMS) viewers at once; further ones are told so. In a
+    /// [`Responder`] and a router the page asks each second instead of being sent a stream.
+    ///
+    /// ```
+    /// use std::io::{Read, Write};
+    /// use tachometer::catalogue::raft::RaftMetrics;
+    /// use tachometer::rules::{RAFT_RULES, RuleFile, RuleManager};
+    /// use tachometer::{Engine, History, Listener, Registry};
+    /// let registry = Registry::new();
+    /// RaftMetrics::register(&registry)?; // its panels are on the page
+    /// let engine = Engine::builder().registry(&registry).start()?;
+    /// let history = History::builder().start(&engine)?;
+    /// let manager = RuleManager::builder().file(RuleFile::parse("raft.yml", RAFT_RULES)?).start(&engine, &history)?;
+    /// let listener = Listener::builder()
+    ///     .query(manager.source(), Default::default())
+    ///     .rules(&manager)
+    ///     .bind(&engine, "127.0.0.1:0")?;
+    /// println!("look at http://{}/", listener.local_addr());
+    ///
+    /// let mut browser = std::net::TcpStream::connect(listener.local_addr())?;
+    /// browser.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
+    /// let mut page = String::new();
+    /// browser.read_to_string(&mut page)?;
+    /// assert!(page.contains("Content-Security-Policy: default-src 'none'"));
+    /// assert!(page.contains("<script type=\"module\" src=\"./page/app.js\">"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "page")]
+    pub fn page(mut self, wanted: bool) -> Self {
+        self.rules.no_page = !wanted;
+        self
+    }
+
+    /// Has the live page show the panels of these bundles as well: of series that are not of the engine's own registry,
+    /// such as those of other processes that [`query`](ListenerBuilder::query) finds. Feature `page`.
+    ///
+    /// ```
+    /// use tachometer::{Listener, catalogue};
+    /// let builder = Listener::builder().bundles(catalogue::declarations());
+    /// ```
+    #[cfg(feature = "page")]
+    pub fn bundles(mut self, bundles: impl IntoIterator<Item = crate::declare::Bundle>) -> Self {
+        self.bundles.extend(bundles.into_iter().map(Arc::new));
         self
     }
 

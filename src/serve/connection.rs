@@ -9,7 +9,8 @@
 //!        └──not a request, too large, too late──► Sending └──all sent, close──► Closing ──► gone
 //! ```
 //!
-//! From `Asked` a stream of events leads to `Streaming`, which only the end of the connection ends.
+//! From `Asked` a stream of events leads to `Streaming`, which only the end of the connection ends; so does, from `Evaluating`, the
+//! first tick of a stream of the live page to `Live`, from where calls are made again and again.
 //!
 //! Each state has a deadline, so a connection that nobody moves ends: `Reading` at the time limit
 //! for a request (a 408 if it was begun), or between requests at the idle limit; `Sending` at the
@@ -30,6 +31,8 @@
 use super::api::{Call, too_late};
 #[cfg(all(feature = "history", feature = "rules"))]
 use super::events::EventStream;
+#[cfg(feature = "page")]
+use super::live::LiveStream;
 use super::own::{Code, Limit, OwnMetrics};
 use super::page::{Key, Page};
 #[cfg(feature = "promql")]
@@ -47,6 +50,9 @@ use crate::limits::HTTP_EVENT_HEARTBEAT;
 use crate::limits::{HTTP_IDLE_TIMEOUT, HTTP_LINGER, HTTP_WRITE_TIMEOUT, MAX_HTTP_REQUESTS};
 use std::io::{ErrorKind, Read, Write};
 use std::time::Instant;
+
+#[cfg(feature = "page")]
+mod live;
 
 /// A client's end of the line.
 pub(super) trait Stream: Read + Write {
@@ -114,6 +120,8 @@ enum State {
     },
     #[cfg(all(feature = "history", feature = "rules"))]
     Streaming(Streaming),
+    #[cfg(feature = "page")]
+    Live(LiveStream),
     Closing,
 }
 
@@ -167,6 +175,8 @@ impl<S: Stream> Connection<S> {
             State::Sending { .. } => self.send(now, &site.own),
             #[cfg(all(feature = "history", feature = "rules"))]
             State::Streaming(_) => self.stream_on(now, &site.own),
+            #[cfg(feature = "page")]
+            State::Live(_) => self.live_on(),
             State::Closing => self.read_away(),
         }
     }
@@ -243,7 +253,10 @@ impl<S: Stream> Connection<S> {
         let State::Asked { request, .. } = &mut self.state else { return None };
         let Asks::Api(call) = &mut request.asks else { return None };
         let taken = call.clone();
-        call.body = Vec::new();
+        // A stream makes the same call again.
+        if !taken.is_repeated() {
+            call.body = Vec::new();
+        }
         self.state = State::Evaluating { request: request.clone() };
         self.deadline = deadline;
         Some(taken)
@@ -252,6 +265,10 @@ impl<S: Stream> Connection<S> {
     /// Whether a call of this connection is waiting for its answer, or is being sent it.
     #[cfg(feature = "promql")]
     pub(super) fn has_call(&self) -> bool {
+        #[cfg(feature = "page")]
+        if let State::Live(live) = &self.state {
+            return live.asked;
+        }
         matches!(self.state, State::Evaluating { .. } | State::Sending { call: true, .. })
     }
 
@@ -264,9 +281,19 @@ impl<S: Stream> Connection<S> {
     /// Sends the answer of a call, if one is waited for.
     #[cfg(feature = "promql")]
     pub(super) fn deliver(&mut self, reply: Reply, now: Instant, site: &Site) -> Progress {
+        #[cfg(feature = "page")]
+        if let State::Live(live) = &mut self.state {
+            live.push(&reply);
+            self.deadline = now + HTTP_WRITE_TIMEOUT;
+            return self.live_on();
+        }
         let State::Evaluating { request } = &self.state else { return Progress::Waiting };
         let request = request.clone();
         site.own.answered(request.path, reply.code);
+        #[cfg(feature = "page")]
+        if request.asks_live() && reply.code == Code::Ok {
+            return self.open_live(&request, &reply, now, site);
+        }
         self.respond(&request, reply, now, now, site)
     }
 
@@ -333,6 +360,14 @@ impl<S: Stream> Connection<S> {
             }
             #[cfg(all(feature = "history", feature = "rules"))]
             State::Streaming(_) => {
+                site.own.closed(Limit::Write);
+                Progress::Ended
+            }
+            // The source does not return, or the client does not read; between ticks, `tick` sees to it.
+            #[cfg(feature = "page")]
+            State::Live(ref live) if live.is_idle() && !live.asked => Progress::Waiting,
+            #[cfg(feature = "page")]
+            State::Live(_) => {
                 site.own.closed(Limit::Write);
                 Progress::Ended
             }

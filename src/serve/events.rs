@@ -37,6 +37,9 @@ pub(super) struct Events {
     run: String,
     inner: Mutex<Inner>,
     streams: AtomicUsize,
+    /// How many others want to be woken.
+    #[cfg(feature = "page")]
+    watches: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -102,7 +105,11 @@ impl Follower for Events {
         });
         drop(inner);
         // Relaxed: whoever came before the lock was taken is counted, by the lock; who comes later sees the events by himself.
-        if self.streams.load(Ordering::Relaxed) > 0 {
+        #[cfg(feature = "page")]
+        let watches = self.watches.load(Ordering::Relaxed);
+        #[cfg(not(feature = "page"))]
+        let watches = 0;
+        if self.streams.load(Ordering::Relaxed) + watches > 0 {
             sleepers.iter().for_each(|sleeper| sleeper.wake());
         }
     }
@@ -133,6 +140,8 @@ impl Events {
             run: format!("{:x}", now.as_millis()),
             inner: Mutex::new(Inner { generation: (0, "".into()), ..Inner::default() }),
             streams: AtomicUsize::new(0),
+            #[cfg(feature = "page")]
+            watches: AtomicUsize::new(0),
         });
         let weak: Weak<Events> = Arc::downgrade(&events);
         let follower: Weak<dyn Follower> = weak;
@@ -147,6 +156,14 @@ impl Events {
     /// Has somebody woken when there are events, as long as he is alive.
     pub(super) fn wake(&self, sleeper: Weak<dyn Sleeper>) {
         self.lock().sleepers.push(sleeper);
+    }
+
+    /// Has the sleepers woken by each evaluation, even if there is no stream, for as long as somebody has the value.
+    #[cfg(feature = "page")]
+    pub(super) fn watch(self: &Arc<Self>) -> Watch {
+        // Relaxed: see `followed`; who comes too late for an evaluation is woken by the next.
+        self.watches.fetch_add(1, Ordering::Relaxed);
+        Watch(self.clone())
     }
 
     /// A stream of what comes after the event with the id `last`, or from now on; `None` if there are as many as there can be.
@@ -176,6 +193,18 @@ impl Events {
         };
         drop(inner);
         Some(stream)
+    }
+}
+
+/// See [`Events::watch`].
+#[cfg(feature = "page")]
+#[derive(Debug)]
+pub(super) struct Watch(Arc<Events>);
+
+#[cfg(feature = "page")]
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.watches.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -11,7 +11,8 @@
 //! | `/stats` | what the engine costs and holds, as JSON |
 //! | `/api/v1/…`, `/metrics/aggregated` | answers of a `query::Source`, as Prometheus has them: with `ListenerBuilder::query`, feature `promql` |
 //! | `/api/v1/rules`, `/api/v1/alerts`, `/api/v1/events` | rules and their alerts, as Prometheus has them, and a stream of what alerts do: with `ListenerBuilder::rules`, features `rules` and `history` |
-//! | `/` | an index, for people |
+//! | `/` | an index, for people; with feature `page`, where queries are answered, the live page: see [`ListenerBuilder::page`] |
+//! | `/api/v1/bundles`, `/api/v1/live`, `/api/v1/heatmap` | what the live page shows: what bundles declare, a stream of the newest values, histograms over time; feature `page` |
 //!
 //! An engine that is driven by hand is always on time. Health never waits for the engine; but a gauge's callback that does
 //! not return holds up the thread that serves everybody once somebody scrapes, which a probe sees as silence.
@@ -34,6 +35,8 @@
 mod accept;
 #[cfg(feature = "promql")]
 mod api;
+#[cfg(feature = "page")]
+mod assets;
 mod auth;
 #[cfg(feature = "axum")]
 mod axum;
@@ -45,6 +48,8 @@ mod events;
 mod formats;
 mod json;
 mod line;
+#[cfg(feature = "page")]
+mod live;
 mod network;
 mod own;
 mod page;

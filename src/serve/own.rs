@@ -18,6 +18,8 @@ crate::labels! {
         /// And what is below it.
         Health = "/health",
         Stats = "/stats",
+        /// A file of the live page.
+        Page = "/page",
         /// And what is below it.
         Api = "/api/v1",
         /// A stream that began, or could not.
@@ -36,6 +38,8 @@ crate::labels! {
     )]
     pub(super) enum Code("code") {
         Ok = "200",
+        /// A file that the client has already.
+        NotModified = "304",
         BadRequest = "400",
         Unauthorized = "401",
         NotFound = "404",
@@ -130,7 +134,9 @@ impl OwnMetrics {
 
     pub(super) fn answered(&self, path: Path, code: Code) {
         self.tally.requests.fetch_add(1, Ordering::Relaxed);
-        self.tally.errors.fetch_add(u64::from(code != Code::Ok), Ordering::Relaxed);
+        self.tally
+            .errors
+            .fetch_add(u64::from(!matches!(code, Code::Ok | Code::NotModified)), Ordering::Relaxed);
         if let Some(own) = &self.handles {
             own.requests.at((path, code)).inc();
         }

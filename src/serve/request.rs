@@ -3,6 +3,8 @@
 use super::accept;
 #[cfg(feature = "promql")]
 use super::api::{Call, Endpoint};
+#[cfg(feature = "page")]
+use super::assets::{Asset, Wanted};
 use super::auth::Auth;
 use super::formats::Formats;
 use super::own::{Code, Path};
@@ -14,6 +16,10 @@ use crate::limits::MAX_HTTP_HEADERS;
 
 /// What is said to other methods where forms are taken.
 pub(super) const GET_OR_POST: &str = "only GET, HEAD and POST are understood";
+
+/// What is said to who takes nothing.
+const NO_CODING: &str =
+    "Accept-Encoding refuses every coding that there is, and none at all as well";
 
 /// By what a request is read.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +34,17 @@ pub(super) struct Rules {
     /// Whether rules are shown.
     #[cfg(all(feature = "history", feature = "rules"))]
     pub(super) alerts: bool,
+    /// Whether the host does without the live page.
+    #[cfg(feature = "page")]
+    pub(super) no_page: bool,
+}
+
+#[cfg(feature = "page")]
+impl Rules {
+    /// Whether there is the live page: it shows what can be asked for here.
+    pub(super) fn has_page(&self) -> bool {
+        !self.no_page && (self.api || self.alerts)
+    }
 }
 
 #[cfg(feature = "promql")]
@@ -37,6 +54,10 @@ impl Rules {
         #[cfg(all(feature = "history", feature = "rules"))]
         if endpoint.is_of_rules() {
             return self.alerts;
+        }
+        #[cfg(feature = "page")]
+        if endpoint.is_of_page() {
+            return self.has_page();
         }
         // Clients ask it first, whatever they ask then.
         #[cfg(all(feature = "history", feature = "rules"))]
@@ -59,6 +80,14 @@ pub(super) struct Request {
     pub(super) keep_alive: bool,
 }
 
+#[cfg(feature = "page")]
+impl Request {
+    /// Whether it asks for a stream of the live page.
+    pub(super) fn asks_live(&self) -> bool {
+        matches!(&self.asks, Asks::Api(call) if call.endpoint == Endpoint::Live) && !self.bare
+    }
+}
+
 #[cfg(feature = "promql")]
 impl Request {
     /// With the body that came with it, if it asks for something that a body can say.
@@ -79,6 +108,9 @@ impl Request {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Asks {
     Index,
+    /// A file of the live page.
+    #[cfg(feature = "page")]
+    Asset(Wanted),
     Page(Key),
     Health(Probe),
     Stats,
@@ -200,6 +232,8 @@ pub(super) fn read<'a>(
         #[cfg(feature = "promql")]
         _ if endpoint.is_some() => Path::Api,
         Some("" | "/") => Path::Root,
+        #[cfg(feature = "page")]
+        Some(place) if rules.has_page() && Asset::at(place, &rules.prefix).is_some() => Path::Page,
         Some("/metrics") => Path::Metrics,
         Some("/health" | "/health/ready" | "/health/live") => Path::Health,
         Some("/stats") => Path::Stats,
@@ -215,7 +249,11 @@ pub(super) fn read<'a>(
     }
     if path == Path::Other {
         let at = &rules.prefix;
-        let why = format!("there are {at}/, {at}/metrics, {at}/health and {at}/stats here");
+        #[cfg(feature = "page")]
+        let page = if rules.has_page() { " (a page for people)" } else { "" };
+        #[cfg(not(feature = "page"))]
+        let page = "";
+        let why = format!("there are {at}/{page}, {at}/metrics, {at}/health and {at}/stats here");
         return refused(path, Code::NotFound, why);
     }
     #[cfg(feature = "promql")]
@@ -235,6 +273,18 @@ pub(super) fn read<'a>(
     if method != "GET" && method != "HEAD" {
         let why = "only GET and HEAD are understood".to_owned();
         return refused(path, Code::MethodNotAllowed, why);
+    }
+    #[cfg(feature = "page")]
+    if let Some(asset) = place.and_then(|place| Asset::at(place, &rules.prefix))
+        && rules.has_page()
+    {
+        let known = joined(headers.clone(), "if-none-match");
+        let accept = joined(headers, "accept-encoding");
+        let asks = match accept::coding(accept.as_deref()) {
+            Some(coding) => Asks::Asset(Wanted { asset, coding, known }),
+            None => Asks::Refused(Code::NotAcceptable, NO_CODING.to_owned()),
+        };
+        return Request { asks, ..of(path) };
     }
     let asks = match place {
         Some("/health/live") => Asks::Health(Probe::Live),
@@ -266,10 +316,8 @@ fn key<'a>(
     let accept = joined(headers.clone(), "accept").unwrap_or_default();
     let format = rules.formats.choose(&accept);
     let accept = joined(headers, "accept-encoding");
-    let coding = accept::coding(accept.as_deref()).ok_or_else(|| {
-        let why = "Accept-Encoding refuses every coding that there is, and none at all as well";
-        (Code::NotAcceptable, why.to_owned())
-    })?;
+    let coding = accept::coding(accept.as_deref());
+    let coding = coding.ok_or_else(|| (Code::NotAcceptable, NO_CODING.to_owned()))?;
     Ok(Key { format, coding, query })
 }
 

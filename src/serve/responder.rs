@@ -77,6 +77,8 @@ impl Answer {
         match self.0.body {
             Body::Text(text) => Arc::new(text.into_bytes()),
             Body::Page(page) => page.bytes,
+            #[cfg(feature = "page")]
+            Body::File(bytes) => bytes,
         }
     }
 }
@@ -185,6 +187,14 @@ pub(super) fn site(engine: &Engine, builder: ListenerBuilder) -> Result<Site, Er
         if let Some(api) = site.api.take() {
             site.api = Some(api.counted_by(engine.registry())?);
         }
+    }
+    #[cfg(feature = "page")]
+    if let Some(api) = site.api.take() {
+        use super::api::live::Shown;
+        let shown = Shown::new(Arc::downgrade(engine.core()), builder.bundles);
+        #[cfg(feature = "health")]
+        let shown = shown.with_health(builder.health.clone());
+        site.api = Some(api.showing(shown));
     }
     #[cfg(feature = "health")]
     {

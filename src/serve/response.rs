@@ -40,6 +40,7 @@ impl Code {
     pub(super) fn phrase(self) -> &'static str {
         match self {
             Code::Ok => "200 OK",
+            Code::NotModified => "304 Not Modified",
             Code::Unauthorized => "401 Unauthorized",
             Code::NotAcceptable => "406 Not Acceptable",
             Code::BadRequest => "400 Bad Request",
@@ -64,6 +65,11 @@ impl Response {
             _ if manner.bare => None,
             Body::Text(body) => {
                 text.extend_from_slice(body.as_bytes());
+                None
+            }
+            #[cfg(feature = "page")]
+            Body::File(file) => {
+                text.extend_from_slice(&file);
                 None
             }
             Body::Page(page) => Some((page.id, page.bytes)),
@@ -121,7 +127,11 @@ fn head(reply: &Reply, manner: Manner) -> Vec<u8> {
     let connection = if manner.keep { "keep-alive" } else { "close" };
     let len = reply.body.bytes().len();
     let mut head = first_lines(reply);
-    let _ = write!(head, "Content-Length: {len}\r\nConnection: {connection}\r\n\r\n");
+    // The length of what a client has already is that of the whole, of which nothing is sent.
+    if reply.code != Code::NotModified {
+        let _ = write!(head, "Content-Length: {len}\r\n");
+    }
+    let _ = write!(head, "Connection: {connection}\r\n\r\n");
     head.into_bytes()
 }
 

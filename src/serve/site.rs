@@ -46,6 +46,9 @@ pub(super) struct Reply {
 pub(super) enum Body {
     Text(String),
     Page(Page),
+    /// Bytes that all who get them share.
+    #[cfg(feature = "page")]
+    File(Arc<Vec<u8>>),
 }
 
 impl Body {
@@ -53,6 +56,8 @@ impl Body {
         match self {
             Body::Text(text) => text.as_bytes(),
             Body::Page(page) => &page.bytes,
+            #[cfg(feature = "page")]
+            Body::File(bytes) => bytes,
         }
     }
 }
@@ -130,6 +135,8 @@ impl Site {
     pub(super) fn reply(&self, request: &Request, page: Option<Page>, now: Instant) -> Reply {
         let reply = match &request.asks {
             Asks::Index => self.index(),
+            #[cfg(feature = "page")]
+            Asks::Asset(wanted) => super::assets::reply(wanted),
             Asks::Page(_) => match page {
                 Some(page) => Reply::page(page, now),
                 None => {
@@ -162,6 +169,28 @@ impl Site {
             self.own.tally.pages.fetch_add(1, Ordering::Relaxed);
         }
         reply
+    }
+
+    /// The engine's latest generation, while there is an engine.
+    #[cfg(feature = "page")]
+    pub(super) fn generation(&self) -> Option<u64> {
+        self.core.upgrade().map(|core| core.latest().generation())
+    }
+
+    /// How often the live page has ticks.
+    #[cfg(feature = "page")]
+    pub(super) fn pace(&self) -> super::live::Pace {
+        let interval = self.core.upgrade().map(|core| core.interval());
+        let api = self.api.as_deref();
+        let is_woken = api.is_some_and(|api| api.rules.is_some());
+        super::live::Pace::of(interval, is_woken, api.is_some_and(Api::is_elsewhere))
+    }
+
+    /// Has the listener's thread woken by evaluations, where there are some.
+    #[cfg(feature = "page")]
+    pub(super) fn watch(&self) -> Option<super::events::Watch> {
+        let rules = self.api.as_ref()?.rules.as_ref()?;
+        Some(rules.events.watch())
     }
 
     /// A stream of events, and the head that goes before it; counted. Otherwise the answer.
@@ -281,7 +310,7 @@ impl Site {
 
 /// What goes before events.
 #[cfg(all(feature = "history", feature = "rules"))]
-fn open_events() -> Reply {
+pub(super) fn open_events() -> Reply {
     let reply = Reply::text(Code::Ok, "text/event-stream", String::new());
     // Or a proxy may gather them up.
     reply.with("X-Accel-Buffering", "no")

@@ -47,7 +47,7 @@ impl Streaming {
     pub(super) fn send(&mut self, stream: &mut impl Stream) -> Went {
         let mut anew = false;
         loop {
-            match self.send_taken(stream) {
+            match send_all(stream, &self.taken, &mut self.sent) {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     return if self.events.is_behind() {
@@ -67,17 +67,18 @@ impl Streaming {
             }
         }
     }
+}
 
-    fn send_taken(&mut self, stream: &mut impl Stream) -> io::Result<()> {
-        while self.sent < self.taken.len() {
-            match stream.write(&self.taken[self.sent..]) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(len) => self.sent += len,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+/// Sends what is left of `bytes` behind `sent`.
+pub(super) fn send_all(stream: &mut impl Stream, bytes: &[u8], sent: &mut usize) -> io::Result<()> {
+    while *sent < bytes.len() {
+        match stream.write(&bytes[*sent..]) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(len) => *sent += len,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
-        // What a stream that encrypts holds back must have gone as well.
-        stream.flush()
     }
+    // What a stream that encrypts holds back must have gone as well.
+    stream.flush()
 }

@@ -22,6 +22,8 @@ use super::tls::Tls;
 use crate::limits::{HTTP_ACCEPT_PAUSE, MAX_HTTP_PAGES, MAX_HTTP_REFUSALS};
 #[cfg(feature = "promql")]
 use crate::limits::{HTTP_IDLE_TIMEOUT, HTTP_QUERY_GRACE, MAX_HTTP_QUERIES};
+#[cfg(feature = "page")]
+use crate::limits::{HTTP_LIVE_TIME_LIMIT, MAX_HTTP_LIVE_STREAMS};
 use mio::{Events, Poll, Token, Waker};
 use std::collections::{BTreeSet, HashMap};
 use std::io::{self, ErrorKind};
@@ -193,6 +195,8 @@ impl Worker {
         #[cfg(feature = "promql")]
         self.evaluate(&mut asked, now);
         self.answer(asked);
+        #[cfg(feature = "page")]
+        self.tick(now);
         self.expire(now);
         // Relaxed: for whoever is curious.
         self.site.own.tally.open.store(self.connections.len() as u64, Ordering::Relaxed);
@@ -264,12 +268,26 @@ impl Worker {
         let deadline = now.checked_add(limit).unwrap_or(now + HTTP_IDLE_TIMEOUT);
         let mut calls =
             self.connections.values().filter(|connection| connection.has_call()).count();
+        #[cfg(feature = "page")]
+        let mut live = self.connections.values().filter(|connection| connection.is_live()).count();
         asked.retain(|id| {
             let Some(connection) = self.connections.get_mut(id) else { return false };
             if !connection.asks_call() {
                 return true;
             }
+            #[cfg(feature = "page")]
+            let is_one_more = connection.asks_live() && live >= MAX_HTTP_LIVE_STREAMS;
             let Some(call) = connection.call(deadline) else { return false };
+            #[cfg(feature = "page")]
+            if is_one_more {
+                let told = connection.deliver(api::too_many_viewers(), now, &self.site);
+                settled.push((*id, told));
+                return false;
+            }
+            #[cfg(feature = "page")]
+            {
+                live += usize::from(connection.is_live());
+            }
             if calls < MAX_HTTP_QUERIES {
                 calls += 1;
                 pool.submit(*id, call);
@@ -279,6 +297,25 @@ impl Worker {
             false
         });
         settled.into_iter().for_each(|(id, progress)| self.settle(id, progress));
+    }
+
+    /// Has others evaluate the ticks of the live page that are due.
+    #[cfg(feature = "page")]
+    fn tick(&mut self, now: Instant) {
+        let Some(pool) = &self.pool else { return };
+        if !self.connections.values().any(Connection::is_live) {
+            return;
+        }
+        let (generation, pace) = (self.site.generation(), self.site.pace());
+        let deadline = now + HTTP_LIVE_TIME_LIMIT + HTTP_QUERY_GRACE;
+        let mut calls = self.connections.values().filter(|one| one.has_call()).count();
+        for (id, connection) in &mut self.connections {
+            let has_room = calls < MAX_HTTP_QUERIES;
+            if let Some(call) = connection.tick((now, deadline), generation, pace, has_room) {
+                calls += 1;
+                pool.submit(*id, call);
+            }
+        }
     }
 
     /// Answers those who asked, all from one snapshot: a page for each format, coding and filter, up to a turn's worth.

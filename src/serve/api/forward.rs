@@ -68,6 +68,9 @@ fn question(call: &Call, mut settings: Settings, form: &Form) -> Result<Option<Q
         #[cfg(all(feature = "history", feature = "rules"))]
         Endpoint::Rules | Endpoint::Alerts => return Ok(None),
         Endpoint::Aggregated => return Ok(None),
+        // Made of samples that are fetched.
+        #[cfg(feature = "page")]
+        Endpoint::Bundles | Endpoint::Heatmap | Endpoint::Live => return Ok(None),
     };
     let one = |name: &&'static str| Some((*name, form.first(name)?.to_owned()));
     let mut parameters: Vec<_> = names.iter().filter_map(one).collect();

@@ -12,6 +12,9 @@
 //! | `/api/v1/rules` | `type`, `rule_name[]`, `rule_group[]`, `file[]` | groups, their rules and alerts, as of the last evaluation; with `ListenerBuilder::rules` |
 //! | `/api/v1/alerts` | | the alerts that are pending or fire; likewise |
 //! | `/api/v1/status/buildinfo` | | [`PROMETHEUS_VERSION`], by which clients know what they can ask |
+//! | `/api/v1/bundles` | | what the bundles in use declare: see [`bundles`]; feature `page`, as the following |
+//! | `/api/v1/heatmap` | `query`, `start`, `end`, `step`, `quantile` (repeated), `timeout`, `lookback_delta` | a histogram over time: see [`heatmap`] |
+//! | `/api/v1/live` | `query`, `heatmap`, `quantile`, each repeated | a stream of the newest values: see [`live`] |
 //! | `/metrics/aggregated` | `window`, `by`, `time` | statistics of each series over a window, as Prometheus text: see [`aggregated`] |
 //!
 //! All take `GET`; those with parameters but the last two `POST` as well, with a form as its body. Times are seconds or RFC
@@ -32,9 +35,15 @@
 //! [`HTTP_BACKEND_THREADS`](crate::limits::HTTP_BACKEND_THREADS) threads; `/metrics/aggregated` is computed here all the same.
 
 pub(super) mod aggregated;
+#[cfg(feature = "page")]
+mod bundles;
 mod form;
 #[cfg(feature = "backend")]
 mod forward;
+#[cfg(feature = "page")]
+mod heatmap;
+#[cfg(feature = "page")]
+pub(super) mod live;
 pub(super) mod pool;
 #[cfg(all(feature = "history", feature = "rules"))]
 pub(super) mod rules;
@@ -76,6 +85,12 @@ pub(super) enum Endpoint {
     Rules,
     #[cfg(all(feature = "history", feature = "rules"))]
     Alerts,
+    #[cfg(feature = "page")]
+    Bundles,
+    #[cfg(feature = "page")]
+    Heatmap,
+    #[cfg(feature = "page")]
+    Live,
 }
 
 impl Endpoint {
@@ -95,6 +110,12 @@ impl Endpoint {
             "rules" => Endpoint::Rules,
             #[cfg(all(feature = "history", feature = "rules"))]
             "alerts" => Endpoint::Alerts,
+            #[cfg(feature = "page")]
+            "bundles" => Endpoint::Bundles,
+            #[cfg(feature = "page")]
+            "heatmap" => Endpoint::Heatmap,
+            #[cfg(feature = "page")]
+            "live" => Endpoint::Live,
             rest => {
                 let name = rest.strip_prefix("label/")?.strip_suffix("/values")?;
                 Endpoint::LabelValues(name.to_owned())
@@ -108,8 +129,18 @@ impl Endpoint {
         matches!(self, Endpoint::Rules | Endpoint::Alerts)
     }
 
+    /// Whether it is there for the live page.
+    #[cfg(feature = "page")]
+    pub(super) fn is_of_page(&self) -> bool {
+        matches!(self, Endpoint::Bundles | Endpoint::Heatmap | Endpoint::Live)
+    }
+
     /// Whether it can be called with `POST`.
     pub(super) fn takes_forms(&self) -> bool {
+        #[cfg(feature = "page")]
+        if matches!(self, Endpoint::Heatmap | Endpoint::Live) {
+            return true;
+        }
         use Endpoint::{Labels, Query, QueryRange, Series};
         matches!(self, Query | QueryRange | Series | Labels)
     }
@@ -124,6 +155,16 @@ pub(super) struct Call {
     /// Whether the body is a form; another one's content is left aside.
     pub(super) has_form: bool,
     pub(super) body: Vec<u8>,
+}
+
+impl Call {
+    /// Whether it is made again, for a stream.
+    pub(super) fn is_repeated(&self) -> bool {
+        #[cfg(feature = "page")]
+        return self.endpoint == Endpoint::Live;
+        #[cfg(not(feature = "page"))]
+        false
+    }
 }
 
 /// Why there is no answer, in Prometheus's words.
@@ -159,6 +200,9 @@ pub(super) struct Api {
     settings: Settings,
     #[cfg(all(feature = "history", feature = "rules"))]
     pub(super) rules: Option<Arc<rules::RulesApi>>,
+    /// What the live page shows.
+    #[cfg(feature = "page")]
+    shown: Option<Arc<live::Shown>>,
     /// What is asked instead of the source.
     #[cfg(feature = "backend")]
     backend: Option<Backend>,
@@ -179,6 +223,8 @@ impl Api {
             settings,
             #[cfg(all(feature = "history", feature = "rules"))]
             rules: None,
+            #[cfg(feature = "page")]
+            shown: None,
             #[cfg(feature = "backend")]
             backend: None,
             direct: Arc::default(),
@@ -203,6 +249,21 @@ impl Api {
             self.rules = before.and_then(|before| before.rules.clone());
         }
         self
+    }
+
+    /// As this one, for a live page that shows this.
+    #[cfg(feature = "page")]
+    pub(super) fn showing(&self, shown: live::Shown) -> Arc<Api> {
+        Arc::new(Api { shown: Some(Arc::new(shown)), ..self.clone() })
+    }
+
+    /// Whether queries go to a server elsewhere.
+    #[cfg(feature = "page")]
+    pub(super) fn is_elsewhere(&self) -> bool {
+        #[cfg(feature = "backend")]
+        return self.backend.is_some();
+        #[cfg(not(feature = "backend"))]
+        false
     }
 
     /// As this one, counting calls to a backend beside an engine's own metrics.
@@ -274,6 +335,14 @@ impl Api {
             Endpoint::Rules => self.shown_rules().and_then(|rules| rules.rules(&form)),
             #[cfg(all(feature = "history", feature = "rules"))]
             Endpoint::Alerts => self.shown_rules().and_then(|rules| rules.alerts()),
+            #[cfg(feature = "page")]
+            Endpoint::Bundles => {
+                bundles::data(&self.shown.as_ref().map(|shown| shown.bundles()).unwrap_or_default())
+            }
+            #[cfg(feature = "page")]
+            Endpoint::Heatmap => self.heatmap(settings, &form),
+            #[cfg(feature = "page")]
+            Endpoint::Live => self.tick(&settings, &form),
             Endpoint::BuildInfo | Endpoint::Aggregated => Ok((build_info(), false)),
         });
         match data {
@@ -376,6 +445,14 @@ pub(super) fn too_many() -> Reply {
         "{MAX_HTTP_QUERIES} calls wait, are evaluated or are being sent already; try again later"
     );
     failed(&Failure { kind: "unavailable", why }).with("Retry-After", "1")
+}
+
+/// What a viewer of the live page is told once there are as many as can be.
+#[cfg(feature = "page")]
+pub(super) fn too_many_viewers() -> Reply {
+    let most = crate::limits::MAX_HTTP_LIVE_STREAMS;
+    let why = format!("{most} viewers have the live page open already; close one of them");
+    failed(&Failure { kind: "unavailable", why }).with("Retry-After", "5")
 }
 
 /// What a client is told whose query does not end.

@@ -1,7 +1,8 @@
 //! The threads that answer calls, so that the one that serves goes on meanwhile.
 //!
 //! The worker sends jobs and takes what is done when it is woken; it bounds how many there are at once, so that the channel need
-//! not. Dropping the pool ends the threads: each after the call that it is at, which is told to stop and does so at its next look
+//! not. Ticks of the live page have a thread of their own: a viewer must not take the process for dead because others ask much.
+//! Dropping the pool ends the threads: each after the call that it is at, which is told to stop and does so at its next look
 //! at the clock. They are not joined: a source that does not return must not hold up whoever stops the listener.
 
 use super::{Api, Call, panicked};
@@ -19,14 +20,15 @@ type Job = (usize, Call);
 #[derive(Debug)]
 pub(in crate::serve) struct Pool {
     jobs: Sender<Job>,
+    /// For the calls that are repeated.
+    #[cfg(feature = "page")]
+    ticks: Sender<Job>,
     shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
 struct Shared {
     api: Arc<Api>,
-    /// Jobs that no thread has taken yet; locked by the thread that waits for the next.
-    jobs: Mutex<Receiver<Job>>,
     done: Mutex<Vec<(usize, Reply)>>,
     waker: Arc<Waker>,
     stop: Arc<AtomicBool>,
@@ -39,21 +41,29 @@ impl Pool {
         waker: Arc<Waker>,
     ) -> io::Result<Pool> {
         let (jobs, waiting) = channel();
-        let shared = Arc::new(Shared {
-            api,
-            jobs: Mutex::new(waiting),
-            done: Mutex::default(),
-            waker,
-            stop: Arc::default(),
-        });
+        let shared = Arc::new(Shared { api, done: Mutex::default(), waker, stop: Arc::default() });
         // If the system gives no thread, dropping it ends those before.
-        let pool = Pool { jobs, shared };
+        #[cfg(feature = "page")]
+        let (ticks, waiting_ticks) = channel();
+        let pool = Pool {
+            jobs,
+            #[cfg(feature = "page")]
+            ticks,
+            shared,
+        };
+        let waiting = Arc::new(Mutex::new(waiting));
         for _ in 0..threads {
-            let shared = pool.shared.clone();
-            let thread = std::thread::Builder::new().name("tachometer-query".to_owned());
-            thread.spawn(move || shared.run())?;
+            pool.spawn("tachometer-query", waiting.clone())?;
         }
+        #[cfg(feature = "page")]
+        pool.spawn("tachometer-live", Arc::new(Mutex::new(waiting_ticks)))?;
         Ok(pool)
+    }
+
+    fn spawn(&self, name: &str, jobs: Arc<Mutex<Receiver<Job>>>) -> io::Result<()> {
+        let shared = self.shared.clone();
+        let thread = std::thread::Builder::new().name(name.to_owned());
+        thread.spawn(move || shared.run(&jobs)).map(drop)
     }
 
     pub(in crate::serve) fn api(&self) -> &Api {
@@ -61,8 +71,12 @@ impl Pool {
     }
 
     pub(in crate::serve) fn submit(&self, connection: usize, call: Call) {
-        // The receiver lives as long as `shared`.
-        let _ = self.jobs.send((connection, call));
+        #[cfg(feature = "page")]
+        let jobs = if call.is_repeated() { &self.ticks } else { &self.jobs };
+        #[cfg(not(feature = "page"))]
+        let jobs = &self.jobs;
+        // The receivers live as long as their threads, which end after the pool.
+        let _ = jobs.send((connection, call));
     }
 
     /// What was done since the last time.
@@ -79,10 +93,11 @@ impl Drop for Pool {
 }
 
 impl Shared {
-    /// A thread: until the pool, and so the sender, is gone.
-    fn run(&self) {
+    /// A thread: until the pool, and so the sender, is gone. `jobs` are those that no thread has taken yet; locked by the
+    /// thread that waits for the next.
+    fn run(&self, jobs: &Mutex<Receiver<Job>>) {
         loop {
-            let job = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
             let Ok((connection, call)) = job else { return };
             if self.stop.load(Ordering::Relaxed) {
                 return;

@@ -204,7 +204,7 @@ fn boundaries(bucket: &Bucket) -> u8 {
 }
 
 /// Milliseconds as seconds, with as many digits as there are.
-fn seconds(out: &mut String, ms: i64) {
+pub(super) fn seconds(out: &mut String, ms: i64) {
     let (whole, rest) = (ms.unsigned_abs() / 1000, ms.unsigned_abs() % 1000);
     let sign = if ms < 0 { "-" } else { "" };
     // Writing to a string does not fail.
