@@ -71,10 +71,10 @@ pub fn serve(
     }
 }
 
-/// Where the page of `listener`, which was bound as `settings` say, is to be found.
-pub fn page(settings: &ListenerConfig, listener: &Listener) -> String {
+/// Where `path` of `listener`, which was bound as `settings` say, is to be found.
+pub fn place(settings: &ListenerConfig, listener: &Listener, path: &str) -> String {
     let scheme = if settings.is_encrypted() { "https" } else { "http" };
-    let path = format!("{}/metrics", settings.prefix.trim_end_matches('/'));
+    let path = format!("{}{path}", settings.prefix.trim_end_matches('/'));
     match listener.address() {
         Address::Unix(socket) => format!("{path} on the socket {}", socket.display()),
         address => format!("{scheme}://{address}{path}"),

@@ -28,7 +28,8 @@ pub struct Monitor {
     engine: Engine,
     oversight: Oversight,
     listener: Option<Listener>,
-    /// Where the page is.
+    /// Where metrics are, and the live page if there is one.
+    metrics: Option<String>,
     page: Option<String>,
     pusher: Option<Pusher>,
     started: Instant,
@@ -67,11 +68,14 @@ impl Monitor {
         let settings = settings.as_ref().unwrap_or(&config.listener);
         let listener =
             listen::serve(settings, &engine, |builder| oversight.serve(config, builder))?;
-        let page = listener.as_ref().map(|listener| listen::page(settings, listener));
+        let place =
+            |path| listener.as_ref().map(|listener| listen::place(settings, listener, path));
+        let metrics = place("/metrics");
+        let page = place("/").filter(|_| settings.page && oversight.is_shown());
         let pusher = config.pusher(&engine)?.map(PusherBuilder::start).transpose();
         let pusher = pusher.context("metrics cannot be pushed")?;
         let started = Instant::now();
-        Ok(Self { registry, engine, oversight, listener, page, pusher, started })
+        Ok(Self { registry, engine, oversight, listener, metrics, page, pusher, started })
     }
 
     /// Where nodes register what they measure.
@@ -79,7 +83,12 @@ impl Monitor {
         &self.registry
     }
 
-    /// Where the page is, if it is served, as people are told.
+    /// Where metrics are, if they are served, as people are told.
+    pub fn metrics(&self) -> Option<&str> {
+        self.metrics.as_deref()
+    }
+
+    /// Where the live page is, if there is one, as people are told.
     pub fn page(&self) -> Option<&str> {
         self.page.as_deref()
     }

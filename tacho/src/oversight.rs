@@ -67,6 +67,11 @@ impl Oversight {
         &self.alerts
     }
 
+    /// Whether there is something for the live page to show.
+    pub fn is_shown(&self) -> bool {
+        self.past.is_some()
+    }
+
     /// Adds to what is served.
     pub fn serve(
         &self,

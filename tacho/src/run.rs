@@ -40,7 +40,10 @@ pub async fn run(args: &RaftArgs) -> anyhow::Result<Summary> {
     let rules = alerts::rule_files(&args.rules)?;
     let monitor = metrics.then(|| Monitor::configured(&config, args.listen, rules)).transpose()?;
     if let Some(page) = monitor.as_ref().and_then(Monitor::page) {
-        eprintln!("metrics at {page}");
+        eprintln!("live page at {page}");
+    }
+    if let Some(metrics) = monitor.as_ref().and_then(Monitor::metrics) {
+        eprintln!("metrics at {metrics}");
     }
     let registry = monitor.as_ref().map(Monitor::registry);
     let cluster =
