@@ -251,7 +251,7 @@ impl ListenerBuilder {
     /// from anywhere else; whoever may read `/metrics` may read it. It works on the HTTP API alone: `/api/v1/bundles`,
     /// `/api/v1/heatmap` and `/api/v1/live` are there for it beside Prometheus's.
     ///
-    /// Cost: 75 kB on the wire once; then, for each viewer and generation, the evaluation of the expressions in view, on a thread
+    /// Cost: 92 kB on the wire once; then, for each viewer and generation, the evaluation of the expressions in view, on a thread
     /// of its own, and their values in one event. Two viewers of the same panels cost one evaluation. There are
     /// [`MAX_HTTP_LIVE_STREAMS`](crate::limits::MAX_HTTP_LIVE_STREAMS) viewers at once; further ones are told so. In a
     /// [`Responder`] and a router the page asks each second instead of being sent a stream.

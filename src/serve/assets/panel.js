@@ -41,7 +41,7 @@ export class Panel {
     this.isDue = true;
     this.figure = make("output", { class: "figure" });
     this.body = make("div", {
-      class: `chart ${spec.kind}`, tabindex: "0", role: "group", "aria-roledescription": "chart",
+      class: `chart ${spec.kind}`, tabindex: "0", role: "group", "aria-roledescription": "chart", "aria-label": `${spec.title}: loading`,
     });
     this.legend = make("ul", { class: "legend", "aria-label": "Series; click one to filter" });
     this.at = make("span", { class: "at" });

@@ -191,6 +191,8 @@ fn filters_and_links(browser: &Browser, page: &str) {
 
 /// By the keyboard: to the panels, through what can be pressed, and into a chart.
 fn is_used_by_keyboard(browser: &Browser) {
+    let timeline = format!("{TIMELINE} canvas");
+    browser.wait("a timeline", |browser| (browser.count(&timeline) == 1).then_some(()));
     browser.run("document.activeElement.blur(); scrollTo(0, 0)");
     browser.press(TAB);
     assert_eq!(browser.run("return document.activeElement.className"), "skip");
