@@ -11,6 +11,7 @@
 //! | `/stats` | what the engine costs and holds, as JSON |
 //! | `/api/v1/…`, `/metrics/aggregated` | answers of a `query::Source`, as Prometheus has them: with `ListenerBuilder::query`, feature `promql` |
 //! | `/api/v1/rules`, `/api/v1/alerts`, `/api/v1/events` | rules and their alerts, as Prometheus has them, and a stream of what alerts do: with `ListenerBuilder::rules`, features `rules` and `history` |
+//! | paths of the host's own | what the host answers: with `ListenerBuilder::endpoint`, feature `promql` |
 //! | `/` | an index, for people |
 //!
 //! An engine that is driven by hand is always on time. Health never waits for the engine; but a gauge's callback that does
@@ -40,6 +41,8 @@ mod axum;
 mod builder;
 mod coding;
 mod connection;
+#[cfg(feature = "promql")]
+mod endpoint;
 #[cfg(all(feature = "history", feature = "rules"))]
 mod events;
 mod formats;
@@ -67,6 +70,8 @@ mod worker;
 #[cfg(feature = "axum")]
 pub use self::axum::router;
 pub use builder::ListenerBuilder;
+#[cfg(feature = "promql")]
+pub use endpoint::{EndpointAnswer, EndpointError, EndpointRequest};
 pub use network::{InvalidNetwork, Network};
 pub use responder::{Answer, Responder};
 

@@ -185,6 +185,7 @@ pub(super) fn site(engine: &Engine, builder: ListenerBuilder) -> Result<Site, Er
         if let Some(api) = site.api.take() {
             site.api = Some(api.counted_by(engine.registry())?);
         }
+        site.api = Api::with_hosts(site.api, &site.rules.hosts);
     }
     #[cfg(feature = "health")]
     {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::bench::BenchArgs;
+use crate::fleet::FleetArgs;
 use crate::generate::GenerateCommand;
 use crate::hotstuff::trouble;
 use crate::listen::Listen;
@@ -39,6 +40,8 @@ pub enum Command {
     /// Write files for Grafana and Prometheus, of what the bundles declare.
     #[command(subcommand)]
     Generate(GenerateCommand),
+    /// Read many processes, and answer for all of them: history, queries, alerts, dashboards.
+    Fleet(FleetArgs),
     /// Look at a running process in the terminal: health, alerts, panels.
     Top(TopArgs),
     /// Check a file of settings, or print one to begin with.

@@ -9,7 +9,7 @@ use clap::Parser;
 use serde::Serialize;
 use tacho::cli::{Cli, Command, ConfigCommand};
 use tacho::system::{Flags as _, System};
-use tacho::{bench, compare, generate, hotstuff, query, raft, run, top};
+use tacho::{bench, compare, fleet, generate, hotstuff, query, raft, run, top};
 use tachometer::config::{Config, EXAMPLE};
 
 /// Counts allocations, for `tacho bench`; about a nanosecond each.
@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(&args).and_then(|report| print(&report, args.json)),
         Command::Query(args) => query::ask(&args).and_then(|text| write(&text)),
         Command::Generate(command) => generate::run(&command).and_then(|text| write(&text)),
+        Command::Fleet(args) => fleet::run(&args),
         Command::Top(args) => top::run(&args),
         Command::Config(ConfigCommand::Example) => write(EXAMPLE),
         Command::Config(ConfigCommand::Check { file }) => match Config::check_file(&file) {

@@ -8,7 +8,7 @@ use anyhow::Context;
 use tachometer::config::Config;
 use tachometer::health::Health;
 use tachometer::notify::{Notifier, NotifierBuilder};
-use tachometer::query::Settings;
+use tachometer::query::{Settings, Source};
 use tachometer::rules::{RuleFile, RuleManager};
 use tachometer::source::{Sources, SourcesBuilder};
 use tachometer::{Engine, History, ListenerBuilder};
@@ -77,6 +77,11 @@ impl Oversight {
     /// What alerts became.
     pub fn alerts(&self) -> &Alerts {
         &self.alerts
+    }
+
+    /// The history with what rules record; `None` if none is kept.
+    pub fn source(&self) -> Option<Arc<dyn Source>> {
+        self.past.as_ref().map(|past| past.rules.source())
     }
 
     /// Adds to what is served.

@@ -32,7 +32,7 @@
 //! [`HTTP_BACKEND_THREADS`](crate::limits::HTTP_BACKEND_THREADS) threads; `/metrics/aggregated` is computed here all the same.
 
 pub(super) mod aggregated;
-mod form;
+pub(super) mod form;
 #[cfg(feature = "backend")]
 mod forward;
 pub(super) mod pool;
@@ -42,6 +42,7 @@ mod times;
 mod write;
 
 use super::json::quote;
+use super::endpoint::Endpoints;
 use super::own::Code;
 use super::query::shown;
 use super::site::Reply;
@@ -72,6 +73,8 @@ pub(super) enum Endpoint {
     Metadata,
     BuildInfo,
     Aggregated,
+    /// What the host answers itself, by its path.
+    Host(String),
     #[cfg(all(feature = "history", feature = "rules"))]
     Rules,
     #[cfg(all(feature = "history", feature = "rules"))]
@@ -128,9 +131,9 @@ pub(super) struct Call {
 
 /// Why there is no answer, in Prometheus's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Failure {
-    kind: &'static str,
-    why: String,
+pub(super) struct Failure {
+    pub(super) kind: &'static str,
+    pub(super) why: String,
 }
 
 impl Failure {
@@ -162,6 +165,8 @@ pub(super) struct Api {
     /// What is asked instead of the source.
     #[cfg(feature = "backend")]
     backend: Option<Backend>,
+    /// What the host answers itself.
+    hosts: Endpoints,
     /// Calls that are being answered on callers' threads.
     direct: Arc<AtomicUsize>,
 }
@@ -181,8 +186,23 @@ impl Api {
             rules: None,
             #[cfg(feature = "backend")]
             backend: None,
+            hosts: Endpoints::default(),
             direct: Arc::default(),
         }
+    }
+
+    /// What answers nothing but endpoints of the host's own.
+    pub(super) fn of_host() -> Api {
+        Api::new(Arc::new(Nothing), Settings::default())
+    }
+
+    /// As `before`, answering endpoints of the host's own, too.
+    pub(super) fn with_hosts(before: Option<Arc<Api>>, hosts: &Endpoints) -> Option<Arc<Api>> {
+        if hosts.is_empty() {
+            return before;
+        }
+        let api = before.map_or_else(Api::of_host, |before| Api::clone(&before));
+        Some(Arc::new(Api { hosts: hosts.clone(), ..api }))
     }
 
     /// What hands calls on to a backend.
@@ -243,6 +263,10 @@ impl Api {
         let form = Form::read(body, &call.query);
         let form =
             form.map_err(|why| Failure::bad_data(format!("error parsing form values: {why}")));
+        if let Endpoint::Host(path) = &call.endpoint {
+            let answer = form.and_then(|form| self.hosts.answer(path, &form));
+            return answer.unwrap_or_else(|failure| failed(&failure));
+        }
         let clock = AskedClock {
             clock: self.settings.clock.clone(),
             stop: stop.clone(),
@@ -274,7 +298,7 @@ impl Api {
             Endpoint::Rules => self.shown_rules().and_then(|rules| rules.rules(&form)),
             #[cfg(all(feature = "history", feature = "rules"))]
             Endpoint::Alerts => self.shown_rules().and_then(|rules| rules.alerts()),
-            Endpoint::BuildInfo | Endpoint::Aggregated => Ok((build_info(), false)),
+            Endpoint::BuildInfo | Endpoint::Aggregated | Endpoint::Host(_) => Ok((build_info(), false)),
         });
         match data {
             Ok((mut data, cut)) => {
@@ -394,6 +418,7 @@ fn panicked() -> Reply {
 fn failed(failure: &Failure) -> Reply {
     let code = match failure.kind {
         "bad_data" => Code::BadRequest,
+        "not_found" => Code::NotFound,
         "execution" => Code::Unprocessable,
         "internal" => Code::Internal,
         _ => Code::Unavailable,
@@ -404,6 +429,15 @@ fn failed(failure: &Failure) -> Reply {
     quote(&failure.why, &mut out);
     out.push('}');
     Reply::text(code, "application/json", out)
+}
+
+/// Has no series.
+struct Nothing;
+
+impl Source for Nothing {
+    fn select(&self, _: &[Matcher], _: i64, _: i64) -> Result<Vec<Arc<dyn Series>>, QueryError> {
+        Ok(Vec::new())
+    }
 }
 
 fn build_info() -> String {
