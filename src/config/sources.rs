@@ -237,8 +237,7 @@ impl SourceConfig {
     /// # Errors
     /// A secret is not where it should be; a setting is wrong.
     pub fn source(&self, name: &str) -> Result<(Box<dyn Source>, PollSettings), Error> {
-        let made =
-            self.check(name).and_then(|()| self.assemble(name, |secret| secret.reveal()));
+        let made = self.check(name).and_then(|()| self.assemble(name, |secret| secret.reveal()));
         let made = made.map_err(|problem| Error::InvalidSetting {
             setting: "sources",
             reason: problem.anywhere().reason,

@@ -124,8 +124,7 @@ impl From<EndpointError> for Failure {
 }
 
 /// Who answers at a path.
-type Handler =
-    dyn Fn(&EndpointRequest<'_>) -> Result<EndpointAnswer, EndpointError> + Send + Sync;
+type Handler = dyn Fn(&EndpointRequest<'_>) -> Result<EndpointAnswer, EndpointError> + Send + Sync;
 
 /// All that the host answers itself, by path.
 #[derive(Clone, Default)]
@@ -141,7 +140,8 @@ impl Endpoints {
                 "{path:?} is not a path of letters, digits, '-', '.', '_' and '~', as /api/v1/nodes is"
             ));
         }
-        let own = ["/metrics", "/health", "/health/live", "/health/ready", "/stats", "/api/v1/events"];
+        let own =
+            ["/metrics", "/health", "/health/live", "/health/ready", "/stats", "/api/v1/events"];
         if own.contains(&&*path) || super::api::Endpoint::of(&path).is_some() {
             return invalid(format!("{path} is answered by the listener itself"));
         }
@@ -177,7 +177,8 @@ impl Endpoints {
         let handler = self.0.get(path).ok_or_else(missing)?;
         let answer = handler(&EndpointRequest { path, form })?;
         if answer.body.len() > MAX_HTTP_ANSWER_BYTES {
-            let why = format!("the answer has more than {MAX_HTTP_ANSWER_BYTES} bytes; ask for less");
+            let why =
+                format!("the answer has more than {MAX_HTTP_ANSWER_BYTES} bytes; ask for less");
             return Err(EndpointError::Unprocessable(why).into());
         }
         Ok(Reply::text(Code::Ok, answer.content_type, answer.body))

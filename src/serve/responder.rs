@@ -1,6 +1,8 @@
 //! The endpoints without the sockets: for a host that has an HTTP server of its own.
 
 use super::ListenerBuilder;
+#[cfg(feature = "promql")]
+use super::api::Api;
 #[cfg(all(feature = "axum", feature = "history", feature = "rules"))]
 use super::events::EventStream;
 #[cfg(all(feature = "axum", feature = "history", feature = "rules"))]

@@ -2,8 +2,8 @@
 //!
 //! `run` and `compare` are the two things that the commands `raft` and `hotstuff` do, with any `system`; `raft` and `hotstuff`
 //! are the clusters themselves, `load` their clients; `bench` measures the engine alone; `query` asks a process that runs, and `top`
-//! looks at one, `fleet` reads many; `generate` writes files for Grafana and Prometheus. `monitor` is the engine that measures a run; `report` turns its
-//! last snapshot into figures.
+//! looks at one, `fleet` reads many; `generate` writes files for Grafana and Prometheus. `monitor` is the engine that measures a
+//! run; `report` turns its last snapshot into figures.
 
 pub mod access;
 pub mod alerts;

@@ -41,8 +41,8 @@ pub(super) mod rules;
 mod times;
 mod write;
 
-use super::json::quote;
 use super::endpoint::Endpoints;
+use super::json::quote;
 use super::own::Code;
 use super::query::shown;
 use super::site::Reply;
@@ -298,7 +298,9 @@ impl Api {
             Endpoint::Rules => self.shown_rules().and_then(|rules| rules.rules(&form)),
             #[cfg(all(feature = "history", feature = "rules"))]
             Endpoint::Alerts => self.shown_rules().and_then(|rules| rules.alerts()),
-            Endpoint::BuildInfo | Endpoint::Aggregated | Endpoint::Host(_) => Ok((build_info(), false)),
+            Endpoint::BuildInfo | Endpoint::Aggregated | Endpoint::Host(_) => {
+                Ok((build_info(), false))
+            }
         });
         match data {
             Ok((mut data, cut)) => {

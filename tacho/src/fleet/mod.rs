@@ -66,7 +66,7 @@ pub struct Fleet {
     oversight: Oversight,
     pusher: Option<Pusher>,
     sources: Sources,
-    engine: Engine,
+    engine: Arc<Engine>,
 }
 
 /// What the watching thread and the endpoints look at together.
@@ -103,7 +103,7 @@ impl Fleet {
         config.recording.apply(&registry).context("[recording] cannot be applied")?;
         process::register(&registry).context("the process's metrics cannot be registered")?;
         let engine = config.engine.builder().registry(&registry).start();
-        let engine = engine.context("the engine cannot be started")?;
+        let engine = Arc::new(engine.context("the engine cannot be started")?);
         // The fleet has sources of its own, which follow the configuration.
         let fixed = Config { sources: Wanted::new(), ..config };
         let oversight = Oversight::start(&fixed, rules, shipped, &engine)?;
@@ -111,7 +111,9 @@ impl Fleet {
             (Some(backend), _) => Arc::new(backend),
             (None, Some(source)) => source,
             (None, None) => {
-                anyhow::bail!("a fleet answers from a history, or with --backend URL; neither is there")
+                anyhow::bail!(
+                    "a fleet answers from a history, or with --backend URL; neither is there"
+                )
             }
         };
         let own = Own::register(&registry, &args.event_store_prefix)?;
@@ -137,7 +139,7 @@ impl Fleet {
         let pusher = pusher.context("metrics cannot be pushed")?;
         let (config_file, targets) = (args.config.clone(), args.targets.clone());
         let following = Following { config_file, targets, interval: args.interval, now, own };
-        let watch = Watch::start(shared, following, &engine)?;
+        let watch = Watch::start(shared, following, engine.clone())?;
         Ok(Self { watch, listener, page, oversight, pusher, sources, engine })
     }
 

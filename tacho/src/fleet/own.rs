@@ -36,7 +36,7 @@ impl Own {
     pub fn register(registry: &Registry, prefix: &str) -> Result<Self, tachometer::Error> {
         Ok(Self {
             fleet: FleetMetrics::register(registry)?,
-            control_plane: ControlPlaneMetrics::register_as(registry, prefix)?,
+            control_plane: ControlPlaneMetrics::register_as(registry, prefix, |metric| metric)?,
             events: format!("{prefix}storage_events_total"),
             targets: BTreeMap::new(),
             nodes: BTreeMap::new(),
@@ -62,13 +62,12 @@ impl Own {
         self.fleet.targets.set(status.len() as f64);
         let fleet = &self.fleet;
         for one in status {
-            let handles =
-                self.targets.entry(one.name.clone()).or_insert_with(|| TargetHandles {
-                    up: fleet.target_up.member([&one.name]),
-                    stale: fleet.target_stale.member([&one.name]),
-                    age: fleet.target_age.member([&one.name]),
-                    series: fleet.target_series.member([&one.name]),
-                });
+            let handles = self.targets.entry(one.name.clone()).or_insert_with(|| TargetHandles {
+                up: fleet.target_up.member([&one.name]),
+                stale: fleet.target_stale.member([&one.name]),
+                age: fleet.target_age.member([&one.name]),
+                series: fleet.target_series.member([&one.name]),
+            });
             handles.up.set(f64::from(one.up));
             // Before the first poll is over nothing has ended yet.
             handles.stale.set(f64::from(one.stale && one.polls > 0));
@@ -79,10 +78,11 @@ impl Own {
 
     /// Finds event stores among the targets, and shows how they do.
     pub fn show_nodes(&mut self, snapshot: &Snapshot, status: &[SourceStatus]) -> Vec<Node> {
-        let mut events: BTreeMap<&str, f64> = BTreeMap::new();
+        let mut events: BTreeMap<String, f64> = BTreeMap::new();
         for series in snapshot.series().filter(|one| one.definition.name == self.events) {
-            if let (Some(instance), Value::Gauge(value)) = (series.label("instance"), series.value) {
-                *events.entry(instance).or_default() += value;
+            if let (Some(instance), Value::Gauge(value)) = (series.label("instance"), series.value)
+            {
+                *events.entry(instance.to_owned()).or_default() += value;
             }
         }
         let control_plane = &self.control_plane;

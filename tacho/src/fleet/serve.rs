@@ -29,17 +29,17 @@ pub(super) fn add(
         }),
     );
     let (path, answers) = of("timeseries");
-    let builder =
-        builder.endpoint(path, recorded(&control_plane, move |request| answers.timeseries(request)));
+    let builder = builder
+        .endpoint(path, recorded(&control_plane, move |request| answers.timeseries(request)));
     let (path, answers) = of("top_entities");
     builder.endpoint(path, recorded(&control_plane, move |request| answers.top_entities(request)))
 }
 
 /// Answers in JSON, and records the request.
-fn recorded(
+fn recorded<A: Fn(&EndpointRequest<'_>) -> Result<Value, EndpointError>>(
     control_plane: &ControlPlaneMetrics,
-    answer: impl Fn(&EndpointRequest<'_>) -> Result<Value, EndpointError>,
-) -> impl Fn(&EndpointRequest<'_>) -> Result<EndpointAnswer, EndpointError> {
+    answer: A,
+) -> impl Fn(&EndpointRequest<'_>) -> Result<EndpointAnswer, EndpointError> + use<A> {
     let metrics = control_plane.clone();
     move |request| {
         let began = Instant::now();

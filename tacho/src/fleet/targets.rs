@@ -26,13 +26,13 @@ impl FromStr for Target {
     fn from_str(text: &str) -> Result<Self, String> {
         let named = text.split_once('=').filter(|(name, _)| !name.contains(['/', ':', '?']));
         let (name, place) = named.map_or((None, text), |(name, place)| (Some(name), place));
-        let url =
-            if place.contains("://") { place.to_owned() } else { format!("http://{place}") };
+        let url = if place.contains("://") { place.to_owned() } else { format!("http://{place}") };
         let (scheme, rest) = url.split_once("://").unwrap_or_default();
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let url = if path.is_empty() { format!("{scheme}://{authority}/metrics") } else { url };
         let host = authority.rsplit('@').next().unwrap_or_default();
         let name = name.unwrap_or(host).to_owned();
+        let page = format!("{scheme}://{authority}/metrics");
+        let url = if path.is_empty() { page } else { url.clone() };
         if name.is_empty() {
             return Err("write it as http://HOST:PORT, HOST:PORT or NAME=URL".to_owned());
         }
@@ -88,8 +88,8 @@ pub fn follow(sources: &Sources, now: &mut Wanted, wanted: &Wanted) -> anyhow::R
         match added {
             Ok(()) => drop(now.insert(name.clone(), config.clone())),
             Err(error) => {
-                result = result
-                    .and(Err(error).with_context(|| format!("target {name} cannot be read")));
+                result =
+                    result.and(Err(error).with_context(|| format!("target {name} cannot be read")));
             }
         }
     }

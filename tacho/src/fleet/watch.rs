@@ -34,14 +34,13 @@ impl Watch {
     pub(super) fn start(
         shared: Arc<Shared>,
         following: Following,
-        engine: &Engine,
+        engine: Arc<Engine>,
     ) -> anyhow::Result<Self> {
         let (stop, stopped) = sync_channel(1);
-        let reader = engine.reader();
         let mut watcher = Watcher::new(shared, following);
         let run = move || {
             loop {
-                watcher.look(&reader.snapshot());
+                watcher.look(&engine.snapshot());
                 match stopped.recv_timeout(TICK) {
                     Err(RecvTimeoutError::Timeout) => {}
                     Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
@@ -96,15 +95,15 @@ impl Watcher {
 
     /// Takes over the targets of the configuration if its text is another one.
     fn reload(&mut self) {
-        let Some(file) = &self.following.config_file else { return };
+        let Some(file) = self.following.config_file.clone() else { return };
         // An editor may just be writing it: what cannot be read now is read at the next look.
-        let Ok(text) = fs::read(file) else { return };
+        let Ok(text) = fs::read(&file) else { return };
         if self.text.as_ref() == Some(&text) {
             return;
         }
         self.text = Some(text);
         let following = &mut self.following;
-        let result = Config::load(file).map_err(anyhow::Error::from).and_then(|config| {
+        let result = Config::load(&file).map_err(anyhow::Error::from).and_then(|config| {
             let wanted = targets::wanted(&following.targets, &config, following.interval)?;
             targets::follow(&self.shared.sources, &mut following.now, &wanted)
         });
