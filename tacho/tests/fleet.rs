@@ -186,6 +186,10 @@ fn one_that_is_killed_hangs_lies_or_floods_disturbs_nobody() {
         });
     }
     wait_for_number(&fleet, "fine{instance=\"lies\"}", 1.0);
+    wait_until("its contradiction is counted", || {
+        let query = "fleet_target_contradicting_series_total{instance=\"lies\"}";
+        number(&fleet, query).is_some_and(|series| series >= 1.0)
+    });
     wait_for_number(&fleet, "fleet_peer_slowness_ratio{instance=\"one\",peer=\"3\"}", 50.0);
     drop(killed);
     wait_for_number(&fleet, "fleet_target_up{instance=\"killed\"}", 0.0);

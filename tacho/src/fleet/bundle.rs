@@ -49,6 +49,9 @@ bundle! {
         /// Series of a target that are shown.
         pub target_series: Family<Gauge, 1> = "target_series", keys(["instance"])
             => asks("Which target gives how much?"), titled("Series of targets");
+        /// Series that were left out because a target calls another type by a name of the catalogue.
+        pub contradicting: Family<Counter, 1> = "target_contradicting_series_total", keys(["instance"])
+            => asks("Which target means something else by a known name?"), titled("Contradicting series");
         /// Changes of the configuration, by what came of them.
         pub reloads: tachometer::EnumFamily<Counter, Reload> = "configuration_reloads_total"
             => asks("Was the last change of the configuration taken over?"), titled("Configuration changes");

@@ -8,6 +8,7 @@
 pub mod args;
 pub mod bundle;
 pub mod dashboard;
+pub mod known;
 mod own;
 pub mod peers;
 mod serve;
@@ -119,7 +120,7 @@ impl Fleet {
         let own = Own::register(&registry, &args.event_store_prefix)?;
         let sources = Sources::builder().start(&engine)?;
         let mut now = Wanted::new();
-        targets::follow(&sources, &mut now, &wanted)?;
+        targets::follow(&sources, &mut now, &wanted, |source| own.checked(source))?;
         let shared = Arc::new(Shared {
             sources: sources.clone(),
             registry: registry.clone(),

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tachometer::catalogue::event_store::{ControlPlaneMetrics, CoreNodeMetrics};
-use tachometer::source::SourceStatus;
+use tachometer::catalogue;
+use tachometer::catalogue::event_store::{ControlPlaneMetrics, CoreNodeMetrics, EventStoreMetrics};
+use tachometer::source::{Source, SourceStatus};
 use tachometer::{Counter, EnumFamily, Gauge, Registry, Snapshot, Value};
 
 use super::bundle::{FleetMetrics, Reload};
 use super::dashboard::Node;
+use super::known::{Checked, Known};
 use super::peers::Slowness;
 
 /// The handles. Series of targets and peers live as long as these are kept here.
@@ -15,6 +17,7 @@ use super::peers::Slowness;
 pub struct Own {
     fleet: FleetMetrics,
     control_plane: ControlPlaneMetrics,
+    known: Known,
     /// The series that says that an instance is an event store.
     events: String,
     targets: BTreeMap<String, TargetHandles>,
@@ -34,7 +37,10 @@ struct TargetHandles {
 impl Own {
     /// Registers all of it; event stores' series begin with `prefix`.
     pub fn register(registry: &Registry, prefix: &str) -> Result<Self, tachometer::Error> {
+        let mut bundles = catalogue::declarations();
+        bundles.push(EventStoreMetrics::declaration_as(prefix));
         Ok(Self {
+            known: Known::of(&bundles),
             fleet: FleetMetrics::register(registry)?,
             control_plane: ControlPlaneMetrics::register_as(registry, prefix, |metric| metric)?,
             events: format!("{prefix}storage_events_total"),
@@ -47,6 +53,12 @@ impl Own {
     /// What the control plane counts of its own requests.
     pub fn control_plane(&self) -> ControlPlaneMetrics {
         self.control_plane.clone()
+    }
+
+    /// A source whose word on names of the catalogue is checked.
+    pub fn checked(&self, source: Box<dyn Source>) -> Checked {
+        let contradicting = self.fleet.contradicting.member([source.name()]);
+        Checked { source, known: self.known.clone(), contradicting }
     }
 
     /// Where changes of the configuration are counted.

@@ -7,7 +7,9 @@ use std::time::Duration;
 use anyhow::Context;
 use tachometer::config::{Config, SourceConfig, SourceType, Span, TargetUrl};
 use tachometer::limits::DEFAULT_SOURCE_TIME_LIMIT;
-use tachometer::source::{PageSource, Sources};
+use tachometer::source::{PageSource, Source, Sources};
+
+use super::known::Checked;
 
 /// The label by which series say whose they are, as Prometheus calls it.
 const INSTANCE: &str = "instance";
@@ -71,7 +73,12 @@ pub fn wanted(targets: &[Target], config: &Config, interval: Duration) -> anyhow
 
 /// Has `sources` poll what is wanted, and leaves those alone that stay as they are. What cannot be polled is left out, and
 /// said. `now` is what is polled afterwards.
-pub fn follow(sources: &Sources, now: &mut Wanted, wanted: &Wanted) -> anyhow::Result<()> {
+pub fn follow(
+    sources: &Sources,
+    now: &mut Wanted,
+    wanted: &Wanted,
+    checked: impl Fn(Box<dyn Source>) -> Checked,
+) -> anyhow::Result<()> {
     now.retain(|name, known| {
         let stays = wanted.get(name) == Some(known);
         if !stays {
@@ -84,7 +91,8 @@ pub fn follow(sources: &Sources, now: &mut Wanted, wanted: &Wanted) -> anyhow::R
         if now.contains_key(name) {
             continue;
         }
-        let added = config.source(name).and_then(|(source, poll)| sources.add(source, poll));
+        let added =
+            config.source(name).and_then(|(source, poll)| sources.add(checked(source), poll));
         match added {
             Ok(()) => drop(now.insert(name.clone(), config.clone())),
             Err(error) => {

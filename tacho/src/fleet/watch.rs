@@ -105,7 +105,9 @@ impl Watcher {
         let following = &mut self.following;
         let result = Config::load(&file).map_err(anyhow::Error::from).and_then(|config| {
             let wanted = targets::wanted(&following.targets, &config, following.interval)?;
-            targets::follow(&self.shared.sources, &mut following.now, &wanted)
+            let own = &following.own;
+            let checked = |source| own.checked(source);
+            targets::follow(&self.shared.sources, &mut following.now, &wanted, checked)
         });
         let reloads = following.own.reloads();
         match result {
