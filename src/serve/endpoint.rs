@@ -190,3 +190,53 @@ impl fmt::Debug for Endpoints {
         f.debug_set().entries(self.0.keys()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn add(endpoints: &mut Endpoints, path: &str) -> Result<(), Error> {
+        endpoints.add(path.to_owned(), Arc::new(|_| Ok(EndpointAnswer::json("{}"))))
+    }
+
+    #[test]
+    fn paths_that_cannot_be_or_are_taken_are_refused() {
+        let mut endpoints = Endpoints::default();
+        for path in
+            ["", "/", "nodes", "/nodes/", "//nodes", "/a b", "/a?b", "/metrics", "/api/v1/query"]
+        {
+            assert!(add(&mut endpoints, path).is_err(), "{path}");
+        }
+        add(&mut endpoints, "/api/v1/nodes").unwrap();
+        let error = add(&mut endpoints, "/api/v1/nodes").unwrap_err();
+        assert!(error.to_string().contains("twice"), "{error}");
+        for at in 1..MAX_HTTP_ENDPOINTS {
+            add(&mut endpoints, &format!("/nodes/{at}")).unwrap();
+        }
+        let error = add(&mut endpoints, "/one/more").unwrap_err();
+        assert!(matches!(error, Error::TooMany { limit: MAX_HTTP_ENDPOINTS, .. }), "{error}");
+    }
+
+    #[test]
+    fn an_answer_beyond_the_limit_and_an_error_say_why() {
+        let mut endpoints = Endpoints::default();
+        let huge = |_: &EndpointRequest<'_>| {
+            Ok(EndpointAnswer::json("x".repeat(MAX_HTTP_ANSWER_BYTES + 1)))
+        };
+        endpoints.add("/huge".to_owned(), Arc::new(huge)).unwrap();
+        let echo = |request: &EndpointRequest<'_>| {
+            let text = request.parameter("text");
+            let text = text.ok_or_else(|| EndpointError::BadRequest("no text".to_owned()))?;
+            Ok(EndpointAnswer::new("text/plain", text))
+        };
+        endpoints.add("/echo".to_owned(), Arc::new(echo)).unwrap();
+        let answer = |path: &str, query: &str| {
+            let form = Form::read(b"", query).unwrap();
+            endpoints.answer(path, &form).map(|reply| reply.body.bytes().to_vec())
+        };
+        assert_eq!(answer("/echo", "text=a%20b").unwrap(), b"a b");
+        assert_eq!(answer("/echo", "").unwrap_err().kind, "bad_data");
+        assert_eq!(answer("/huge", "").unwrap_err().kind, "execution");
+        assert_eq!(answer("/nothing", "").unwrap_err().kind, "not_found");
+    }
+}
