@@ -42,6 +42,7 @@
 //! | [`MAX_HTTP_FORM_BYTES`] of a call's body | 413, and the connection is closed | `tachometer_http_requests_total{code="413"}` |
 //! | [`MAX_HTTP_PARAMETERS`] of a call | 400 | `tachometer_http_requests_total{code="400"}` |
 //! | [`MAX_HTTP_ANSWER_BYTES`] of a call's answer | 422 | `tachometer_http_requests_total{code="422"}` |
+//! | [`MAX_HTTP_ENDPOINTS`] of the host's own | an error at `bind` | nowhere: the caller is told |
 //! | [`HTTP_QUERY_GRACE`] after a query's time limit | 503 `timeout`, and the connection is closed | `tachometer_http_requests_total{path="/api/v1",code="503"}` |
 //! | [`HTTP_BACKEND_THREADS`] calls to a query backend at once (feature `backend`, as the following) | further ones wait | nowhere: they are answered |
 //! | [`DEFAULT_QUERY_TIME_LIMIT`], [`MAX_HTTP_ANSWER_BYTES`] of a backend's answer, unless set | 503 `timeout`, 422 `execution` | `tachometer_backend_calls_total{outcome="timeout"}`, `{outcome="too_large"}` |
@@ -212,6 +213,8 @@ pub const HTTP_LINGER: Duration = Duration::from_secs(1);
 pub const HTTP_ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Threads that evaluate queries for one HTTP listener, beside the one that serves.
 pub const HTTP_QUERY_THREADS: usize = 2;
+/// Endpoints of the host's own at one listener.
+pub const MAX_HTTP_ENDPOINTS: usize = 64;
 /// Calls of the query API that wait, are evaluated or are being sent at once, for one HTTP listener.
 pub const MAX_HTTP_QUERIES: usize = 64;
 /// Bytes of the body of a call of the query API: a query of [`MAX_QUERY_BYTES`], percent-encoded, and room beside it.
@@ -382,6 +385,10 @@ pub(crate) const HISTORY_PIECE_ROWS: usize = 40;
 /// Generations over which the columns of a block that is too old leave a history.
 #[cfg(feature = "history")]
 pub(crate) const HISTORY_AGING_GENERATIONS: usize = 32;
+/// How long a history waits for the lock of a directory that this very process holds: a child that is being started has it for a
+/// moment.
+#[cfg(feature = "history")]
+pub(crate) const HISTORY_LOCK_PATIENCE: std::time::Duration = std::time::Duration::from_secs(1);
 /// The least work of a generation's packing, in bytes of numbers: small histories are packed at once.
 #[cfg(feature = "history")]
 pub(crate) const HISTORY_PACKING_WORK: usize = 32 << 10;

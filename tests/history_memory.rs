@@ -126,13 +126,13 @@ fn a_day_takes_what_was_decided() {
     eprintln!("gauge {gauge}");
     assert!(gauge <= 12 << 10, "{gauge} bytes a noisy gauge");
     let histogram = day(
-        4,
+        10,
         |metric| metric.unit(Unit::Nanoseconds).histogram().unwrap(),
         |one: &Histogram, random| {
             (0..10).for_each(|_| one.record((400_000.0 * (0.5 * random.normal()).exp()) as u64));
         },
     );
-    // One of the four is being packed, which takes memory of its own.
+    // One of the ten is being packed, which takes memory of its own.
     assert!(histogram <= 100 << 10, "{histogram} bytes a histogram of ten latencies in 15 s");
 }
 

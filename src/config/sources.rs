@@ -223,6 +223,28 @@ impl SourceConfig {
         self.assemble(name, |secret| secret.reveal()).map(drop)
     }
 
+    /// The source and how it is polled, for whoever keeps a set of [`Sources`] himself. Secrets are looked up now.
+    ///
+    /// ```
+    /// use tachometer::config::Config;
+    /// use tachometer::source::Source;
+    /// let config = Config::parse("[sources.host]\ntype = \"host\"\nnode_id = \"n1\"")?;
+    /// let (source, _settings) = config.sources["host"].source("host")?;
+    /// assert_eq!(source.name(), "host");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A secret is not where it should be; a setting is wrong.
+    pub fn source(&self, name: &str) -> Result<(Box<dyn Source>, PollSettings), Error> {
+        let made = self.check(name).and_then(|()| self.assemble(name, |secret| secret.reveal()));
+        let made = made.map_err(|problem| Error::InvalidSetting {
+            setting: "sources",
+            reason: problem.anywhere().reason,
+        })?;
+        Ok((made, self.settings()))
+    }
+
     fn settings(&self) -> PollSettings {
         let mut settings = PollSettings::new();
         if let Some(interval) = self.interval {
@@ -356,14 +378,8 @@ impl Config {
         }
         let mut builder = Sources::builder();
         for (name, source) in &self.sources {
-            let made = source
-                .check(name)
-                .and_then(|()| source.assemble(name, |secret| secret.reveal()))
-                .map_err(|problem| Error::InvalidSetting {
-                    setting: "sources",
-                    reason: problem.anywhere().reason,
-                })?;
-            builder = builder.source(made, source.settings());
+            let (made, settings) = source.source(name)?;
+            builder = builder.source(made, settings);
         }
         Ok(Some(builder))
     }

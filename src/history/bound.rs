@@ -178,7 +178,11 @@ impl Store {
                 self.counts.displaced += 1 + track.clear() as u64;
             }
         }
-        self.tiers.iter_mut().for_each(Tier::clear);
+        for tier in &mut self.tiers {
+            tier.clear();
+            // The last generation went, too: no row is made of it later.
+            tier.shown = self.counts.generations;
+        }
         self.packing.clear();
         self.leave_at_once();
         (self.columns, self.chunks) = (0, 0);

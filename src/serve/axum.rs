@@ -46,6 +46,8 @@ impl ListenerBuilder {
         let prefix = self.rules.prefix.clone();
         #[cfg(feature = "promql")]
         let has_queries = self.api.is_some();
+        #[cfg(feature = "promql")]
+        let hosts = self.rules.hosts.clone();
         #[cfg(all(feature = "history", feature = "rules"))]
         let has_rules = self.rules.alerts;
         #[cfg(feature = "page")]
@@ -61,6 +63,10 @@ impl ListenerBuilder {
             for path in ["/api/v1/{*rest}", "/metrics/aggregated"] {
                 router = router.route(&format!("{prefix}{path}"), axum::routing::any(answer));
             }
+        }
+        #[cfg(feature = "promql")]
+        for path in hosts.paths().filter(|path| !(has_queries && path.starts_with("/api/v1/"))) {
+            router = router.route(&format!("{prefix}{path}"), axum::routing::any(answer));
         }
         #[cfg(all(feature = "history", feature = "rules"))]
         if has_rules {

@@ -4,6 +4,8 @@
 use super::api::Api;
 #[cfg(all(feature = "history", feature = "rules"))]
 use super::api::rules::RulesApi;
+#[cfg(feature = "promql")]
+use super::endpoint::{EndpointAnswer, EndpointError, EndpointRequest};
 use super::line::Socket;
 use super::network::Network;
 use super::request::Rules;
@@ -152,6 +154,53 @@ impl ListenerBuilder {
         let api = Api::new(source, settings).keeping_rules_of(self.api.as_deref());
         self.api = Some(Arc::new(api));
         self.rules.api = true;
+        self
+    }
+
+    /// Answers `GET` and `HEAD` at `path` (behind the [prefix](ListenerBuilder::prefix)) by `answer`, to whoever may read
+    /// `/metrics`: for what a program wants to show beside its metrics. Feature `promql`.
+    ///
+    /// It runs on the threads that evaluate queries, never on the one that serves; so one that takes long holds up queries and
+    /// other endpoints, but neither scrapes nor probes. [`MAX_HTTP_QUERIES`](crate::limits::MAX_HTTP_QUERIES) calls of both
+    /// wait or are answered at once; a client waits no longer than for a query. A panic in it is answered with 500. An answer has
+    /// [`MAX_HTTP_ANSWER_BYTES`](crate::limits::MAX_HTTP_ANSWER_BYTES) at most, else it is 422. Errors are JSON, as those of
+    /// Prometheus's API. All are counted under the path `host` in `tachometer_http_requests_total`. With a
+    /// [`router`](crate::serve) or a [`Responder`], it is answered as queries are.
+    ///
+    /// A path of the listener's own (`/metrics`, `/health`, what is below `/api/v1/` and is answered there) is refused at `bind`,
+    /// and so are a path that was given before and more than [`MAX_HTTP_ENDPOINTS`](crate::limits::MAX_HTTP_ENDPOINTS).
+    ///
+    /// ```
+    /// use std::io::{Read, Write};
+    /// use tachometer::serve::{EndpointAnswer, EndpointError};
+    /// use tachometer::{Engine, Listener, Registry};
+    /// let engine = Engine::builder().registry(&Registry::new()).start()?;
+    /// let listener = Listener::builder()
+    ///     .endpoint("/api/v1/double", |request| {
+    ///         let number = request.parameter("number").and_then(|text| text.parse::<i32>().ok());
+    ///         let number = number.ok_or_else(|| EndpointError::BadRequest("`number` is no number".to_owned()))?;
+    ///         Ok(EndpointAnswer::json(format!("{}", i64::from(number) * 2)))
+    ///     })
+    ///     .bind(&engine, "127.0.0.1:0")?;
+    /// let mut client = std::net::TcpStream::connect(listener.local_addr())?;
+    /// client.write_all(b"GET /api/v1/double?number=21 HTTP/1.0\r\n\r\n")?;
+    /// let mut answer = String::new();
+    /// client.read_to_string(&mut answer)?;
+    /// assert!(answer.ends_with("\r\n\r\n42"), "{answer}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "promql")]
+    pub fn endpoint(
+        mut self,
+        path: impl Into<String>,
+        answer: impl Fn(&EndpointRequest<'_>) -> Result<EndpointAnswer, EndpointError>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        if let Err(error) = self.rules.hosts.add(path.into(), Arc::new(answer)) {
+            self.wrong.get_or_insert(error);
+        }
         self
     }
 

@@ -11,6 +11,7 @@
 //! | `/stats` | what the engine costs and holds, as JSON |
 //! | `/api/v1/…`, `/metrics/aggregated` | answers of a `query::Source`, as Prometheus has them: with `ListenerBuilder::query`, feature `promql` |
 //! | `/api/v1/rules`, `/api/v1/alerts`, `/api/v1/events` | rules and their alerts, as Prometheus has them, and a stream of what alerts do: with `ListenerBuilder::rules`, features `rules` and `history` |
+//! | paths of the host's own | what the host answers: with `ListenerBuilder::endpoint`, feature `promql` |
 //! | `/` | an index, for people; with feature `page`, where queries are answered, the live page: see [`ListenerBuilder::page`] |
 //! | `/api/v1/bundles`, `/api/v1/live`, `/api/v1/heatmap` | what the live page shows: what bundles declare, a stream of the newest values, histograms over time; feature `page` |
 //!
@@ -43,6 +44,8 @@ mod axum;
 mod builder;
 mod coding;
 mod connection;
+#[cfg(feature = "promql")]
+mod endpoint;
 #[cfg(all(feature = "history", feature = "rules"))]
 mod events;
 mod formats;
@@ -72,6 +75,8 @@ mod worker;
 #[cfg(feature = "axum")]
 pub use self::axum::router;
 pub use builder::ListenerBuilder;
+#[cfg(feature = "promql")]
+pub use endpoint::{EndpointAnswer, EndpointError, EndpointRequest};
 pub use network::{InvalidNetwork, Network};
 pub use responder::{Answer, Responder};
 

@@ -25,6 +25,8 @@ crate::labels! {
         /// A stream that began, or could not.
         Events = "/api/v1/events",
         Aggregated = "/metrics/aggregated",
+        /// Any endpoint of the host's own.
+        Host = "host",
         /// Another path, or a request that could not be read.
         Other = "other",
     }

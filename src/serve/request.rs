@@ -6,6 +6,8 @@ use super::api::{Call, Endpoint};
 #[cfg(feature = "page")]
 use super::assets::{Asset, Wanted};
 use super::auth::Auth;
+#[cfg(feature = "promql")]
+use super::endpoint::Endpoints;
 use super::formats::Formats;
 use super::own::{Code, Path};
 use super::page::Key;
@@ -28,6 +30,9 @@ pub(super) struct Rules {
     pub(super) prefix: String,
     pub(super) formats: Formats,
     pub(super) auth: Auth,
+    /// What the host answers itself.
+    #[cfg(feature = "promql")]
+    pub(super) hosts: Endpoints,
     /// Whether queries are answered.
     #[cfg(feature = "promql")]
     pub(super) api: bool,
@@ -49,6 +54,14 @@ impl Rules {
 
 #[cfg(feature = "promql")]
 impl Rules {
+    /// The endpoint of a path, if something is answered there.
+    fn endpoint(&self, path: &str) -> Option<Endpoint> {
+        if self.hosts.has(path) {
+            return Some(Endpoint::Host(path.to_owned()));
+        }
+        Endpoint::of(path).filter(|endpoint| self.has(endpoint))
+    }
+
     /// Whether something is answered there.
     fn has(&self, endpoint: &Endpoint) -> bool {
         #[cfg(all(feature = "history", feature = "rules"))]
@@ -225,10 +238,12 @@ pub(super) fn read<'a>(
     let of = |path| Request { path, asks: Asks::Index, bare: method == "HEAD", keep_alive: false };
     let refused = |path, code, why: String| Request { asks: Asks::Refused(code, why), ..of(path) };
     #[cfg(feature = "promql")]
-    let endpoint = place.and_then(Endpoint::of).filter(|endpoint| rules.has(endpoint));
+    let endpoint = place.and_then(|path| rules.endpoint(path));
     let path = match place {
         #[cfg(feature = "promql")]
         _ if endpoint == Some(Endpoint::Aggregated) => Path::Aggregated,
+        #[cfg(feature = "promql")]
+        _ if matches!(endpoint, Some(Endpoint::Host(_))) => Path::Host,
         #[cfg(feature = "promql")]
         _ if endpoint.is_some() => Path::Api,
         Some("" | "/") => Path::Root,

@@ -1,6 +1,8 @@
 //! The endpoints without the sockets: for a host that has an HTTP server of its own.
 
 use super::ListenerBuilder;
+#[cfg(feature = "promql")]
+use super::api::Api;
 #[cfg(all(feature = "axum", feature = "history", feature = "rules"))]
 use super::events::EventStream;
 #[cfg(all(feature = "axum", feature = "history", feature = "rules"))]
@@ -187,6 +189,7 @@ pub(super) fn site(engine: &Engine, builder: ListenerBuilder) -> Result<Site, Er
         if let Some(api) = site.api.take() {
             site.api = Some(api.counted_by(engine.registry())?);
         }
+        site.api = Api::with_hosts(site.api, &site.rules.hosts);
     }
     #[cfg(feature = "page")]
     if let Some(api) = site.api.take() {

@@ -61,7 +61,7 @@ pub fn in_words(url: &str, error: &BackendError) -> anyhow::Error {
     match error {
         BackendError::Unreachable { reason, .. } => anyhow!(
             "nobody answers at {url}: {reason}\nIs the process running, and is this where it listens? Another URL names another \
-             place."
+             place (of `tacho query`: --url)."
         ),
         BackendError::TimedOut { limit, .. } => anyhow!(
             "{url} did not answer within {}\nAsk for fewer series or a shorter time, or wait longer with --timeout.",

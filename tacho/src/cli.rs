@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::artifact::ArtifactCommand;
 use crate::bench::BenchArgs;
+use crate::fleet::FleetArgs;
 use crate::generate::GenerateCommand;
 use crate::hotstuff::trouble;
 use crate::listen::Listen;
@@ -48,6 +49,8 @@ pub enum Command {
     /// Write files for Grafana and Prometheus, of what the bundles declare.
     #[command(subcommand)]
     Generate(GenerateCommand),
+    /// Read many processes, and answer for all of them: history, queries, alerts, dashboards.
+    Fleet(FleetArgs),
     /// Check a file of settings, or print one to begin with.
     #[command(subcommand)]
     Config(ConfigCommand),

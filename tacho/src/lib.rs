@@ -2,8 +2,8 @@
 //!
 //! `run` and `compare` are the two things that the commands `raft` and `hotstuff` do, with any `system`; `raft` and `hotstuff`
 //! are the clusters themselves, `load` their clients; `soak` runs a workload for long, and `artifact` shows what it left; `bench`
-//! measures the engine alone; `query` asks a process that runs, and `top` looks at one; `generate` writes files for Grafana and
-//! Prometheus. `monitor` is the engine that measures a run; `report` turns its last snapshot into figures.
+//! measures the engine alone; `query` asks a process that runs, `top` looks at one, and `fleet` reads many; `generate` writes files
+//! for Grafana and Prometheus. `monitor` is the engine that measures a run; `report` turns its last snapshot into figures.
 
 pub mod access;
 pub mod alerts;
@@ -12,6 +12,7 @@ pub mod bench;
 pub mod cli;
 pub mod clock;
 pub mod compare;
+pub mod fleet;
 pub mod generate;
 pub mod hotstuff;
 pub mod listen;

@@ -11,7 +11,7 @@ use tacho::cli::{Cli, Command, ConfigCommand};
 use tacho::soak::report::Verdict;
 use tacho::soak::{self, SoakArgs};
 use tacho::system::{Flags as _, System};
-use tacho::{artifact, bench, compare, generate, hotstuff, query, raft, run, top};
+use tacho::{artifact, bench, compare, fleet, generate, hotstuff, query, raft, run, top};
 use tachometer::config::{Config, EXAMPLE};
 use tokio::runtime::Runtime;
 
@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(&args).and_then(|report| print(&report, args.json)),
         Command::Query(args) => query::ask(&args).and_then(|text| write(&text)),
         Command::Generate(command) => generate::run(&command).and_then(|text| write(&text)),
+        Command::Fleet(args) => fleet::run(&args),
         Command::Top(args) => top::run(&args),
         Command::Soak(args) => soak(&args),
         Command::Artifact(command) => artifact::run(&command).and_then(|text| write(&text)),

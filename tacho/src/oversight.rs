@@ -8,7 +8,7 @@ use anyhow::Context;
 use tachometer::config::Config;
 use tachometer::health::Health;
 use tachometer::notify::{Notifier, NotifierBuilder};
-use tachometer::query::Settings;
+use tachometer::query::{Settings, Source};
 use tachometer::rules::{RuleFile, RuleManager};
 use tachometer::source::{Sources, SourcesBuilder};
 use tachometer::{Engine, History, ListenerBuilder};
@@ -82,6 +82,11 @@ impl Oversight {
     /// Whether there is something for the live page to show.
     pub fn is_shown(&self) -> bool {
         self.past.is_some()
+    }
+
+    /// The history with what rules record; `None` if none is kept.
+    pub fn source(&self) -> Option<Arc<dyn Source>> {
+        self.past.as_ref().map(|past| past.rules.source())
     }
 
     /// Adds to what is served.

@@ -132,7 +132,7 @@ fn what_cannot_be_done_is_told_before_anything_is_started() {
         ("soak --max-error-rate 2", "write it as 0.1% or 0.001"),
         ("soak --faults 1ms", "give 2s or more, or `off`"),
         ("soak --rate 0", "give a number from 0.001"),
-        ("soak --workload sleep", "[possible values: raft, record]"),
+        ("soak --workload sleep", "[possible values: raft, hotstuff, record]"),
     ];
     for (line, part) in lines {
         let (output, _, err) = output(&mut tacho(line));

@@ -4,10 +4,12 @@ use super::Damage;
 use super::format::{self, HEADER, Header, Unfit};
 use super::writer::{Segment, TierFiles};
 use crate::Error;
+use crate::limits::HISTORY_LOCK_PATIENCE;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// The file whose lock says that somebody uses the directory, and whose presence says what it is for.
 const LOCK: &str = "tachometer-history.lock";
@@ -163,6 +165,13 @@ fn names(path: &Path) -> Result<Vec<String>, Error> {
     list().map_err(|error| refused(path, "look into the directory", &error))
 }
 
+/// The process that wrote its number into a lock.
+fn holder(lock: &Path) -> Option<u32> {
+    let mut holder = String::new();
+    File::open(lock).ok()?.take(32).read_to_string(&mut holder).ok()?;
+    holder.trim().parse().ok()
+}
+
 fn lock(path: &Path) -> Result<File, Error> {
     let path = path.join(LOCK);
     let open = || {
@@ -175,14 +184,23 @@ fn lock(path: &Path) -> Result<File, Error> {
             .open(&path)
     };
     let mut file = open().map_err(|error| refused(&path, "open", &error))?;
-    match file.try_lock() {
+    let began = Instant::now();
+    let locked = loop {
+        let locked = file.try_lock();
+        // A history of this process that has ended, and a child between `fork` and `exec`: it has the lock until then.
+        let is_brief = matches!(locked, Err(TryLockError::WouldBlock))
+            && holder(&path) == Some(std::process::id());
+        if !is_brief || began.elapsed() > HISTORY_LOCK_PATIENCE {
+            break locked;
+        }
+        std::thread::sleep(HISTORY_LOCK_PATIENCE / 100);
+    };
+    match locked {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            let _ = (&file).take(32).read_to_string(&mut holder);
-            let holder = match holder.trim().parse::<u32>() {
-                Ok(holder) => format!("process {holder}"),
-                Err(_) => "another process".to_owned(),
+            let holder = match holder(&path) {
+                Some(holder) => format!("process {holder}"),
+                None => "another process".to_owned(),
             };
             let reason = format!(
                 "{holder} keeps its history there: give each a directory of its own, or stop that one first"

@@ -5,12 +5,12 @@ use crate::serve::query::decoded;
 
 /// Names and values, percent-decoded.
 #[derive(Debug)]
-pub(super) struct Form(Vec<(String, String)>);
+pub(in crate::serve) struct Form(Vec<(String, String)>);
 
 impl Form {
     /// # Errors
     /// What is wrong, for the client to read.
-    pub(super) fn read(body: &[u8], query: &str) -> Result<Form, String> {
+    pub(in crate::serve) fn read(body: &[u8], query: &str) -> Result<Form, String> {
         let body = std::str::from_utf8(body).map_err(|_| "the body is not UTF-8".to_owned())?;
         let mut all = Vec::new();
         let pairs = body.split('&').chain(query.split('&'));
@@ -25,12 +25,12 @@ impl Form {
     }
 
     /// The first value of a parameter; nothing if there is none, or an empty one.
-    pub(super) fn first(&self, name: &str) -> Option<&str> {
+    pub(in crate::serve) fn first(&self, name: &str) -> Option<&str> {
         self.all(name).next().filter(|value| !value.is_empty())
     }
 
     /// All values of a parameter.
-    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+    pub(in crate::serve) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0.iter().filter(move |pair| pair.0 == name).map(|pair| &*pair.1)
     }
 }

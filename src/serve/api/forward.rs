@@ -67,7 +67,8 @@ fn question(call: &Call, mut settings: Settings, form: &Form) -> Result<Option<Q
         // Those are this process's.
         #[cfg(all(feature = "history", feature = "rules"))]
         Endpoint::Rules | Endpoint::Alerts => return Ok(None),
-        Endpoint::Aggregated => return Ok(None),
+        // The host answers before anybody is asked.
+        Endpoint::Aggregated | Endpoint::Host(_) => return Ok(None),
         // Made of samples that are fetched.
         #[cfg(feature = "page")]
         Endpoint::Bundles | Endpoint::Heatmap | Endpoint::Live => return Ok(None),

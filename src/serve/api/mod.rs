@@ -37,7 +37,7 @@
 pub(super) mod aggregated;
 #[cfg(feature = "page")]
 mod bundles;
-mod form;
+pub(super) mod form;
 #[cfg(feature = "backend")]
 mod forward;
 #[cfg(feature = "page")]
@@ -50,6 +50,7 @@ pub(super) mod rules;
 mod times;
 mod write;
 
+use super::endpoint::Endpoints;
 use super::json::quote;
 use super::own::Code;
 use super::query::shown;
@@ -81,6 +82,8 @@ pub(super) enum Endpoint {
     Metadata,
     BuildInfo,
     Aggregated,
+    /// What the host answers itself, by its path.
+    Host(String),
     #[cfg(all(feature = "history", feature = "rules"))]
     Rules,
     #[cfg(all(feature = "history", feature = "rules"))]
@@ -169,9 +172,9 @@ impl Call {
 
 /// Why there is no answer, in Prometheus's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Failure {
-    kind: &'static str,
-    why: String,
+pub(super) struct Failure {
+    pub(super) kind: &'static str,
+    pub(super) why: String,
 }
 
 impl Failure {
@@ -206,6 +209,8 @@ pub(super) struct Api {
     /// What is asked instead of the source.
     #[cfg(feature = "backend")]
     backend: Option<Backend>,
+    /// What the host answers itself.
+    hosts: Endpoints,
     /// Calls that are being answered on callers' threads.
     direct: Arc<AtomicUsize>,
 }
@@ -227,8 +232,23 @@ impl Api {
             shown: None,
             #[cfg(feature = "backend")]
             backend: None,
+            hosts: Endpoints::default(),
             direct: Arc::default(),
         }
+    }
+
+    /// What answers nothing but endpoints of the host's own.
+    pub(super) fn of_host() -> Api {
+        Api::new(Arc::new(Nothing), Settings::default())
+    }
+
+    /// As `before`, answering endpoints of the host's own, too.
+    pub(super) fn with_hosts(before: Option<Arc<Api>>, hosts: &Endpoints) -> Option<Arc<Api>> {
+        if hosts.is_empty() {
+            return before;
+        }
+        let api = before.map_or_else(Api::of_host, |before| Api::clone(&before));
+        Some(Arc::new(Api { hosts: hosts.clone(), ..api }))
     }
 
     /// What hands calls on to a backend.
@@ -304,6 +324,10 @@ impl Api {
         let form = Form::read(body, &call.query);
         let form =
             form.map_err(|why| Failure::bad_data(format!("error parsing form values: {why}")));
+        if let Endpoint::Host(path) = &call.endpoint {
+            let answer = form.and_then(|form| self.hosts.answer(path, &form));
+            return answer.unwrap_or_else(|failure| failed(&failure));
+        }
         let clock = AskedClock {
             clock: self.settings.clock.clone(),
             stop: stop.clone(),
@@ -343,7 +367,9 @@ impl Api {
             Endpoint::Heatmap => self.heatmap(settings, &form),
             #[cfg(feature = "page")]
             Endpoint::Live => self.tick(&settings, &form),
-            Endpoint::BuildInfo | Endpoint::Aggregated => Ok((build_info(), false)),
+            Endpoint::BuildInfo | Endpoint::Aggregated | Endpoint::Host(_) => {
+                Ok((build_info(), false))
+            }
         });
         match data {
             Ok((mut data, cut)) => {
@@ -471,6 +497,7 @@ fn panicked() -> Reply {
 fn failed(failure: &Failure) -> Reply {
     let code = match failure.kind {
         "bad_data" => Code::BadRequest,
+        "not_found" => Code::NotFound,
         "execution" => Code::Unprocessable,
         "internal" => Code::Internal,
         _ => Code::Unavailable,
@@ -481,6 +508,15 @@ fn failed(failure: &Failure) -> Reply {
     quote(&failure.why, &mut out);
     out.push('}');
     Reply::text(code, "application/json", out)
+}
+
+/// Has no series.
+struct Nothing;
+
+impl Source for Nothing {
+    fn select(&self, _: &[Matcher], _: i64, _: i64) -> Result<Vec<Arc<dyn Series>>, QueryError> {
+        Ok(Vec::new())
+    }
 }
 
 fn build_info() -> String {

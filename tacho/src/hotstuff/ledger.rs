@@ -187,7 +187,7 @@ mod tests {
 
     fn block(height: u64, account: u64) -> Block {
         let transaction =
-            Transaction { account, nonce: 1, value: [0; 16], submitted_at: Stamp::now() };
+            Transaction { account, nonce: 1, value: [0; 16], submitted_at: Stamp::from_bits(1) };
         let (data, hash) = block_data(&[transaction]);
         Block::new(BlockHeight::new(height), PhaseCertificate::genesis_pc(), hash, data)
     }

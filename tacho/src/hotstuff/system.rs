@@ -18,7 +18,7 @@ use crate::summary::Setup;
 use crate::system::{Course, Flags, System, Tasks, Words};
 use crate::text::grouped;
 
-/// After so many transactions a client asks for what it has set.
+/// A client asks for what it has set after its first transaction, and then each time after so many.
 const QUERY_EVERY: u64 = 16;
 
 /// The rows of the summary, in its order.
@@ -62,7 +62,7 @@ async fn put_until_over(mut client: Client, mut worker: Worker) {
         let result = client.put(account, value).await;
         worker.count(result.map(|sure| sure.retries).map_err(|given_up| given_up.retries));
         done += 1;
-        if done % QUERY_EVERY == 0 {
+        if done % QUERY_EVERY == 1 {
             client.get(account);
         }
     }
