@@ -48,6 +48,12 @@ pub struct Checked {
     pub contradicting: Counter,
 }
 
+impl std::fmt::Debug for Checked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Checked").field("source", &self.source.name()).finish_non_exhaustive()
+    }
+}
+
 impl Source for Checked {
     fn name(&self) -> &str {
         self.source.name()
