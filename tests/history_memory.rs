@@ -132,8 +132,8 @@ fn a_day_takes_what_was_decided() {
             (0..10).for_each(|_| one.record((400_000.0 * (0.5 * random.normal()).exp()) as u64));
         },
     );
-    // One of the ten is being packed, which takes memory of its own.
-    assert!(histogram <= 100 << 10, "{histogram} bytes a histogram of ten latencies in 15 s");
+    // The most there ever are: a block waits to be packed, and one of the ten is being packed, which takes memory of its own.
+    assert!(histogram <= 106 << 10, "{histogram} bytes a histogram of ten latencies in 15 s");
 }
 
 #[test]

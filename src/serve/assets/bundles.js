@@ -57,6 +57,9 @@ export async function groups() {
   ]);
   const declared = new Set();
   const out = [];
+  // What a program is for comes before what it uses of the machine.
+  const isAbout = (bundle) => Number(bundle.id === "process");
+  bundles.sort((a, b) => isAbout(a) - isAbout(b));
   for (const bundle of bundles) {
     const extra = companions(bundle);
     const sections = bundle.sections.map(({ title, panels }) => ({

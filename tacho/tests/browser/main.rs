@@ -70,6 +70,7 @@ fn pixels(browser: &Browser, name: &str) -> u64 {
 
 /// What is seen of an election: on the timeline, and as an alert that fires and resolves.
 fn sees_elections(browser: &Browser) {
+    browser.run(&format!("document.querySelector('{TIMELINE}').scrollIntoView()"));
     let event = browser.wait("an election on the timeline", |browser| {
         let text = browser.text(&format!("{TIMELINE} .events li"))?;
         (text.contains("term") && text.contains("leader")).then_some(text)
@@ -87,6 +88,8 @@ fn sees_elections(browser: &Browser) {
 
 /// Latency as a heat map with its quantiles.
 fn sees_latency(browser: &Browser) {
+    // Panels ask for their data once they are in view.
+    browser.run(&format!("document.querySelector('{LATENCY}').scrollIntoView()"));
     let figure = browser.wait("a figure of the latency", |browser| {
         let figure = browser.text(&format!("{LATENCY} .figure"))?;
         (figure.starts_with("p99 ") && !figure.contains('–')).then_some(figure)
