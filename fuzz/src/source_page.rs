@@ -51,7 +51,9 @@ pub fn run(plan: &Plan) {
 
 /// Those that a page of text can have: with names.
 fn numbers(samples: &Samples) -> impl Iterator<Item = (&str, &[(String, String)], f64)> {
-    let named = |labels: &[(String, String)]| labels.iter().all(|label| !label.0.is_empty());
+    fn named(labels: &[(String, String)]) -> bool {
+        labels.iter().all(|label| !label.0.is_empty())
+    }
     let families = samples.families.iter().filter(|family| !family.name.is_empty());
     families.flat_map(move |family| {
         family.series.iter().filter_map(|one| match one.value {

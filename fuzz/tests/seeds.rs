@@ -4,8 +4,8 @@ use arbitrary::{Arbitrary, Unstructured};
 use std::path::Path;
 use tachometer_fuzz::{
     alert_config, api_parameters, artifact, backend_answer, config, exposition, facade_names,
-    family_key, histogram, history_log, history_pack, http, json, lines, openmetrics, operations,
-    otlp, protobuf, push, push_answer, push_grpc, query, rule_file, source_page, traceparent,
+    family_key, histogram, history_log, http, json, lines, openmetrics, operations, otlp, protobuf,
+    push, push_answer, push_grpc, query, rule_file, source_page, traceparent,
 };
 
 /// Runs each input of a target.
